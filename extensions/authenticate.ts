@@ -1,0 +1,83 @@
+/**
+ * Who is it? Proven once, bound to the clientId, remembered; asked again when another proof comes, or when the last
+ * has expired. What it finds is the message's speaker.
+ */
+import { authOf } from '../src/authentication/auth.js';
+import type { Proof } from '../src/authentication/proof.js';
+import { bearerToken, sameSecret } from '../src/authentication/server-token.js';
+import { setSpeaker } from '../src/authentication/speaker.js';
+import { isMeta } from '../src/bayeux/channels.js';
+import { refuse } from '../src/bayeux/errors.js';
+import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
+import type { Identity } from '../src/presence/identity.js';
+import type { Presence } from '../src/presence/presence.js';
+
+export interface AuthenticateOptions {
+  proof: Proof;
+  presence: Presence;
+  clientExists(clientId: string): Promise<boolean>;
+  /** Lets a server of the operator's own publish without a handshake. */
+  serverToken?: string | undefined;
+}
+
+export function authenticate(options: AuthenticateOptions): Extension {
+  const { proof, presence, serverToken } = options;
+  /** What the identity that we hold of a client was proven by. */
+  const bases = new WeakMap<Identity, string>();
+
+  function incoming(message: Message, request: Request): void | Promise<void> {
+    if (request === null) return setSpeaker(message, { kind: 'server' });
+    if (message.channel === '/meta/handshake') return handshake(message, request);
+    const { clientId } = message;
+    if (clientId === undefined) return serverOf(message, request);
+    const known = presence.known(clientId);
+    if (known && !isStale(message, known)) return setSpeaker(message, { kind: 'user', identity: known });
+    return identify(message, request, clientId);
+  }
+
+  /** A proof that fails is refused before there is a client for it. */
+  async function handshake(message: Message, request: Request): Promise<void> {
+    const auth = authOf(message);
+    if (proof.basis(auth) !== undefined) await proof.prove(message, request, auth);
+  }
+
+  function serverOf(message: Message, request: Request): void {
+    const token = bearerToken(request?.headers.authorization) ?? authOf(message)?.server_token;
+    if (token === undefined || isMeta(message.channel)) return;
+    if (serverToken === undefined || !sameSecret(token, serverToken)) throw refuse('tokenRefused');
+    setSpeaker(message, { kind: 'server' });
+  }
+
+  function isStale(message: Message, identity: Identity): boolean {
+    const basis = proof.basis(authOf(message));
+    return hasExpired(identity) || (basis !== undefined && basis !== bases.get(identity));
+  }
+
+  async function identify(message: Message, request: Request, clientId: string): Promise<void> {
+    const identity = (await proven(message, request, clientId)) ?? (await presence.identityOf(clientId));
+    if (identity) {
+      if (hasExpired(identity)) throw refuse('tokenExpired');
+      setSpeaker(message, { kind: 'user', identity });
+    } else if (!(await options.clientExists(clientId))) {
+      throw refuse('clientUnknown', clientId);
+    }
+  }
+
+  async function proven(message: Message, request: Request, clientId: string): Promise<Identity | null> {
+    const auth = authOf(message);
+    const identity = await proof.prove(message, request, auth);
+    if (!identity) return null;
+    const outcome = await presence.bind(clientId, identity);
+    if (outcome === 'gone') throw refuse('clientUnknown', clientId);
+    if (outcome === 'other') throw refuse('otherUser');
+    const basis = proof.basis(auth);
+    if (basis !== undefined) bases.set(identity, basis);
+    return identity;
+  }
+
+  return extension({ name: 'authenticate', incoming });
+}
+
+function hasExpired({ expiresAt }: Identity): boolean {
+  return expiresAt !== undefined && expiresAt * 1000 < Date.now();
+}

@@ -1,0 +1,107 @@
+/**
+ * May this one do that? By the message's own speaker and rooms, not by presence: stock clients send connect and
+ * subscribe in the same millisecond.
+ */
+import { roomsOf } from '../src/authentication/auth.js';
+import { identityOf, type Speaker, speakerOf } from '../src/authentication/speaker.js';
+import { covers, isMeta, isReserved, isToServer, listedChannel } from '../src/bayeux/channels.js';
+import { refuse } from '../src/bayeux/errors.js';
+import { type Extension, extension, type Message } from '../src/bayeux/extension.js';
+import type { Identity } from '../src/presence/identity.js';
+import type { Presence } from '../src/presence/presence.js';
+
+type Answer = boolean | Promise<boolean>;
+
+export interface AuthorizeOptions {
+  presence: Presence;
+  /** Whether those who are not signed in count as if they were: where the browser is trusted, it could say anything. */
+  trusting: boolean;
+  /** Allows a room beside those of `identity.channels`. Without it an identity without `channels` may enter any. */
+  mayEnter?: ((identity: Identity, channel: string) => Answer) | undefined;
+  /** Channels and patterns but user lists, which are for those who may enter. Default: whoever is signed in. */
+  maySubscribe?: ((identity: Identity | null, channel: string) => Answer) | undefined;
+  /** Default: whoever is signed in. */
+  mayPublish?: ((identity: Identity | null, channel: string) => Answer) | undefined;
+}
+
+/** What clients may publish to the server itself. */
+const TO_SERVER = new Set(['/faye_online/before_leave']);
+
+export function authorize(options: AuthorizeOptions): Extension {
+  const { presence, trusting, mayEnter, maySubscribe, mayPublish } = options;
+
+  function incoming(message: Message): void | Promise<void> {
+    if (message.channel === '/meta/connect') return connect(message);
+    if (message.channel === '/meta/subscribe') return subscribe(message);
+    if (!isMeta(message.channel)) return publish(message);
+  }
+
+  function connect(message: Message): void | Promise<void> {
+    const identity = identityOf(message);
+    const rooms = roomsOf(message);
+    if (!identity || !rooms || presence.isIn(message.clientId ?? '', rooms)) return;
+    return enterAll(identity, rooms);
+  }
+
+  async function enterAll(identity: Identity, rooms: string[]): Promise<void> {
+    for (const room of rooms) {
+      if (!(await mayBeIn(identity, room))) throw refuse('roomForbidden', room);
+    }
+  }
+
+  async function subscribe(message: Message): Promise<void> {
+    const speaker = speakerOf(message);
+    if (speaker.kind === 'server') return;
+    for (const name of [message.subscription ?? []].flat()) {
+      const room = listedChannel(name);
+      if (room !== undefined) await checkList(speaker, room);
+      else await checkSubscription(speaker, name);
+    }
+  }
+
+  /** A user list is for those who may be in the room. */
+  async function checkList(speaker: Speaker, room: string): Promise<void> {
+    const allowed = speaker.kind === 'user' ? await mayBeIn(speaker.identity, room) : trusting;
+    if (!allowed) throw refuse(speaker.kind === 'user' ? 'roomForbidden' : 'proofMissing', room);
+  }
+
+  async function checkSubscription(speaker: Speaker, name: string): Promise<void> {
+    if (isReserved(name)) throw refuse('channelReserved', name);
+    if (await ask(maySubscribe, speaker, name)) return;
+    throw refuse(isSignedIn(speaker) ? 'subscribeForbidden' : 'proofMissing', name);
+  }
+
+  function publish(message: Message): void | Promise<void> {
+    const speaker = speakerOf(message);
+    const { channel } = message;
+    if (isToServer(channel) && message.clientId !== undefined && TO_SERVER.has(channel)) return;
+    if (isReserved(channel)) throw refuse('channelReserved', channel);
+    if (speaker.kind === 'server') return;
+    if (message.clientId === undefined) throw refuse('serverTokenMissing', channel);
+    return checkPublish(speaker, channel);
+  }
+
+  async function checkPublish(speaker: Speaker, channel: string): Promise<void> {
+    if (await ask(mayPublish, speaker, channel)) return;
+    throw refuse(isSignedIn(speaker) ? 'publishForbidden' : 'proofMissing', channel);
+  }
+
+  async function ask(
+    may: AuthorizeOptions['mayPublish'],
+    speaker: Speaker,
+    channel: string,
+  ): Promise<boolean> {
+    if (may) return (await may(speaker.kind === 'user' ? speaker.identity : null, channel)) === true;
+    return isSignedIn(speaker);
+  }
+
+  async function mayBeIn(identity: Identity, room: string): Promise<boolean> {
+    if (identity.channels?.some((pattern) => covers(pattern, room))) return true;
+    if (mayEnter) return (await mayEnter(identity, room)) === true;
+    return identity.channels === undefined;
+  }
+
+  const isSignedIn = (speaker: Speaker): boolean => trusting || speaker.kind !== 'anonymous';
+
+  return extension({ name: 'authorize', incoming });
+}

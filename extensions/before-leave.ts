@@ -1,0 +1,36 @@
+/**
+ * `/faye_online/before_leave` (faye-online): a page says that it may be about to go. After a delay its client is ended
+ * if it has no open connection and has not connected since; so a close that the person cancelled keeps the client, and
+ * a closed tab does not linger until the engine's time-out.
+ *
+ * Only this node's connections count: an engine such as faye-redis can't ask the others.
+ */
+import type { Bayeux } from '../src/bayeux/bayeux.js';
+import { type Extension, extension } from '../src/bayeux/extension.js';
+
+export const BEFORE_LEAVE = '/faye_online/before_leave';
+
+/** `delay` in milliseconds. */
+export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
+  const checks = new Map<string, NodeJS.Timeout>();
+
+  function check(clientId: string): void {
+    checks.delete(clientId);
+    if (!bayeux.hasConnection(clientId)) bayeux.end(clientId);
+  }
+
+  bayeux.onConnect((clientId) => {
+    clearTimeout(checks.get(clientId));
+    checks.delete(clientId);
+  });
+
+  return extension({
+    name: 'before-leave',
+    incoming({ channel, clientId }) {
+      if (channel !== BEFORE_LEAVE || clientId === undefined || checks.has(clientId)) return;
+      const timer = setTimeout(() => check(clientId), delay);
+      timer.unref();
+      checks.set(clientId, timer);
+    },
+  });
+}

@@ -1,0 +1,45 @@
+-- Announces the changes that a claim took: bumps the version, sends the announcement to every node, removes the
+-- changes, and marks the channel again where more came in meanwhile. Removes what a channel without users leaves behind.
+--
+-- Atomic because a node may die at any time: either all of it happened, or the changes are still pending for another.
+-- Repeating it with the same claim (its answer was lost) changes nothing and says done again.
+--
+-- KEYS  1 state<channel>   2 pending<channel>   3 users<channel>   4 dirty   5 epoch
+-- ARGV  1 channel   2 claim   3 changes taken   4 announcement, JSON (opaque), or '' where nothing changed on balance
+--       5 Pub/Sub channel   6 users at the time of the taking   7 window: base, ms   8 window: per user, ms
+--       9 window: max, ms
+-- returns {1 done or 0 where the claim is lost, ms until what came in meanwhile is due or -1}
+
+local claim = redis.call('HMGET', KEYS[1], 'claim', 'last')
+if claim[1] ~= ARGV[2] then
+  if claim[2] == ARGV[2] then return {1, -1} end
+  return {0, -1}
+end
+
+redis.call('LTRIM', KEYS[2], ARGV[3], -1)
+redis.call('HDEL', KEYS[1], 'claim', 'claim_until')
+redis.call('HSET', KEYS[1], 'last', ARGV[2])
+if ARGV[4] ~= '' then
+  redis.call('HINCRBY', KEYS[1], 'version', 1)
+  redis.call('HSET', KEYS[1], 'announced', ARGV[6])
+  redis.call('PUBLISH', ARGV[5], ARGV[4])
+end
+
+local users = redis.call('HLEN', KEYS[3])
+if redis.call('LLEN', KEYS[2]) > 0 then
+  local time = redis.call('TIME')
+  local window = math.ceil(math.min(ARGV[7] + ARGV[8] * users, ARGV[9]))
+  redis.call('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000) + window, ARGV[1])
+  return {1, window}
+end
+
+redis.call('ZREM', KEYS[4], ARGV[1])
+if users == 0 then
+  -- The next life of the channel goes on from the highest version that any channel ended with.
+  local version = tonumber(redis.call('HGET', KEYS[1], 'version'))
+  if version > tonumber(redis.call('HGET', KEYS[5], 'floor') or 0) then
+    redis.call('HSET', KEYS[5], 'floor', version)
+  end
+  redis.call('DEL', KEYS[1])
+end
+return {1, -1}

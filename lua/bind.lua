@@ -1,0 +1,26 @@
+-- Binds an identity to a client at its first proof; refreshes it for the same user; leaves another user's alone.
+--
+-- Atomic because two nodes may prove two users of one clientId at once: the first must win.
+--
+-- A record is a JSON object of strings only (cjson would change numbers and empty arrays): uid, identity (itself JSON,
+-- opaque), channels (parted by spaces), state: bound, in or ending.
+--
+-- KEYS  1 clientId_auth/<clientId>   2 clientIds
+-- ARGV  1 clientId   2 uid   3 identity, JSON (opaque)
+-- returns the record as it is now
+
+local known = redis.call('GET', KEYS[1])
+if known then
+  local record = cjson.decode(known)
+  if record.uid ~= ARGV[2] or record.identity == ARGV[3] or record.state == 'ending' then return known end
+  record.identity = ARGV[3]
+  known = cjson.encode(record)
+  redis.call('SET', KEYS[1], known)
+  return known
+end
+
+local record = cjson.encode({uid = ARGV[2], identity = ARGV[3], channels = '', state = 'bound'})
+redis.call('SET', KEYS[1], record)
+local time = redis.call('TIME')
+redis.call('ZADD', KEYS[2], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
+return record

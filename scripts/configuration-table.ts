@@ -1,0 +1,80 @@
+/** Writes docs/configuration.md from the declarations in src/config.ts. `npm run docs` */
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { ENVIRONMENT, type OptionRow, optionRows } from '../src/config.js';
+
+const INTRO = `# Configuration
+
+<!-- Written by \`npm run docs\` from the declarations in src/config.ts. -->
+
+The options are in \`faye.config.ts\`, in the folder where the server is started (\`.mts\`, \`.js\` and \`.mjs\` will do too;
+\`faye-online start --config <file>\` takes any). Everything is optional.
+
+\`\`\`ts
+import { defineConfig } from 'faye-online';
+
+export default defineConfig({
+  port: 9292,
+  redis: 'redis://127.0.0.1:6379',
+  authentication: { jwt: { jwks: 'https://login.example.com/.well-known/jwks.json' } },
+});
+\`\`\`
+
+A flag (\`--port\`, \`--host\`) goes before the environment, and the environment before the file. An option or variable
+that is wrong or unknown stops the start; the message names each of them, what was expected and what came.
+\`faye-online config\` shows what is in force, without its secrets.
+`;
+
+const AUTHENTICATION = `## Which proof counts
+
+1. \`authentication\` may have one of \`jwt\`, \`verify\` and \`trust: true\`; two are an error.
+2. \`verify\` counts where it is configured. The function may use FAYE_ONLINE_SECRET itself, so it is not overruled by it;
+   the start warns that the server does not use the variable.
+3. \`jwt\` counts where it is configured, or where FAYE_ONLINE_SECRET is set. The variable takes the place of \`secret\`; with
+   \`publicKey\` or \`jwks\` it is not used, and the start warns. It wins over \`trust: true\`: who set a secret does not mean
+   to believe everybody.
+4. Otherwise the browser is believed, with a warning, unless NODE_ENV is \`production\` or \`trust\` is false: then the
+   server does not start.
+
+A secret goes with HS256, HS384 and HS512, a public key or key set with the others; the kinds are never mixed.
+
+## Redis and the engine
+
+With Redis the engine is faye-redis, without it Faye's own in memory; one without the other is an error. faye-redis
+connects by URL alone, so that a Cluster, Sentinels, a socket file, TLS with certificates of its own, or a function that
+returns a client take an \`engineUrl\` for it:
+
+\`\`\`ts
+redis: { client: () => new Cluster(nodes), engineUrl: 'redis://127.0.0.1:6379' },
+\`\`\`
+`;
+
+/** The whole of docs/configuration.md. */
+export function configurationPage(): string {
+  const options = [['Option', 'Type, unit', 'Default', 'Limits', 'What it does'], ...optionRows().map(cells)];
+  const variables = Object.entries(ENVIRONMENT).map(([name, doc]) => [`\`${name}\``, doc]);
+  return [
+    INTRO,
+    `## Options\n\n${table(options)}`,
+    `## Environment\n\nAn empty variable counts as not set. \`attachPresence\` reads only NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET and\nFAYE_ONLINE_SERVER_TOKEN: port, host and Redis are the app's own.\n\n${table([['Variable', 'What it does'], ...variables])}`,
+    AUTHENTICATION,
+  ].join('\n');
+}
+
+const cells = ({ path, type, default: fallback, limits, doc }: OptionRow): string[] => [
+  `\`${path}\``,
+  type.replace(/^an? /, ''),
+  fallback,
+  limits.replace(/^from /, ''),
+  doc,
+];
+
+function table([head = [], ...rows]: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map(line).join('');
+}
+
+const line = (row: string[]): string => `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`;
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await writeFile(new URL('../docs/configuration.md', import.meta.url), configurationPage());
+}

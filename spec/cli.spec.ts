@@ -1,0 +1,276 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from './support/ports.js';
+import { until } from './support/until.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const SOURCE = ['--import', 'tsx', join(root, 'src/cli.ts')];
+const BUILT = [join(root, 'dist/src/cli.js')];
+const SECRET = 'a secret of 32 characters or more';
+
+/** One run of the command, in a folder and an environment of its own. */
+class Run {
+  out = '';
+  err = '';
+  private readonly exited: Promise<unknown[]>;
+
+  constructor(private readonly child: ChildProcess) {
+    child.stdout?.on('data', (chunk: Buffer) => {
+      this.out += String(chunk);
+    });
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.err += String(chunk);
+    });
+    this.exited = once(child, 'close');
+  }
+
+  async exitCode(): Promise<unknown> {
+    const [code] = await this.exited;
+    return code;
+  }
+
+  /** The address that it printed. */
+  async url(): Promise<string> {
+    return until(() => /http:\/\/[^\s/]+/.exec(this.out)?.[0], `an address in ${this.out}${this.err}`);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  async end(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+const isRefused = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(false);
+    }).on('error', () => resolve(true));
+  });
+
+describe('the command faye-online', () => {
+  let folder: string;
+  const runs: Run[] = [];
+
+  beforeEach(async () => {
+    folder = await realpath(await mkdtemp(join(tmpdir(), 'faye-online-cli-')));
+  });
+  afterEach(async () => {
+    await Promise.all(runs.splice(0).map((run) => run.end()));
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  function run(args: string[], env: NodeJS.ProcessEnv = {}, command = SOURCE): Run {
+    const { PATH, HOME } = process.env;
+    const options = { cwd: folder, env: { PATH, HOME, ...env } };
+    const started = new Run(spawn(process.execPath, [...absolute(command), ...args], options));
+    runs.push(started);
+    return started;
+  }
+
+  /** The folder has no node_modules to find tsx in. */
+  const absolute = (command: string[]): string[] =>
+    command.map((word) => (word === 'tsx' ? import.meta.resolve('tsx') : word));
+
+  const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
+
+  it('tells its version and its commands', async () => {
+    const version = run(['--version']);
+    const help = run(['--help']);
+    expect(await version.exitCode()).toBe(0);
+    expect(version.out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(await help.exitCode()).toBe(0);
+    expect(help.out).toMatch(/start.*\n.*config/);
+  });
+
+  it('works as it is built', async () => {
+    const version = run(['--version'], {}, BUILT);
+    expect(await version.exitCode()).toBe(0);
+    expect(version.out).toMatch(/^\d+\.\d+\.\d+\n$/);
+    await write(
+      'faye.config.ts',
+      "import { defineConfig } from 'faye-online'; export default defineConfig({ gc: 7 });",
+    );
+    const config = run(['config'], {}, BUILT);
+    expect(await config.exitCode()).toBe(0);
+    expect(JSON.parse(config.out)).toMatchObject({ gc: 7 });
+  });
+
+  describe('start', () => {
+    it('serves what the file says, and ends with 0 at SIGTERM', async () => {
+      const port = await freePort();
+      await write(
+        'faye.config.ts',
+        `import { defineConfig } from 'faye-online'; export default defineConfig({ port: ${port}, mount: '/bayeux' });`,
+      );
+      const server = run(['start']);
+      expect(await server.url()).toContain(`:${port}`);
+      const message = [
+        { channel: '/meta/handshake', version: '1.0', supportedConnectionTypes: ['long-polling'] },
+      ];
+      const response = await fetch(`http://127.0.0.1:${port}/bayeux`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(message),
+      });
+      expect(await response.json()).toMatchObject([{ channel: '/meta/handshake', successful: true }]);
+      server.kill('SIGTERM');
+      expect(await server.exitCode()).toBe(0);
+    });
+
+    it('is what it does without a command, and ends with 0 at SIGINT', async () => {
+      const server = run(['--port', '0']);
+      const { ok } = await fetch(`${(await server.url()).replace('localhost', '127.0.0.1')}/healthz`);
+      expect(ok).toBe(true);
+      server.kill('SIGINT');
+      expect(await server.exitCode()).toBe(0);
+    });
+
+    it('ends at once, with 1, at a second signal', async () => {
+      const port = await freePort();
+      const server = run(['start', '--port', String(port)]);
+      await server.url();
+      // A request that never ends keeps the server from ending in order for a while.
+      const request = connect(port, '127.0.0.1').on('error', () => {});
+      request.write('POST /faye HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n');
+      await once(request, 'connect');
+      server.kill('SIGTERM');
+      await until(() => isRefused(port), 'the server to accept no more');
+      server.kill('SIGINT');
+      expect(await server.exitCode()).toBe(1);
+      request.destroy();
+    });
+
+    it('takes a flag before the environment, and the environment before the file', async () => {
+      const [file, variable, flag] = [await freePort(), await freePort(), await freePort()];
+      await write('faye.config.ts', `export default { port: ${file} };`);
+      const byVariable = run(['start'], { PORT: String(variable) });
+      const byFlag = run(['start', '--port', String(flag), '--host', '127.0.0.1'], {
+        PORT: String(file),
+        HOST: '::',
+      });
+      expect(await byVariable.url()).toContain(`:${variable}`);
+      expect(await byFlag.url()).toContain(`:${flag}`);
+    });
+
+    it('takes another file', async () => {
+      const port = await freePort();
+      await write('faye.config.ts', 'export default { port: "never read" };');
+      await write('other.mjs', `export default { port: ${port} };`);
+      expect(await run(['start', '--config', 'other.mjs']).url()).toContain(`:${port}`);
+    });
+
+    it('says plainly what is wrong with the configuration, and ends with 1', async () => {
+      await write('faye.config.ts', 'export default { gc: "five", prot: 1 };');
+      const server = run(['start'], { LOG_LEVEL: 'loud' });
+      expect(await server.exitCode()).toBe(1);
+      expect(server.err).toBe(
+        [
+          'Option `gc`: expected a number of seconds from 1 to 3600, got "five"',
+          'Unknown option `prot`: did you mean `port`?',
+          'Environment variable `LOG_LEVEL`: expected one of fatal, error, warn, info, debug, trace, silent, got "loud"\n',
+        ].join('\n'),
+      );
+      expect(server.out).toBe('');
+    });
+
+    it.each([
+      [
+        ['start', '--config', 'none.ts'],
+        {},
+        /^Configuration file .*none\.ts: expected a file, got none there\n$/,
+      ],
+      [['start'], { NODE_ENV: 'production' }, /NODE_ENV is production.*set FAYE_ONLINE_SECRET.*\n$/],
+      [['start', '--port', 'abc'], {}, /expected a whole number from 0 to 65535, got "abc"\n$/],
+      [['start', '--host', ''], {}, /expected a host name or IP address .*got ""\n$/],
+      [['start', '--prot', '1'], {}, /unknown option '--prot'/],
+    ])('%j with %j ends with 1 and a clear word', async (args, env, word) => {
+      const server = run(args, env);
+      expect(await server.exitCode()).toBe(1);
+      expect(server.err).toMatch(word);
+      expect(server.err).not.toMatch(/^ +at /m);
+    });
+
+    describe('on a port in use', () => {
+      let taken: Server;
+
+      beforeEach(async () => {
+        taken = createServer().listen(0, '127.0.0.1');
+        await once(taken, 'listening');
+      });
+      afterEach(async () => {
+        taken.close();
+        await once(taken, 'close');
+      });
+
+      it('says so, and ends with 1', async () => {
+        const address = taken.address();
+        const port = typeof address === 'object' ? address?.port : undefined;
+        const server = run(['start', '--port', String(port)]);
+        expect(await server.exitCode()).toBe(1);
+        expect(server.err).toMatch(new RegExp(`Port ${port} on 127.0.0.1 is in use\\. Choose another one`));
+        expect(server.err).not.toMatch(/^ +at /m);
+      });
+    });
+  });
+
+  describe('config', () => {
+    it('shows what is in force, without secrets', async () => {
+      await write(
+        'faye.config.ts',
+        `export default {
+           gc: 7,
+           channelPattern: /^[a-z/]+$/,
+           redis: 'redis://user:hunter2@127.0.0.1:1/2',
+           extensions: [{ name: 'mine', incoming: () => {} }],
+           validMessage: () => true,
+         };`,
+      );
+      const config = run(['config'], {
+        FAYE_ONLINE_SECRET: SECRET,
+        FAYE_ONLINE_SERVER_TOKEN: SECRET,
+        PORT: '1',
+      });
+      expect(await config.exitCode()).toBe(0);
+      expect(JSON.parse(config.out)).toMatchObject({
+        gc: 7,
+        port: 1,
+        timeout: 10,
+        channelPattern: '/^[a-z/]+$/',
+        redis: { source: 'redis://user:***@127.0.0.1:1/2', engineUrl: 'redis://user:***@127.0.0.1:1/2' },
+        extensions: ['[extension mine]'],
+        validMessage: '[function validMessage]',
+        authentication: { way: 'jwt', jwt: { secret: '***' }, serverToken: '***' },
+      });
+      expect(config.err).toBe(`From ${join(folder, 'faye.config.ts')} and the environment:\n`);
+    });
+
+    it('shows flags before the environment, and that before the file', async () => {
+      await write('faye.config.ts', "export default { port: 1, host: '127.0.0.1', logLevel: 'warn' };");
+      const flags = run(['config', '--port', '3', '--host', '127.0.0.3'], { PORT: '2', HOST: '127.0.0.2' });
+      const variables = run(['config'], { PORT: '2', HOST: '127.0.0.2' });
+      await Promise.all([flags.exitCode(), variables.exitCode()]);
+      expect(JSON.parse(flags.out)).toMatchObject({ port: 3, host: '127.0.0.3', logLevel: 'warn' });
+      expect(JSON.parse(variables.out)).toMatchObject({ port: 2, host: '127.0.0.2', logLevel: 'warn' });
+    });
+
+    it('says what is wrong like start', async () => {
+      const config = run(['config'], { PORT: 'x' });
+      expect(await config.exitCode()).toBe(1);
+      expect(config.err).toBe(
+        'Environment variable `PORT`: expected a whole number from 0 to 65535, got "x"\n',
+      );
+      expect(config.out).toBe('');
+    });
+  });
+});

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Away } from '../../src/away.js';
+import { RedisStore } from '../../src/presence/redis-store.js';
+import { silent } from '../support/log.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
+
+describe('RedisStore', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+  afterAll(() => redis.dispose());
+
+  const open = async (): Promise<RedisStore> => {
+    const store = new RedisStore({ source: redis.url, namespace: 'faye', window: WINDOW, log: silent });
+    await store.open();
+    return store;
+  };
+
+  behavesLikeAStore(async () => {
+    await redis.flush();
+    const [store, other] = await Promise.all([open(), open()]);
+    return {
+      store,
+      other,
+      left: async () => (await redis.keys()).filter((key) => key !== '/faye/epoch'),
+      close: async () => {
+        await Promise.all([store.close(), other.close()]);
+      },
+    };
+  });
+
+  it("has faye-online's own keys, as the gem had them", async () => {
+    await redis.flush();
+    const store = await open();
+    await store.bind('c1', { uid: 470700, uname: 'mvj3' });
+    await store.intend('c1', ['/classes/4']);
+    await store.enter('/classes/4', { uid: 470700, uname: 'mvj3' }, 'c1');
+    await redis.ask(async (raw) => {
+      expect(await raw.hgetall('/faye/uid_to_clientIds/classes/4')).toEqual({ 470700: '["c1"]' });
+      expect(await raw.get('/faye/clientId_status/c1')).toBe('1');
+      expect(await raw.get('/faye/clientId_auth/c1')).toContain('470700');
+    });
+    await store.close();
+  });
+
+  it('lets one node at a time hold the reaper, and takes over from one that died', async () => {
+    await redis.flush();
+    const [store, other] = await Promise.all([open(), open()]);
+    expect(await store.lock('n1', 60_000)).toBe(true);
+    expect(await other.lock('n2', 60_000)).toBe(false);
+    await other.unlock('n2');
+    expect(await other.lock('n2', 60_000)).toBe(false);
+    await store.unlock('n1');
+    expect(await other.lock('n2', 30)).toBe(true);
+    await until(() => store.lock('n1', 60_000), 'the lock to expire');
+    await store.close();
+    await other.close();
+  });
+
+  it('takes over a claim whose holder died', async () => {
+    await redis.flush();
+    const [store, other] = await Promise.all([open(), open()]);
+    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    await store.take('/a', 'dead');
+    await store.close();
+    const taken = await until(() => other.take('/a', 'heir'), 'the claim to expire');
+    expect(taken.changes).toHaveLength(1);
+    await other.close();
+  });
+
+  it('says done again to an announcement whose answer was lost', async () => {
+    await redis.flush();
+    const store = await open();
+    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    const taken = await store.take('/a', 'k');
+    const said = {
+      channel: '/a',
+      epoch: taken?.epoch ?? '',
+      version: 1,
+      count: 1,
+      joins: [],
+      leaves: [],
+      node: 'n',
+    };
+    expect(await store.announce('/a', 'k', 1, said)).toEqual({ done: true, dueIn: null });
+    expect(await store.announce('/a', 'k', 1, said)).toEqual({ done: true, dueIn: null });
+    expect((await store.snapshot('/a', 1)).version).toBe(1);
+    await store.close();
+  });
+
+  it('fails at once while Redis is away, works again when it is back, in a new epoch', async () => {
+    await redis.flush();
+    const store = await open();
+    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    const before = await store.snapshot('/a', 10);
+    await redis.save();
+    await redis.stop();
+    await until(() => !store.connected, 'the loss to be seen');
+    await expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(Away);
+    await redis.start();
+    await until(() => store.connected, 'the store to be connected');
+    const after = await until(async () => {
+      const snapshot = await store.snapshot('/a', 10);
+      return snapshot.epoch !== before.epoch && snapshot;
+    }, 'a new epoch');
+    expect(after.users).toEqual([{ uid: 1, uname: 'Ann' }]);
+    await store.close();
+  });
+
+  it('fails an answer in flight when Redis dies', async () => {
+    const store = await open();
+    redis.pause();
+    const refused = expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(Away);
+    await redis.stop();
+    await refused;
+    await redis.start();
+    await until(() => store.connected, 'the store to be connected');
+    await store.close();
+  });
+});

@@ -1,0 +1,306 @@
+/** What every store must do. An implementation's spec is a few lines that make it. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Announcement, Store } from '../../src/presence/store.js';
+import { until } from '../support/until.js';
+
+export interface StoreUnderTest {
+  store: Store;
+  /** Another node's view of the same data; the same store where there is only one process. */
+  other: Store;
+  /** What is left, but for what may stay. */
+  left(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export const WINDOW = { base: 20, perUser: 1, max: 60 };
+
+const ann = { uid: 1, uname: 'Ann' };
+const bob = { uid: 'b', uname: 'Bob' };
+
+export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
+  let tested: StoreUnderTest;
+  let store: Store;
+  let other: Store;
+
+  beforeEach(async () => {
+    tested = await make();
+    ({ store, other } = tested);
+  });
+  afterEach(() => tested.close());
+
+  const uids = async (channel: string, limit = 100) =>
+    (await other.snapshot(channel, limit)).users.map(({ uid }) => uid);
+
+  describe('#enter', () => {
+    it("makes a join of a user's first client only", async () => {
+      expect(await store.enter('/a', ann, 'c1')).toMatchObject({ changed: true });
+      expect(await other.enter('/a', ann, 'c2')).toEqual({ changed: false, dueIn: null });
+      expect(await uids('/a')).toEqual([1]);
+    });
+
+    it('changes nothing when repeated', async () => {
+      await store.enter('/a', ann, 'c1');
+      expect(await store.enter('/a', ann, 'c1')).toEqual({ changed: false, dueIn: null });
+      expect(await store.leave('/a', 1, 'c1')).toMatchObject({ changed: true });
+    });
+
+    it('takes 1 and "1" for one user, shown in the type first given', async () => {
+      await store.enter('/a', ann, 'c1');
+      expect(await store.enter('/a', { uid: '1', uname: 'Ann' }, 'c2')).toMatchObject({ changed: false });
+      expect(await uids('/a')).toEqual([1]);
+    });
+
+    it('lists the oldest first, over many channels apart', async () => {
+      for (const uid of ['z', 'b', 'm', 'a']) await store.enter('/a', { uid, uname: uid }, `c-${uid}`);
+      await store.enter('/a/b', bob, 'c9');
+      expect(await uids('/a')).toEqual(['z', 'b', 'm', 'a']);
+      expect(await uids('/a/b')).toEqual(['b']);
+    });
+
+    it('takes __proto__ and other hostile names for plain uids', async () => {
+      const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', ' ', '"', '\u0000', 'é😀'];
+      for (const uid of names) await store.enter('/a', { uid, uname: uid }, `c${uid}`);
+      expect(await uids('/a')).toEqual(names);
+      for (const uid of names)
+        expect(await store.leave('/a', uid, `c${uid}`)).toMatchObject({ changed: true });
+      expect(await uids('/a')).toEqual([]);
+    });
+
+    it('keeps what a user is called as it was given', async () => {
+      const user = { uid: 9007199254740991, uname: '1e400 [] {} \\ "' };
+      await store.enter('/a', user, 'c1');
+      expect((await other.snapshot('/a', 10)).users).toEqual([user]);
+    });
+
+    it('loses none of a hundred tabs opened at once on two nodes', async () => {
+      const tabs = Array.from({ length: 100 }, (_, index) => `tab${index}`);
+      const entered = await Promise.all(
+        tabs.map((tab, index) => (index % 2 ? store : other).enter('/a', ann, tab)),
+      );
+      expect(entered.filter(({ changed }) => changed)).toHaveLength(1);
+      const left = await Promise.all(
+        tabs.map((tab, index) => (index % 2 ? other : store).leave('/a', 1, tab)),
+      );
+      expect(left.filter(({ changed }) => changed)).toHaveLength(1);
+      expect(await uids('/a')).toEqual([]);
+    });
+  });
+
+  describe('#leave', () => {
+    it("makes a leave of a user's last client only", async () => {
+      await store.enter('/a', ann, 'c1');
+      await store.enter('/a', ann, 'c2');
+      expect(await store.leave('/a', 1, 'c1')).toEqual({ changed: false, dueIn: null });
+      expect(await uids('/a')).toEqual([1]);
+      expect(await other.leave('/a', '1', 'c2')).toMatchObject({ changed: true });
+      expect(await uids('/a')).toEqual([]);
+    });
+
+    it('does nothing for a client, user or channel that is not there', async () => {
+      await store.enter('/a', ann, 'c1');
+      expect(await store.leave('/a', 1, 'c2')).toEqual({ changed: false, dueIn: null });
+      expect(await store.leave('/a', 2, 'c1')).toEqual({ changed: false, dueIn: null });
+      expect(await store.leave('/b', 1, 'c1')).toEqual({ changed: false, dueIn: null });
+      expect(await uids('/a')).toEqual([1]);
+    });
+  });
+
+  describe('#snapshot', () => {
+    it('of an unknown channel is empty', async () => {
+      expect(await store.snapshot('/nobody', 10)).toMatchObject({ count: 0, users: [] });
+    });
+
+    it('counts all where it lists some', async () => {
+      for (let uid = 0; uid < 30; uid += 1) await store.enter('/a', { uid, uname: `u${uid}` }, `c${uid}`);
+      const { count, users } = await store.snapshot('/a', 7);
+      expect(count).toBe(30);
+      expect(users.map(({ uid }) => uid)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    });
+
+    it('reads thousands', async () => {
+      const users = Array.from({ length: 2500 }, (_, uid) => ({ uid, uname: 'x'.repeat(50) }));
+      await Promise.all(users.map((user) => store.enter('/a', user, `c${user.uid}`)));
+      expect((await store.snapshot('/a', 10_000)).users).toHaveLength(2500);
+    });
+  });
+
+  describe('announcing', () => {
+    const heard: Announcement[] = [];
+    const announcement = (version: number, epoch: string): Announcement => ({
+      channel: '/a',
+      epoch,
+      version,
+      count: 1,
+      joins: [ann],
+      leaves: [],
+      node: 'n1',
+    });
+
+    beforeEach(() => {
+      heard.length = 0;
+      other.onAnnouncement((said) => heard.push(said));
+    });
+
+    it('is marked once a window, for as long as the window is', async () => {
+      expect(await store.enter('/a', ann, 'c1')).toEqual({ changed: true, dueIn: 21 });
+      expect(await other.enter('/a', bob, 'c2')).toEqual({ changed: true, dueIn: null });
+      for (let uid = 10; uid < 100; uid += 1) await store.enter('/big', { uid, uname: 'x' }, `c${uid}`);
+      const taken = await store.take('/big', 'k');
+      await store.enter('/big', bob, 'c2');
+      expect(await store.announce('/big', 'k', taken?.changes.length ?? 0, null)).toEqual({
+        done: true,
+        dueIn: WINDOW.max,
+      });
+    });
+
+    it('takes without removing, announces to every node, bumps the version', async () => {
+      const { version, epoch } = await store.snapshot('/a', 1);
+      await store.enter('/a', ann, 'c1');
+      const taken = await store.take('/a', 'k1');
+      expect(taken).toMatchObject({ version, count: 1, changes: [{ type: 'join', user: ann }] });
+      const said = announcement(version + 1, taken?.epoch ?? epoch);
+      expect(await store.announce('/a', 'k1', 1, said)).toEqual({ done: true, dueIn: null });
+      await until(() => heard.length > 0, 'the announcement');
+      expect(heard).toEqual([said]);
+      expect(await other.snapshot('/a', 10)).toMatchObject({ version: version + 1, epoch: taken?.epoch });
+      expect(await store.overdue(-60_000, 10)).toEqual([]);
+    });
+
+    it('lets only one of two claims announce', async () => {
+      await store.enter('/a', ann, 'c1');
+      const taken = await store.take('/a', 'first');
+      expect(await other.take('/a', 'second')).toBeNull();
+      const said = announcement((taken?.version ?? 0) + 1, taken?.epoch ?? '');
+      expect(await other.announce('/a', 'second', 1, said)).toEqual({ done: false, dueIn: null });
+      expect(await store.announce('/a', 'first', 1, said)).toMatchObject({ done: true });
+    });
+
+    it('marks again for what came in between taking and announcing', async () => {
+      await store.enter('/a', ann, 'c1');
+      const taken = await store.take('/a', 'k1');
+      await other.enter('/a', bob, 'c2');
+      await other.leave('/a', 1, 'c1');
+      const said = announcement((taken?.version ?? 0) + 1, taken?.epoch ?? '');
+      expect(await store.announce('/a', 'k1', 1, said)).toEqual({ done: true, dueIn: 21 });
+      expect(await other.take('/a', 'k2')).toMatchObject({
+        version: said.version,
+        count: 1,
+        changes: [
+          { type: 'join', user: bob },
+          { type: 'leave', user: ann },
+        ],
+      });
+    });
+
+    it('without an announcement trims and keeps the version', async () => {
+      await store.enter('/a', ann, 'c1');
+      await store.leave('/a', 1, 'c1');
+      const { version } = await store.snapshot('/a', 1);
+      expect((await store.take('/a', 'k1'))?.changes).toHaveLength(2);
+      await store.announce('/a', 'k1', 2, null);
+      expect(heard).toEqual([]);
+      expect((await store.snapshot('/a', 1)).version).toBe(version);
+      expect(await tested.left()).toEqual([]);
+    });
+
+    it('goes on from the last version when a channel fills again', async () => {
+      const say = async () => {
+        const taken = await store.take('/a', 'k');
+        if (!taken) throw new Error('nothing to take');
+        await store.announce('/a', 'k', taken.changes.length, announcement(taken.version + 1, taken.epoch));
+      };
+      const { version } = await store.snapshot('/a', 1);
+      await store.enter('/a', ann, 'c1');
+      await say();
+      await store.leave('/a', 1, 'c1');
+      await say();
+      expect(await tested.left()).toEqual([]);
+      await store.enter('/a', ann, 'c1');
+      await say();
+      expect((await store.snapshot('/a', 1)).version).toBe(version + 3);
+    });
+
+    it('tells what is overdue, and no longer once it is announced', async () => {
+      await store.enter('/a', ann, 'c1');
+      expect(await store.overdue(60_000, 10)).toEqual([]);
+      await until(async () => (await other.overdue(0, 10)).length > 0, 'the window to pass');
+      expect(await other.overdue(0, 10)).toEqual(['/a']);
+      await other.take('/a', 'k');
+      await other.announce('/a', 'k', 1, null);
+      expect(await other.overdue(0, 10)).toEqual([]);
+    });
+
+    it('of an unknown channel takes nothing', async () => {
+      expect(await store.take('/nobody', 'k')).toBeNull();
+    });
+  });
+
+  describe('clients', () => {
+    const identity = { uid: 1, uname: 'Ann', channels: [], roles: ['x'], deep: { empty: [], n: 1.5 } };
+
+    it('binds the first identity and keeps it from another user', async () => {
+      expect(await store.bind('c1', identity)).toEqual({ identity, channels: [], state: 'bound' });
+      expect((await other.bind('c1', { uid: 2, uname: 'Eve' })).identity).toEqual(identity);
+      expect((await other.read('c1'))?.identity).toEqual(identity);
+    });
+
+    it('refreshes the identity of the same user, given as number or text', async () => {
+      await store.bind('c1', identity);
+      const fresh = { uid: '1', uname: 'Ann', expiresAt: 12 };
+      expect((await other.bind('c1', fresh)).identity).toEqual(fresh);
+      expect((await store.read('c1'))?.identity).toEqual(fresh);
+    });
+
+    it('lets one of two users win who prove themselves at once', async () => {
+      const users = Array.from({ length: 20 }, (_, uid) => ({ uid, uname: `u${uid}` }));
+      const records = await Promise.all(
+        users.map((user, index) => (index % 2 ? store : other).bind('c1', user)),
+      );
+      expect(new Set(records.map((record) => record.identity.uid)).size).toBe(1);
+    });
+
+    it('keeps every channel that was intended, until it is settled', async () => {
+      await store.bind('c1', identity);
+      expect(await store.intend('c1', ['/a', '/b'])).toBe(true);
+      expect(await other.intend('c1', ['/b', '/c'])).toBe(true);
+      expect(await store.read('c1')).toMatchObject({ channels: ['/a', '/b', '/c'], state: 'in' });
+      await store.settle('c1', ['/c']);
+      expect((await other.read('c1'))?.channels).toEqual(['/c']);
+      await store.settle('c1', []);
+      expect((await other.read('c1'))?.channels).toEqual([]);
+    });
+
+    it('refuses to let an unknown or ending client enter', async () => {
+      expect(await store.intend('nobody', ['/a'])).toBe(false);
+      await store.bind('c1', identity);
+      await store.intend('c1', ['/a']);
+      expect((await other.beginEnd('c1'))?.channels).toEqual(['/a']);
+      expect(await store.intend('c1', ['/b'])).toBe(false);
+      await store.settle('c1', []);
+      expect(await store.bind('c1', identity)).toMatchObject({ state: 'ending' });
+      expect((await store.beginEnd('c1'))?.channels).toEqual(['/a']);
+    });
+
+    it('forgets', async () => {
+      await store.bind('c1', identity);
+      await store.intend('c1', ['/a']);
+      await other.beginEnd('c1');
+      await other.forget('c1');
+      expect(await store.read('c1')).toBeNull();
+      expect(await store.beginEnd('c1')).toBeNull();
+      expect(await tested.left()).toEqual([]);
+    });
+
+    it('gives the reaper the longest unchecked first, and never brings back a forgotten one', async () => {
+      for (const clientId of ['c1', 'c2', 'c3']) await store.bind(clientId, identity);
+      expect(await other.unchecked(60_000, 10)).toEqual([]);
+      await until(async () => (await other.unchecked(0, 10)).length === 3, 'three clients');
+      expect(await other.unchecked(0, 2)).toHaveLength(2);
+      await other.checked(['c1', 'c2', 'c3']);
+      await store.forget('c2');
+      await other.checked(['c2']);
+      await until(async () => (await other.unchecked(0, 10)).length === 2, 'two clients');
+      expect((await other.unchecked(0, 10)).sort()).toEqual(['c1', 'c3']);
+    });
+  });
+}

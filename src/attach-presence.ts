@@ -1,0 +1,58 @@
+/** Presence on a Faye server that the user made, in an app of theirs, beside their own extensions. */
+import type { NodeAdapter } from 'faye';
+import type { Logger } from 'pino';
+import { attach } from './attach.js';
+import { hasMemoryEngine } from './bayeux/internals.js';
+import { type Config, ConfigError, resolvePresence } from './config.js';
+import { createLog } from './log.js';
+import type { Presence } from './presence/presence.js';
+
+/** The options of `Config` that are about presence; what is about HTTP and the engine is the adapter's. */
+export type AttachOptions = Pick<
+  Config,
+  | 'authentication'
+  | 'channelPattern'
+  | 'extensions'
+  | 'gc'
+  | 'leaveDelay'
+  | 'limits'
+  | 'logLevel'
+  | 'namespace'
+  | 'redis'
+  | 'relay'
+  | 'validMessage'
+  | 'windows'
+> & {
+  /** A pino logger of the app's own. Default: one that writes to stdout. */
+  log?: Logger;
+};
+
+export interface AttachedPresence {
+  /** Who is where, and the `join` and `leave` events of this process. */
+  readonly presence: Presence;
+  /** Resolves once the store can be asked. */
+  readonly ready: Promise<void>;
+  /** Gives the adapter back as it was; its clients stay. */
+  close(): Promise<void>;
+}
+
+/**
+ * Attaches presence to a NodeAdapter. Our extensions run before those that the adapter has or gets.
+ *
+ * Of the environment it reads NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET and FAYE_ONLINE_SERVER_TOKEN: an app's REDIS_URL may be
+ * there for something else. Throws `ConfigError` for options that are wrong, and where presence would be in Redis
+ * while the adapter's engine is Faye's memory engine: then a node takes the clients of all others for dead.
+ */
+export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}): AttachedPresence {
+  const { log, ...rest } = options;
+  const config = resolvePresence(rest);
+  if (config.redis && hasMemoryEngine(adapter)) {
+    throw new ConfigError([
+      "Option `redis`: expected none, as the adapter has Faye's memory engine, which knows the clients of this process only; give the adapter an engine that all nodes share, such as faye-redis",
+    ]);
+  }
+  const logger = log ?? createLog(config.logLevel, config.production);
+  for (const warning of config.warnings) logger.warn(warning);
+  const attached = attach(adapter, config, logger);
+  return { presence: attached.presence, ready: attached.open(), close: () => attached.close() };
+}

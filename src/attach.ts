@@ -1,0 +1,111 @@
+/** Puts presence onto a Faye server: the extensions, the domain, its store and its views, for one NodeAdapter. */
+import { randomUUID } from 'node:crypto';
+import type { NodeAdapter } from 'faye';
+import type { Logger } from 'pino';
+import { authenticate } from '../extensions/authenticate.js';
+import { authorize } from '../extensions/authorize.js';
+import { beforeLeave } from '../extensions/before-leave.js';
+import { presence as enterAtConnect } from '../extensions/presence.js';
+import { validMessage } from '../extensions/valid-message.js';
+import { validate } from '../extensions/validate.js';
+import { proofFor } from './authentication/proof-for.js';
+import { Away } from './away.js';
+import { Bayeux } from './bayeux/bayeux.js';
+import type { Extension } from './bayeux/extension.js';
+import type { ResolvedConfig } from './config.js';
+import { Announcer } from './presence/announcer.js';
+import { MemoryStore } from './presence/memory-store.js';
+import { Presence } from './presence/presence.js';
+import { Reaper } from './presence/reaper.js';
+import { RedisStore } from './presence/redis-store.js';
+import type { Store } from './presence/store.js';
+import { UserListView } from './views/user-list.js';
+
+export interface Attached {
+  readonly bayeux: Bayeux;
+  readonly presence: Presence;
+  readonly store: Store;
+  /** Resolves once the store can be asked. */
+  open(): Promise<void>;
+  /** Announces what is due, gives the adapter back as it was, and closes the store. The adapter's clients stay. */
+  close(): Promise<void>;
+}
+
+const SECOND = 1_000;
+/** A client that lives connects more often than this, by far; one that was forgotten is asked for again. */
+const FORGET_AFTER = 1_800 * SECOND;
+
+export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger): Attached {
+  const node = randomUUID();
+  const bayeux = new Bayeux({ adapter, relay: config.relay, shared: config.redis !== null, log });
+  const store = storeFor(config, log);
+  const clientExists = (clientId: string) => bayeux.clientExists(clientId);
+  const announcer = new Announcer({ store, node, log });
+  const { userListLimit } = config.limits;
+  const presence = new Presence({ store, announcer, clientExists, listLimit: userListLimit, log });
+  const reaper = new Reaper({
+    store,
+    presence,
+    clientExists,
+    inTurn: (clientId, step) => bayeux.queues.runAsync(clientId, step),
+    node,
+    every: config.gc * SECOND,
+    forgetAfter: FORGET_AFTER,
+    log,
+  });
+  const view = new UserListView({ bayeux, presence, node, log });
+
+  const ours = extensionsFor(config, bayeux, presence);
+  const listed =
+    typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
+  bayeux.use([...listed, view.extension]);
+  store.onAnnouncement((announcement) => view.announced(announcement));
+  bayeux.on('disconnect', (clientId) => {
+    bayeux.queues
+      .runAsync(clientId, () => presence.end(clientId))
+      .catch((error) => {
+        const level = error instanceof Away ? 'debug' : 'error';
+        log[level]({ err: error }, 'a client has ended; the reaper will take it out of its channels');
+      });
+  });
+  bayeux.on('close', (clientId) => presence.drop(clientId));
+
+  return {
+    bayeux,
+    presence,
+    store,
+    async open() {
+      await store.open();
+      announcer.start();
+      reaper.start();
+    },
+    async close() {
+      await reaper.close();
+      await announcer.close();
+      bayeux.close();
+      await store.close();
+    },
+  };
+}
+
+function storeFor(config: ResolvedConfig, log: Logger): Store {
+  const { redis, namespace, windows } = config;
+  if (!redis) return new MemoryStore(windows);
+  return new RedisStore({ source: redis.source, namespace, window: windows, log });
+}
+
+/** In the order in which messages pass them. */
+function extensionsFor(config: ResolvedConfig, bayeux: Bayeux, presence: Presence): Extension[] {
+  const { authentication, limits, channelPattern } = config;
+  const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
+  const proof = proofFor(authentication, limits);
+  const clientExists = (clientId: string) => bayeux.clientExists(clientId);
+  return [
+    validate({ channelLength: limits.channelLength, channelPattern }),
+    ...(config.validMessage ? [validMessage(config.validMessage)] : []),
+    authenticate({ proof, presence, clientExists, serverToken }),
+    authorize({ presence, trusting: proof.trusting, mayEnter, maySubscribe, mayPublish }),
+    beforeLeave(bayeux, config.leaveDelay * SECOND),
+    enterAtConnect(presence),
+  ];
+}

@@ -1,0 +1,87 @@
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  errors,
+  importSPKI,
+  type JSONWebKeySet,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose';
+import { refuse } from '../bayeux/errors.js';
+import type { Identity } from '../presence/identity.js';
+import { checkIdentity, type IdentityLimits } from './check-identity.js';
+import type { Proof } from './proof.js';
+
+export interface JwtOptions {
+  /** HS256, at least 32 characters. */
+  secret?: string | undefined;
+  /** PEM (SPKI). */
+  publicKey?: string | undefined;
+  /** The address of a JSON Web Key Set, or the set itself. */
+  jwks?: string | JSONWebKeySet | undefined;
+  algorithms: string[];
+  issuer?: string | undefined;
+  audience?: string | string[] | undefined;
+  /** Seconds by which clocks may be apart. */
+  clockTolerance: number;
+}
+
+/**
+ * A JSON Web Token in `auth.token`. Claims: `uid` or `sub`, `name`, `channels` (Bayeux patterns that it may enter; none
+ * where it is missing), `exp`.
+ */
+export function jwt(options: JwtOptions, limits: IdentityLimits): Proof {
+  const keys = keyFor(options);
+  return {
+    trusting: false,
+    basis: (auth) => auth?.token,
+    async prove(_message, _request, auth) {
+      const { token } = auth ?? {};
+      if (token === undefined) return null;
+      const claims = await verified(token, keys, options);
+      return checkIdentity(identityFrom(claims), limits, 'token');
+    },
+  };
+}
+
+async function verified(token: string, key: JWTVerifyGetKey, options: JwtOptions): Promise<JWTPayload> {
+  const { algorithms, issuer, audience, clockTolerance } = options;
+  try {
+    const checks = { algorithms, clockTolerance, ...(issuer && { issuer }), ...(audience && { audience }) };
+    return (await jwtVerify(token, key, checks)).payload;
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) throw refuse('tokenExpired');
+    // A key set that can't be fetched is our trouble and not the client's: it may try again.
+    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) throw error;
+    throw refuse('tokenRefused');
+  }
+}
+
+function identityFrom(claims: JWTPayload): Identity {
+  const { uid, sub, name, channels, exp } = claims;
+  const id = (uid ?? sub) as Identity['uid'];
+  return {
+    uid: id,
+    uname: (name ?? (id === undefined ? '' : String(id))) as string,
+    channels: (channels ?? []) as string[],
+    ...(exp !== undefined && { expiresAt: exp }),
+  };
+}
+
+function keyFor(options: JwtOptions): JWTVerifyGetKey {
+  const { secret, publicKey, jwks, algorithms } = options;
+  if (typeof jwks === 'string') return createRemoteJWKSet(new URL(jwks));
+  if (jwks) return createLocalJWKSet(jwks);
+  if (publicKey) {
+    const imported = new Map<string, ReturnType<typeof importSPKI>>();
+    return ({ alg }) => {
+      const algorithm = alg && algorithms.includes(alg) ? alg : (algorithms[0] ?? '');
+      const key = imported.get(algorithm) ?? importSPKI(publicKey, algorithm);
+      imported.set(algorithm, key);
+      return key;
+    };
+  }
+  const bytes = new TextEncoder().encode(secret);
+  return async () => bytes;
+}

@@ -1,0 +1,13 @@
+import type { ResolvedAuthentication } from '../config.js';
+import type { IdentityLimits } from './check-identity.js';
+import { custom } from './custom.js';
+import { jwt } from './jwt.js';
+import type { Proof } from './proof.js';
+import { trust } from './trust.js';
+
+/** The one way to prove who one is that the config has. */
+export function proofFor(authentication: ResolvedAuthentication, limits: IdentityLimits): Proof {
+  if (authentication.way === 'jwt') return jwt(authentication.jwt, limits);
+  if (authentication.way === 'verify') return custom(authentication.verify, limits);
+  return trust(limits);
+}

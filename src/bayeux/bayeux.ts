@@ -1,0 +1,195 @@
+/**
+ * A Faye server as the rest of the house sees it: clients that exist or not, messages to exact channels or to one
+ * client, and what happens to clients. It holds no users and no presence.
+ */
+import type { NodeAdapter } from 'faye';
+import type { Logger } from 'pino';
+import { isToServer } from './channels.js';
+import type { Extension, FayeExtension, Message, Request } from './extension.js';
+import { type Internals, internalsOf } from './internals.js';
+import { Pipeline } from './pipeline.js';
+import { Polls } from './polls.js';
+import { rebuildPublish } from './publish.js';
+import { ClientQueues } from './queues.js';
+
+/** What an engine of ours offers beyond Faye's contract. */
+export interface EngineExtras {
+  /** True where the engine reaches the clients of every node, so that a message must be published by one node only. */
+  readonly shared?: boolean;
+  /** Rejects where it can't be known, unlike Faye's `clientExists`, which has no word for it. */
+  exists?(clientId: string): Promise<boolean>;
+  readonly description?: string;
+  /** Whether it can be asked now. */
+  readonly connected?: boolean;
+}
+
+export interface BayeuxOptions {
+  adapter: NodeAdapter;
+  /** Top-level fields of a publish that subscribers get, beside channel, data and id. */
+  relay: readonly string[];
+  /** What `shared` is where the engine does not say. */
+  shared: boolean;
+  log: Logger;
+}
+
+type ClientListener = (clientId: string) => void;
+type SubscribedListener = (clientId: string, channel: string) => void;
+
+export class Bayeux {
+  readonly queues = new ClientQueues();
+  private readonly internals: Internals;
+  private readonly polls: Polls;
+  private readonly speakers = new WeakMap<object, string>();
+  private readonly subscribed: SubscribedListener[] = [];
+  private readonly connecting: ClientListener[] = [];
+  private readonly undo: (() => void)[] = [];
+
+  constructor(private readonly options: BayeuxOptions) {
+    this.internals = internalsOf(options.adapter);
+    this.polls = new Polls(options.adapter, this.internals.proxy);
+    this.keepServerMessages();
+    this.announceSubscriptions();
+  }
+
+  /** Sends every message through these extensions first, then through those added to the adapter. Once. */
+  use(extensions: readonly (Extension | FayeExtension)[]): void {
+    const { log } = this.options;
+    const pipeline = new Pipeline({
+      protocol: this.internals.protocol,
+      queues: this.queues,
+      extensions,
+      passed: (message, request) => this.passed(message, request),
+      log,
+    });
+    this.undo.push(() => pipeline.close());
+  }
+
+  /** For people: which engine it is. */
+  get engine(): string {
+    return this.extras.description ?? "Faye's memory engine";
+  }
+
+  /** Whether the engine can be asked now. */
+  get connected(): boolean {
+    return this.extras.connected ?? true;
+  }
+
+  /** Whether the engine reaches the clients of every node. */
+  get shared(): boolean {
+    return this.extras.shared ?? this.options.shared;
+  }
+
+  /** By the engine's own word. Rejects where the engine can't tell. */
+  async clientExists(clientId: string): Promise<boolean> {
+    const { extras } = this;
+    if (extras.exists) return extras.exists(clientId);
+    return new Promise((resolve) => {
+      this.internals.proxy.clientExists(clientId, (exists) => resolve(Boolean(exists)));
+    });
+  }
+
+  /** Whether this node holds a socket or a poll of the client. A poller has none between two polls. */
+  hasConnection(clientId: string): boolean {
+    return this.internals.proxy.hasConnection(clientId);
+  }
+
+  /** The client that connected with this request, for outgoing extensions, which are not told. */
+  clientOf(request: Request): string | undefined {
+    return request ? this.speakers.get(request) : undefined;
+  }
+
+  /** Ends a client: its subscriptions, waiting messages and connection. Leads to the `disconnect` event. */
+  end(clientId: string): void {
+    this.internals.proxy.destroyClient(clientId);
+  }
+
+  /** Sends to exact subscribers of the channel: a subscription by wildcard does not hear it. */
+  publish(channel: string, data: unknown): void {
+    this.internals.engine.publish({ channel, data }, [channel]);
+  }
+
+  /**
+   * Sends to one client, through the engine's own queue, so that a poller between two polls gets it with the next.
+   * Faye's engines know no such thing; a subscription of a moment to a channel that nobody else has does it.
+   */
+  async deliver(clientId: string, channel: string, data: unknown): Promise<void> {
+    // A message for a client that is gone would stay in Faye's memory engine for ever.
+    if (!(await this.clientExists(clientId))) return;
+    const { proxy, engine } = this.internals;
+    const own = `/meta/client/${clientId}`;
+    proxy.subscribe(clientId, own);
+    engine.publish({ channel, data }, [own]);
+    proxy.unsubscribe(clientId, own);
+  }
+
+  /** Calls back with each `/meta/connect` that passed the extensions on this node, before Faye has answered it. */
+  onConnect(listener: ClientListener): void {
+    this.connecting.push(listener);
+  }
+
+  /** Calls back after each accepted subscription, once the engine has it, also for one that it had before. */
+  onSubscribed(listener: SubscribedListener): void {
+    this.subscribed.push(listener);
+  }
+
+  /** `disconnect`: a client has ended (on this node, where the engine is shared). May fire more than once. */
+  on(event: 'disconnect' | 'close', listener: ClientListener): void {
+    const { proxy } = this.internals;
+    proxy.bind(event, listener as (...args: never[]) => void);
+    this.undo.push(() => proxy.unbind(event, listener as (...args: never[]) => void));
+  }
+
+  /** Closes every socket and poll of this node without ending their clients, so that they go to another node. */
+  releaseConnections(): void {
+    const { proxy } = this.internals;
+    for (const clientId of [...proxy._connections.keys()]) proxy.flushConnection(clientId);
+  }
+
+  /** Gives the adapter back as it was. Its clients stay. */
+  close(): void {
+    this.polls.close();
+    for (const step of this.undo.splice(0)) step();
+  }
+
+  private get extras(): EngineExtras {
+    return this.internals.engine as EngineExtras;
+  }
+
+  private passed(message: Message, request: Request): void {
+    const { channel, clientId } = message;
+    if (channel === '/meta/connect' && clientId) {
+      for (const listener of this.connecting) listener(clientId);
+      if (request) this.speakers.set(request, clientId);
+      this.polls.connecting(clientId, request);
+    } else if (request) {
+      rebuildPublish(message, this.options.relay);
+    }
+  }
+
+  /** Messages to the server itself are acknowledged by Faye as published, and go to nobody. */
+  private keepServerMessages(): void {
+    const { proxy } = this.internals;
+    const publish = proxy.publish;
+    proxy.publish = (message) => {
+      if (!isToServer(message.channel)) publish.call(proxy, message);
+    };
+    this.undo.push(() => {
+      proxy.publish = publish;
+    });
+  }
+
+  private announceSubscriptions(): void {
+    const { proxy } = this.internals;
+    const subscribe = proxy.subscribe;
+    proxy.subscribe = (clientId, channel, callback, context) => {
+      subscribe.call(proxy, clientId, channel, () => {
+        callback?.call(context);
+        if (!channel.startsWith('/meta/'))
+          for (const listener of this.subscribed) listener(clientId, channel);
+      });
+    };
+    this.undo.push(() => {
+      proxy.subscribe = subscribe;
+    });
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Every refusal that goes over the wire, in one table: Bayeux errors (`code:args:text`) and the advice that
+ * goes with them on `/meta/handshake` and `/meta/connect`.
+ *
+ * Faye's client parses errors by a grammar (faye `protocol/grammar.js`): texts hold letters, digits, spaces and
+ * `- _ ! ~ ( ) $ @ / * .` only, and so do arguments. What is outside it becomes `_`.
+ */
+import type { Message } from 'faye';
+
+export type Advice = NonNullable<Message['advice']>;
+
+interface Refusal {
+  code: number;
+  text: string;
+  advice: Advice;
+}
+
+/** Milliseconds a refused client waits before it tries again: without it Faye's client tries at once, for ever. */
+const PAUSE = 5_000;
+
+const never: Advice = { reconnect: 'none' };
+const afresh: Advice = { reconnect: 'handshake', interval: PAUSE };
+const again: Advice = { reconnect: 'retry', interval: PAUSE };
+
+const TABLE = {
+  badMessage: { code: 400, text: 'Bad message', advice: never },
+  badValue: { code: 400, text: 'Not valid', advice: never },
+  clientUnknown: { code: 401, text: 'Unknown client', advice: { reconnect: 'handshake', interval: 0 } },
+  proofMissing: { code: 401, text: 'Sign in first', advice: never },
+  proofRefused: { code: 401, text: 'Not signed in', advice: never },
+  tokenRefused: { code: 401, text: 'Token refused', advice: never },
+  tokenExpired: { code: 401, text: 'Token expired', advice: afresh },
+  parameterMissing: { code: 402, text: 'Missing required parameter', advice: never },
+  messageForbidden: { code: 403, text: 'Message refused', advice: never },
+  otherUser: { code: 403, text: 'This client belongs to another user', advice: never },
+  roomForbidden: {
+    code: 403,
+    text: 'Neither the channels of the token nor the server allow this room',
+    advice: never,
+  },
+  subscribeForbidden: { code: 403, text: 'You may not subscribe to this channel', advice: never },
+  publishForbidden: { code: 403, text: 'You may not publish to this channel', advice: never },
+  serverTokenMissing: { code: 403, text: 'To publish without a client takes a server token', advice: never },
+  channelReserved: { code: 403, text: 'This channel is reserved for the server', advice: never },
+  channelInvalid: { code: 405, text: 'Invalid channel', advice: never },
+  tooLong: { code: 413, text: 'Too long', advice: never },
+  serverError: { code: 500, text: 'Internal server error', advice: again },
+  unavailable: { code: 503, text: 'Presence is away and will be back', advice: again },
+} satisfies Record<string, Refusal>;
+
+export type ErrorName = keyof typeof TABLE;
+
+/** The Bayeux error of that name: `403:/classes/4:This channel is reserved for the server`. */
+export function bayeuxError(name: ErrorName, ...args: unknown[]): string {
+  const { code, text } = TABLE[name];
+  return `${code}:${args.map(argument).join(',')}:${text}`;
+}
+
+/** An error with a text of the operator's own, under 403. */
+export function refusedBecause(text: string, ...args: unknown[]): string {
+  return `403:${args.map(argument).join(',')}:${wireSafe(text, 200)}`;
+}
+
+const byText = new Map<string, Advice>(
+  Object.values(TABLE).map(({ code, text, advice }) => [`${code}:${text}`, advice]),
+);
+
+/**
+ * The advice that ends the loop of a client refused with this error, or undefined where the error is Faye's own
+ * and its advice stands.
+ */
+export function adviceFor(error: string): Advice | undefined {
+  const parts = error.split(':');
+  const known = byText.get(`${parts[0]}:${parts[2]}`);
+  return known ?? (parts[0] === '403' ? never : undefined);
+}
+
+function argument(value: unknown): string {
+  return wireSafe(typeof value === 'string' ? value : String(JSON.stringify(value)), 64);
+}
+
+function wireSafe(text: string, length: number): string {
+  return text.slice(0, length).replace(/[^a-zA-Z0-9\-_!~()$@ /*.]/g, '_');
+}
+
+/** Thrown by what an extension asks; `refusal` is the Bayeux error that the client gets. */
+export class Refused extends Error {
+  readonly code = 'REFUSED';
+  constructor(readonly refusal: string) {
+    super(refusal);
+  }
+}
+
+export function refuse(name: ErrorName, ...args: unknown[]): Refused {
+  return new Refused(bayeuxError(name, ...args));
+}

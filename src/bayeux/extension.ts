@@ -1,0 +1,33 @@
+/** Faye extensions, and ours, which are a little more than those. */
+import type { IncomingMessage } from 'node:http';
+import type { Extension as FayeExtension, Message } from 'faye';
+
+export type { FayeExtension, Message };
+/** Null for clients in the server's own process (`adapter.getClient()`), which are trusted. */
+export type Request = IncomingMessage | null;
+export type Pass = (message: Message | null) => void;
+
+/**
+ * An extension of ours, made by `extension()`. It changes the message in place and never drops it.
+ *
+ * `incoming` may return a promise; the next extension runs after it, or in the same turn where it returns nothing.
+ * It is not asked about a message that an earlier one has refused. Throwing `Refused` refuses the message with that
+ * Bayeux error; throwing anything else is logged and refuses it with 500.
+ */
+export interface Extension {
+  readonly name: string;
+  incoming?(message: Message, request: Request): void | Promise<void>;
+  /** Returns false to keep the message from this client. */
+  outgoing?(message: Message, request: Request): boolean;
+}
+
+const ours = new WeakSet<object>();
+
+export function extension(definition: Extension): Extension {
+  ours.add(definition);
+  return definition;
+}
+
+export function isOurs(candidate: Extension | FayeExtension): candidate is Extension {
+  return ours.has(candidate);
+}

@@ -1,0 +1,69 @@
+/**
+ * The private fields of faye 1.4.3 that we touch, and nothing else of it that is private is touched anywhere.
+ * faye is pinned to this version; `spec/bayeux/internals.spec.ts` fails where an update changes one of them.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Extension, Message, NodeAdapter } from 'faye';
+
+export type Stage = 'incoming' | 'outgoing';
+export type Pass = (message: Message | null) => void;
+
+/** Faye's `Engine.Proxy`, which holds the engine and the connections. */
+export interface EngineProxy {
+  readonly _engine: object;
+  readonly _options: { type?: unknown };
+  readonly _connections: Map<string, unknown>;
+  hasConnection(clientId: string): boolean;
+  flushConnection(clientId: string, close?: boolean): void;
+  clientExists(clientId: string, callback: (exists: boolean) => void, context?: unknown): void;
+  destroyClient(clientId: string, callback?: () => void, context?: unknown): void;
+  subscribe(clientId: string, channel: string, callback?: () => void, context?: unknown): void;
+  unsubscribe(clientId: string, channel: string, callback?: () => void, context?: unknown): void;
+  publish(message: Message): void;
+  bind(event: string, listener: (...args: never[]) => void): void;
+  unbind(event: string, listener: (...args: never[]) => void): void;
+}
+
+/** What every Faye engine takes: a message and the channel names (not patterns to expand) to look it up by. */
+export interface Publishing {
+  publish(message: Message, channels: string[]): void;
+}
+
+/** Faye's `Server`: the protocol. */
+export interface Protocol {
+  _engine: EngineProxy;
+  _extensions?: Extension[];
+  pipeThroughExtensions(
+    stage: Stage,
+    message: Message,
+    request: IncomingMessage | null,
+    callback: Pass,
+    context?: unknown,
+  ): void;
+}
+
+export interface Internals {
+  protocol: Protocol;
+  proxy: EngineProxy;
+  engine: Publishing;
+}
+
+/** Throws a TypeError for anything but a NodeAdapter of the faye we know. */
+export function internalsOf(adapter: NodeAdapter): Internals {
+  const protocol = (adapter as unknown as { _server?: Protocol } | null)?._server;
+  const proxy = protocol?._engine;
+  const engine = proxy?._engine as Publishing | undefined;
+  if (
+    typeof protocol?.pipeThroughExtensions !== 'function' ||
+    typeof engine?.publish !== 'function' ||
+    !proxy
+  ) {
+    throw new TypeError('Expected a NodeAdapter of faye 1.4, got something without its server and engine');
+  }
+  return { protocol, proxy, engine };
+}
+
+/** Whether the adapter has Faye's own engine, which reaches only the clients of its process. */
+export function hasMemoryEngine(adapter: NodeAdapter): boolean {
+  return internalsOf(adapter).proxy._options.type === undefined;
+}

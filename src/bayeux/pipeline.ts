@@ -1,0 +1,208 @@
+/**
+ * The extension wrapper: takes the place of `pipeThroughExtensions` on one Faye server.
+ *
+ * Faye starts the extensions of every message at once, lets what they throw end the process, and believes each
+ * callback. Here every extension, ours and the user's, is caught, heard once, and the messages of one client go
+ * through one after the other. Ours run first, in their order; then those added to the adapter.
+ */
+import type { Logger } from 'pino';
+import { Away } from '../away.js';
+import { adviceFor, bayeuxError, Refused } from './errors.js';
+import {
+  type Extension,
+  type FayeExtension,
+  isOurs,
+  type Message,
+  type Pass,
+  type Request,
+} from './extension.js';
+import type { Protocol, Stage } from './internals.js';
+import type { ClientQueues } from './queues.js';
+
+export interface PipelineOptions {
+  protocol: Protocol;
+  queues: ClientQueues;
+  extensions: readonly (Extension | FayeExtension)[];
+  /** Called with each incoming message that passed, before Faye handles it, in the same turn. */
+  passed(message: Message, request: Request): void;
+  log: Logger;
+}
+
+/** Longest clientId that gets a queue; Faye's have 32 characters. A longer one is refused by validate. */
+const CLIENT_ID_LENGTH = 128;
+
+const REFUSED_CHANNEL = '/invalid';
+
+export class Pipeline {
+  private readonly restore: () => void;
+
+  constructor(private readonly options: PipelineOptions) {
+    const { protocol } = options;
+    const faye = protocol.pipeThroughExtensions;
+    protocol.pipeThroughExtensions = (stage, message, request, callback, context) => {
+      const pass: Pass = (result) => callback.call(context, result);
+      if (stage === 'incoming') this.incoming(message, request, pass);
+      else this.outgoing(message, request, pass);
+    };
+    this.restore = () => {
+      protocol.pipeThroughExtensions = faye;
+    };
+  }
+
+  close(): void {
+    this.restore();
+  }
+
+  private incoming(received: unknown, request: Request, pass: Pass): void {
+    if (typeof received !== 'object' || received === null || Array.isArray(received)) {
+      pass({ channel: REFUSED_CHANNEL, data: null, error: bayeuxError('badMessage') });
+      return;
+    }
+    const message = received as Message;
+    const { clientId } = message;
+    const run = (done: () => void) => {
+      this.chain('incoming', message, request, (result) => {
+        try {
+          if (result && !result.error) this.options.passed(result, request);
+          pass(result);
+        } finally {
+          done();
+        }
+      });
+    };
+    if (typeof clientId === 'string' && clientId.length <= CLIENT_ID_LENGTH) {
+      this.options.queues.run(clientId, run);
+    } else {
+      run(() => {});
+    }
+  }
+
+  private outgoing(message: Message, request: Request, pass: Pass): void {
+    this.chain('outgoing', message, request, (result) => {
+      if (result?.error) advise(result);
+      pass(result);
+    });
+  }
+
+  private chain(stage: Stage, first: Message, request: Request, pass: Pass): void {
+    const extensions = [...this.options.extensions, ...(this.options.protocol._extensions ?? [])];
+    let index = 0;
+    const step = (message: Message | null): void => {
+      let current = message;
+      while (current) {
+        const extension = extensions[index++];
+        if (!extension) break;
+        const outcome = this.call(extension, stage, current, request, step);
+        if (outcome === LATER) return;
+        current = outcome;
+      }
+      pass(current);
+    };
+    step(first);
+  }
+
+  /** The message to go on with, or LATER where `resume` will be called with it. */
+  private call(
+    extension: Extension | FayeExtension,
+    stage: Stage,
+    message: Message,
+    request: Request,
+    resume: Pass,
+  ): Message | null | typeof LATER {
+    if (!extension[stage]) return message;
+    try {
+      return isOurs(extension)
+        ? this.callOurs(extension, stage, message, request, resume)
+        : this.callFaye(extension, stage, message, request, resume);
+    } catch (error) {
+      return this.failed(stage, message, error);
+    }
+  }
+
+  private callOurs(
+    extension: Extension,
+    stage: Stage,
+    message: Message,
+    request: Request,
+    resume: Pass,
+  ): Message | null | typeof LATER {
+    if (stage === 'outgoing') return extension.outgoing?.(message, request) === false ? null : message;
+    if (message.error) return message;
+    const pending = extension.incoming?.(message, request);
+    if (!pending) return message;
+    pending.then(
+      () => resume(message),
+      (error: unknown) => resume(this.failed(stage, message, error)),
+    );
+    return LATER;
+  }
+
+  private callFaye(
+    extension: FayeExtension,
+    stage: Stage,
+    message: Message,
+    request: Request,
+    resume: Pass,
+  ): Message | null | typeof LATER {
+    const filter = extension[stage] as (...args: unknown[]) => unknown;
+    let answer: Message | null | undefined;
+    let returned = false;
+    let heard = false;
+    const callback: Pass = (result) => {
+      if (heard) {
+        this.options.log.warn('an extension called back twice for one message; the first call counts');
+        return;
+      }
+      heard = true;
+      answer = result ?? null;
+      if (returned) resume(answer);
+    };
+    const fail = (error: unknown): void => {
+      if (!heard) callback(this.failed(stage, message, error));
+      else this.options.log.error({ err: error }, 'an extension failed after it had called back');
+    };
+    try {
+      const result =
+        filter.length >= 3
+          ? filter.call(extension, message, request, callback)
+          : filter.call(extension, message, callback);
+      if (result instanceof Promise) result.catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+    returned = true;
+    return heard ? (answer as Message | null) : LATER;
+  }
+
+  /** Refuses closed: a message whose extension failed goes no further than its own sender. */
+  private failed(stage: Stage, message: Message, error: unknown): Message | null {
+    if (stage === 'incoming') {
+      message.error = this.refusalFor(error, message);
+      return message;
+    }
+    this.options.log.error({ err: error, channel: message.channel }, 'an outgoing extension failed');
+    if (message.successful === undefined) return null;
+    const { id, channel } = message;
+    return { ...(id && { id }), channel, successful: false, error: bayeuxError('serverError') };
+  }
+
+  private refusalFor(error: unknown, { channel }: Message): string {
+    if (error instanceof Refused) return error.refusal;
+    if (error instanceof Away) {
+      this.options.log.debug({ err: error, channel }, 'a message is refused for now');
+      return bayeuxError('unavailable');
+    }
+    this.options.log.error({ err: error, channel }, 'an extension failed; the message is refused');
+    return bayeuxError('serverError');
+  }
+}
+
+const LATER = Symbol('later');
+
+/** Faye has put its own advice on handshakes and connects; ours replaces it where the refusal is ours. */
+function advise(reply: Message): void {
+  const advice = adviceFor(reply.error ?? '');
+  if (!advice) return;
+  const connecting = reply.channel === '/meta/connect' || reply.channel === '/meta/handshake';
+  if (connecting || advice.reconnect === 'handshake') reply.advice = { ...advice };
+}

@@ -1,0 +1,220 @@
+/** The store of a single process. Each method runs in one turn, which makes it atomic. */
+import { randomUUID } from 'node:crypto';
+import { type Identity, type User, userKey } from './identity.js';
+import {
+  type Announced,
+  type Announcement,
+  type Change,
+  CLAIM_TTL,
+  type ClientRecord,
+  type Snapshot,
+  type Store,
+  type Taken,
+  type Transition,
+  type Window,
+} from './store.js';
+
+interface Member {
+  user: User;
+  clientIds: Set<string>;
+}
+
+interface Room {
+  /** By user key; a Map keeps the order of entering. */
+  members: Map<string, Member>;
+  version: number;
+  pending: Change[];
+  claim: { by: string; until: number } | null;
+}
+
+export class MemoryStore implements Store {
+  readonly description = 'memory';
+  readonly connected = true;
+  private readonly epoch = randomUUID();
+  private readonly clients = new Map<string, ClientRecord & { checkedAt: number }>();
+  private readonly rooms = new Map<string, Room>();
+  /** Channels with changes to announce, and when they are due. */
+  private readonly dirty = new Map<string, number>();
+  private readonly listeners: ((announcement: Announcement) => void)[] = [];
+  /** The highest version of a room that is gone, so that a room's next life goes on from there. */
+  private floor = 0;
+
+  constructor(
+    private readonly window: Window,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  async open(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  /** What is left in memory: all zero once everybody has gone. */
+  get sizes(): { clients: number; rooms: number } {
+    return { clients: this.clients.size, rooms: this.rooms.size };
+  }
+
+  async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
+    const known = this.clients.get(clientId);
+    if (!known) {
+      this.clients.set(clientId, { identity, channels: [], state: 'bound', checkedAt: this.now() });
+    } else if (userKey(known.identity.uid) === userKey(identity.uid)) {
+      known.identity = identity;
+    }
+    return this.copy(clientId) as ClientRecord;
+  }
+
+  async read(clientId: string): Promise<ClientRecord | null> {
+    return this.copy(clientId);
+  }
+
+  async intend(clientId: string, channels: readonly string[]): Promise<boolean> {
+    const client = this.clients.get(clientId);
+    if (!client || client.state === 'ending') return false;
+    client.channels = [...new Set([...client.channels, ...channels])];
+    client.state = 'in';
+    return true;
+  }
+
+  async settle(clientId: string, channels: readonly string[]): Promise<void> {
+    const client = this.clients.get(clientId);
+    if (client && client.state !== 'ending') client.channels = [...channels];
+  }
+
+  async beginEnd(clientId: string): Promise<ClientRecord | null> {
+    const client = this.clients.get(clientId);
+    if (client) client.state = 'ending';
+    return this.copy(clientId);
+  }
+
+  async forget(clientId: string): Promise<void> {
+    this.clients.delete(clientId);
+  }
+
+  async enter(channel: string, user: User, clientId: string): Promise<Transition> {
+    const room = this.room(channel);
+    const key = userKey(user.uid);
+    const member = room.members.get(key);
+    if (member) {
+      member.clientIds.add(clientId);
+      return { changed: false, dueIn: null };
+    }
+    room.members.set(key, { user, clientIds: new Set([clientId]) });
+    return this.change(channel, room, { type: 'join', user });
+  }
+
+  async leave(channel: string, uid: string | number, clientId: string): Promise<Transition> {
+    const room = this.rooms.get(channel);
+    const key = userKey(uid);
+    const member = room?.members.get(key);
+    if (!room || !member?.clientIds.delete(clientId) || member.clientIds.size > 0) {
+      return { changed: false, dueIn: null };
+    }
+    room.members.delete(key);
+    return this.change(channel, room, { type: 'leave', user: member.user });
+  }
+
+  async snapshot(channel: string, limit: number): Promise<Snapshot> {
+    const room = this.rooms.get(channel);
+    const users: User[] = [];
+    for (const { user } of room?.members.values() ?? []) {
+      if (users.length === limit) break;
+      users.push(user);
+    }
+    const count = room?.members.size ?? 0;
+    return { epoch: this.epoch, version: room?.version ?? this.floor, count, users };
+  }
+
+  async take(channel: string, claim: string): Promise<Taken | null> {
+    const room = this.rooms.get(channel);
+    if (!room || (room.claim && room.claim.by !== claim && room.claim.until > this.now())) return null;
+    room.claim = { by: claim, until: this.now() + CLAIM_TTL };
+    return { epoch: this.epoch, version: room.version, count: room.members.size, changes: [...room.pending] };
+  }
+
+  async announce(
+    channel: string,
+    claim: string,
+    taken: number,
+    announcement: Announcement | null,
+  ): Promise<Announced> {
+    const room = this.rooms.get(channel);
+    if (room?.claim?.by !== claim) return { done: false, dueIn: null };
+    room.claim = null;
+    room.pending.splice(0, taken);
+    if (announcement) room.version += 1;
+    this.dirty.delete(channel);
+    const dueIn = room.pending.length > 0 ? this.mark(channel, room) : null;
+    if (dueIn === null && room.members.size === 0) this.remove(channel, room);
+    if (announcement) for (const listener of this.listeners) listener(announcement);
+    return { done: true, dueIn };
+  }
+
+  async overdue(grace: number, limit: number): Promise<string[]> {
+    const before = this.now() - grace;
+    const due = [...this.dirty].filter(([, dueAt]) => dueAt <= before);
+    return due.slice(0, limit).map(([channel]) => channel);
+  }
+
+  onAnnouncement(listener: (announcement: Announcement) => void): void {
+    this.listeners.push(listener);
+  }
+
+  async unchecked(age: number, limit: number): Promise<string[]> {
+    const before = this.now() - age;
+    // A checked client moves to the end of the Map, so the longest unchecked come first.
+    const clientIds: string[] = [];
+    for (const [clientId, { checkedAt }] of this.clients) {
+      if (checkedAt > before || clientIds.length === limit) break;
+      clientIds.push(clientId);
+    }
+    return clientIds;
+  }
+
+  async checked(clientIds: readonly string[]): Promise<void> {
+    for (const clientId of clientIds) {
+      const client = this.clients.get(clientId);
+      if (!client) continue;
+      client.checkedAt = this.now();
+      this.clients.delete(clientId);
+      this.clients.set(clientId, client);
+    }
+  }
+
+  async lock(): Promise<boolean> {
+    return true;
+  }
+
+  async unlock(): Promise<void> {}
+
+  private copy(clientId: string): ClientRecord | null {
+    const client = this.clients.get(clientId);
+    return client ? { identity: client.identity, channels: [...client.channels], state: client.state } : null;
+  }
+
+  private room(channel: string): Room {
+    let room = this.rooms.get(channel);
+    if (!room) {
+      room = { members: new Map(), version: this.floor, pending: [], claim: null };
+      this.rooms.set(channel, room);
+    }
+    return room;
+  }
+
+  private change(channel: string, room: Room, change: Change): Transition {
+    room.pending.push(change);
+    return { changed: true, dueIn: this.mark(channel, room) };
+  }
+
+  private mark(channel: string, room: Room): number | null {
+    if (this.dirty.has(channel)) return null;
+    const { base, perUser, max } = this.window;
+    const dueIn = Math.min(base + perUser * room.members.size, max);
+    this.dirty.set(channel, this.now() + dueIn);
+    return dueIn;
+  }
+
+  private remove(channel: string, room: Room): void {
+    this.floor = Math.max(this.floor, room.version);
+    this.rooms.delete(channel);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Repairs what a crash left behind: ends clients that the engine no longer has, a bounded number at a time, by one
+ * node at a time, and makes right the steps of this node whose outcome in the store is unknown.
+ *
+ * It reads existence after it saw the client in the store, by the engine's own word; where the engine can't tell, the
+ * client stays until it can.
+ */
+import type { Logger } from 'pino';
+import type { Presence } from './presence.js';
+import type { Upkeep } from './store.js';
+
+export interface ReaperOptions {
+  store: Upkeep;
+  presence: Presence;
+  clientExists(clientId: string): Promise<boolean>;
+  /** Runs a step of a client after what is under way for it. */
+  inTurn(clientId: string, step: () => Promise<void>): Promise<void>;
+  node: string;
+  /** Milliseconds between two looks. */
+  every: number;
+  /** Milliseconds after which what this node remembers of an unused client is dropped. */
+  forgetAfter: number;
+  log: Logger;
+}
+
+/** Clients looked at in one go. */
+const BATCH = 200;
+
+export class Reaper {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(private readonly options: ReaperOptions) {}
+
+  start(): void {
+    this.timer ??= setInterval(() => {
+      this.running ??= this.tick().finally(() => {
+        this.running = undefined;
+      });
+    }, this.options.every);
+    this.timer.unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** One look. Never rejects: what could not be done is done at the next. */
+  async tick(): Promise<void> {
+    const { presence, forgetAfter, log } = this.options;
+    try {
+      for (const clientId of presence.doubtful) {
+        await this.options.inTurn(clientId, () => presence.settle(clientId));
+      }
+      presence.forgetUnused(forgetAfter);
+      await this.reap();
+    } catch (error) {
+      log.debug({ err: error }, 'the reaper could not ask; it will again');
+    }
+  }
+
+  private async reap(): Promise<void> {
+    const { store, node, every } = this.options;
+    if (!(await store.lock(node, Math.max(every, 10_000)))) return;
+    try {
+      const clientIds = await store.unchecked(every, BATCH);
+      const alive = await Promise.all(clientIds.map((clientId) => this.check(clientId)));
+      await store.checked(clientIds.filter((_, index) => alive[index]));
+    } finally {
+      await store.unlock(node);
+    }
+  }
+
+  /** True where the client lives; ends it where it does not. */
+  private async check(clientId: string): Promise<boolean> {
+    if (await this.options.clientExists(clientId)) return true;
+    await this.options.inTurn(clientId, () => this.options.presence.end(clientId));
+    return false;
+  }
+}

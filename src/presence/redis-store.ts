@@ -1,0 +1,278 @@
+/** The store that many nodes share. Each step is one Lua script (lua/), whose header says why it must be atomic. */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { Away } from '../away.js';
+import { openRedis, type RedisConnections, type RedisSource } from '../redis/connection.js';
+import { Keys } from '../redis/keys.js';
+import { type Commands, type Script, scripts } from '../redis/scripts.js';
+import { type Identity, type User, userKey } from './identity.js';
+import {
+  type Announced,
+  type Announcement,
+  type Change,
+  CLAIM_TTL,
+  type ClientRecord,
+  type Snapshot,
+  type Store,
+  type Taken,
+  type Transition,
+  type Window,
+} from './store.js';
+
+export interface RedisStoreOptions {
+  source: RedisSource;
+  namespace: string;
+  window: Window;
+  log: Logger;
+}
+
+export class RedisStore implements Store {
+  private readonly redis: RedisConnections;
+  private readonly keys: Keys;
+  private readonly listeners: ((announcement: Announcement) => void)[] = [];
+
+  constructor(private readonly options: RedisStoreOptions) {
+    this.keys = new Keys(options.namespace);
+    this.redis = openRedis(options.source, options.log);
+    this.redis.commands.on('ready', () => this.beginEpoch());
+    this.redis.listener.on('message', (channel: string, text: string) => {
+      if (channel === this.keys.announcements) this.hear(text);
+    });
+  }
+
+  get description(): string {
+    return this.redis.description;
+  }
+
+  get connected(): boolean {
+    return this.redis.commands.status === 'ready' && this.redis.listener.status === 'ready';
+  }
+
+  async open(): Promise<void> {
+    const { commands, listener } = this.redis;
+    await Promise.all([whenReady(commands), whenReady(listener)]);
+    await listener.subscribe(this.keys.announcements);
+  }
+
+  async close(): Promise<void> {
+    this.redis.close();
+  }
+
+  async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
+    const keys = [this.keys.clientAuth(clientId), this.keys.clients];
+    const args = [clientId, userKey(identity.uid), JSON.stringify(identity)];
+    return parseRecord(await this.run(scripts.bind, keys, args));
+  }
+
+  async read(clientId: string): Promise<ClientRecord | null> {
+    const record = await this.ask((redis) => redis.get(this.keys.clientAuth(clientId)));
+    return record === null ? null : parseRecord(record);
+  }
+
+  async intend(clientId: string, channels: readonly string[]): Promise<boolean> {
+    const keys = [this.keys.clientAuth(clientId), this.keys.clientStatus(clientId)];
+    return (await this.run(scripts.intend, keys, channels)) === 1;
+  }
+
+  async settle(clientId: string, channels: readonly string[]): Promise<void> {
+    await this.run(scripts.settle, [this.keys.clientAuth(clientId)], channels);
+  }
+
+  async beginEnd(clientId: string): Promise<ClientRecord | null> {
+    const record = await this.run(scripts.beginEnd, [this.keys.clientAuth(clientId)]);
+    return record === null ? null : parseRecord(record);
+  }
+
+  async forget(clientId: string): Promise<void> {
+    const { keys } = this;
+    await this.ask((redis) =>
+      redis
+        .multi()
+        .del(keys.clientAuth(clientId), keys.clientStatus(clientId))
+        .zrem(keys.clients, clientId)
+        .exec(),
+    );
+  }
+
+  async enter(channel: string, user: User, clientId: string): Promise<Transition> {
+    const { keys } = this;
+    const [joined, dueIn] = await this.run(
+      scripts.enter,
+      [
+        keys.uidToClientIds(channel),
+        keys.users(channel),
+        keys.order(channel),
+        keys.state(channel),
+        keys.pending(channel),
+        keys.dirty,
+        keys.epoch,
+      ],
+      [channel, userKey(user.uid), clientId, JSON.stringify(user), ...this.window, randomUUID()],
+    );
+    return { changed: joined === 1, dueIn: due(dueIn) };
+  }
+
+  async leave(channel: string, uid: string | number, clientId: string): Promise<Transition> {
+    const { keys } = this;
+    const [left, dueIn] = await this.run(
+      scripts.leave,
+      [
+        keys.uidToClientIds(channel),
+        keys.users(channel),
+        keys.order(channel),
+        keys.pending(channel),
+        keys.dirty,
+      ],
+      [channel, userKey(uid), clientId, ...this.window],
+    );
+    return { changed: left === 1, dueIn: due(dueIn) };
+  }
+
+  async snapshot(channel: string, limit: number): Promise<Snapshot> {
+    const { keys } = this;
+    const [epoch, version, count, users] = await this.run(
+      scripts.snapshot,
+      [keys.users(channel), keys.order(channel), keys.state(channel), keys.epoch],
+      [limit],
+    );
+    return { epoch, version, count, users: users.map(parseUser) };
+  }
+
+  async take(channel: string, claim: string): Promise<Taken | null> {
+    const { keys } = this;
+    const taken = await this.run(
+      scripts.take,
+      [keys.state(channel), keys.pending(channel), keys.users(channel), keys.epoch],
+      [claim, CLAIM_TTL],
+    );
+    if (!taken) return null;
+    const [epoch, version, count, changes] = taken;
+    return { epoch, version, count, changes: changes.map(parseChange) };
+  }
+
+  async announce(
+    channel: string,
+    claim: string,
+    taken: number,
+    announcement: Announcement | null,
+  ): Promise<Announced> {
+    const { keys } = this;
+    const [done, dueIn] = await this.run(
+      scripts.announce,
+      [keys.state(channel), keys.pending(channel), keys.users(channel), keys.dirty, keys.epoch],
+      [
+        channel,
+        claim,
+        taken,
+        announcement ? JSON.stringify(announcement) : '',
+        keys.announcements,
+        announcement?.count ?? 0,
+        ...this.window,
+      ],
+    );
+    return { done: done === 1, dueIn: due(dueIn) };
+  }
+
+  async overdue(grace: number, limit: number): Promise<string[]> {
+    return this.run(scripts.overdue, [this.keys.dirty], [grace, limit]);
+  }
+
+  onAnnouncement(listener: (announcement: Announcement) => void): void {
+    this.listeners.push(listener);
+  }
+
+  async unchecked(age: number, limit: number): Promise<string[]> {
+    const before = String((await this.now()) - age);
+    return this.ask((redis) => redis.zrange(this.keys.clients, '-inf', before, 'BYSCORE', 'LIMIT', 0, limit));
+  }
+
+  async checked(clientIds: readonly string[]): Promise<void> {
+    if (clientIds.length === 0) return;
+    const now = await this.now();
+    // XX: a client that was forgotten meanwhile must not come back.
+    const entries = clientIds.flatMap((clientId) => [now, clientId]);
+    await this.ask((redis) => redis.zadd(this.keys.clients, 'XX', ...entries));
+  }
+
+  async lock(holder: string, ttl: number): Promise<boolean> {
+    return (await this.ask((redis) => redis.set(this.keys.reaper, holder, 'PX', ttl, 'NX'))) === 'OK';
+  }
+
+  async unlock(holder: string): Promise<void> {
+    await this.run(scripts.unlock, [this.keys.reaper], [holder]);
+  }
+
+  private get window(): [base: number, perUser: number, max: number] {
+    const { base, perUser, max } = this.options.window;
+    return [base, perUser, max];
+  }
+
+  private async now(): Promise<number> {
+    const [seconds, micros] = await this.ask((redis) => redis.time());
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
+  private run<T>(
+    script: Script<T>,
+    keys: readonly string[],
+    args?: readonly (string | number)[],
+  ): Promise<T> {
+    return this.ask((redis) => script(redis, keys, args));
+  }
+
+  /** Fails at once where Redis is away, and says so; an error of a script's own goes through as it is. */
+  private async ask<T>(question: (redis: Commands) => Promise<T>): Promise<T> {
+    const { commands } = this.redis;
+    if (commands.status !== 'ready') throw new Away(this.description);
+    try {
+      return await question(commands);
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('ERR')) throw error;
+      throw new Away(this.description, error);
+    }
+  }
+
+  private beginEpoch(): void {
+    this.readEpoch().catch((error: unknown) => {
+      this.options.log.warn({ err: error }, 'Redis went away before its epoch could be read');
+    });
+  }
+
+  private async readEpoch(): Promise<void> {
+    const info = await this.ask((redis) => redis.info('server'));
+    const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
+    await this.run(scripts.epoch, [this.keys.epoch], [runId, randomUUID()]);
+  }
+
+  private hear(text: string): void {
+    try {
+      const announcement = JSON.parse(text) as Announcement;
+      for (const listener of this.listeners) listener(announcement);
+    } catch (error) {
+      this.options.log.error({ err: error }, 'an announcement could not be handled');
+    }
+  }
+}
+
+const due = (dueIn: number): number | null => (dueIn < 0 ? null : dueIn);
+
+const parseUser = (json: string): User => JSON.parse(json) as User;
+
+function parseChange(text: string): Change {
+  return { type: text.startsWith('j') ? 'join' : 'leave', user: parseUser(text.slice(1)) };
+}
+
+function parseRecord(json: string): ClientRecord {
+  const record = JSON.parse(json) as { identity: string; channels: string; state: ClientRecord['state'] };
+  return {
+    identity: JSON.parse(record.identity) as Identity,
+    channels: record.channels.split(' ').filter(Boolean),
+    state: record.state,
+  };
+}
+
+/** ioredis tries for ever; the first connection may take as long as Redis does to come up. */
+function whenReady(redis: RedisConnections['commands']): Promise<void> {
+  if (redis.status === 'ready') return Promise.resolve();
+  return new Promise((resolve) => redis.once('ready', () => resolve()));
+}

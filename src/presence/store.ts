@@ -1,0 +1,145 @@
+/**
+ * Where presence is kept: the port, with its two drivers `memory-store.ts` and `redis-store.ts`.
+ *
+ * Every method is one atomic step. All are idempotent, so that a step whose answer was lost may be done again.
+ * Time is the store's own clock, never the caller's. All reject with an error where the store is away; then it is
+ * unknown whether the step was done.
+ */
+import type { Identity, User } from './identity.js';
+
+/** A client as the store knows it. `ending` is for good: it is followed by nothing but `forget`. */
+export interface ClientRecord {
+  identity: Identity;
+  /** Every channel that the client may be in: intended, entered, or left and not yet settled. */
+  channels: string[];
+  state: 'bound' | 'in' | 'ending';
+}
+
+/** What entering or leaving did. */
+export interface Transition {
+  /** True for the user's first client in the channel, or its last: a join or a leave. */
+  changed: boolean;
+  /** Milliseconds until the change is due to be announced, where this very step marked the channel; else null. */
+  dueIn: number | null;
+}
+
+export interface Change {
+  type: 'join' | 'leave';
+  user: User;
+}
+
+/** The state of a channel at (epoch, version). Changes that are not announced yet are in it. */
+export interface Snapshot {
+  epoch: string;
+  version: number;
+  /** All users, also those that the list was cut short of. */
+  count: number;
+  /** Oldest first, at most as many as were asked for. */
+  users: User[];
+}
+
+/** Changes claimed for announcing. They stay pending until they are announced. */
+export interface Taken {
+  epoch: string;
+  /** The version of the last announcement; the next is this + 1. */
+  version: number;
+  count: number;
+  /** All that are pending, in order. */
+  changes: Change[];
+}
+
+/** The net change of one window. */
+export interface Announcement {
+  channel: string;
+  epoch: string;
+  version: number;
+  /** Users in the channel once the change is applied. */
+  count: number;
+  joins: User[];
+  leaves: User[];
+  /** The node that announced it. */
+  node: string;
+}
+
+export interface Announced {
+  /** False where the claim had been lost to another node, which then announces. */
+  done: boolean;
+  /** Milliseconds until what came in meanwhile is due, or null. */
+  dueIn: number | null;
+}
+
+/** How long changes are gathered: `base + perUser × users`, at most `max`; milliseconds. */
+export interface Window {
+  base: number;
+  perUser: number;
+  max: number;
+}
+
+/** Clients: who each is, and where it may be. */
+export interface ClientRecords {
+  /** Binds an identity to a client, and refreshes it for the same user. Another user's stays: compare what comes back. */
+  bind(clientId: string, identity: Identity): Promise<ClientRecord>;
+  read(clientId: string): Promise<ClientRecord | null>;
+  /** Adds channels, before they are entered. False where the client is unknown or ending: then it must not enter. */
+  intend(clientId: string, channels: readonly string[]): Promise<boolean>;
+  /** Replaces the channels, after the others were left. Does nothing for an unknown or ending client. */
+  settle(clientId: string, channels: readonly string[]): Promise<void>;
+  /** Marks the client as ending, so that nothing enters any more, and tells what must be left. */
+  beginEnd(clientId: string): Promise<ClientRecord | null>;
+  /** The end of the end. */
+  forget(clientId: string): Promise<void>;
+}
+
+/** Channels: who is in. */
+export interface Memberships {
+  enter(channel: string, user: User, clientId: string): Promise<Transition>;
+  leave(channel: string, uid: string | number, clientId: string): Promise<Transition>;
+  /** At most `limit` users, oldest first. */
+  snapshot(channel: string, limit: number): Promise<Snapshot>;
+}
+
+/** Announcements: mark (by enter and leave), take, announce. */
+export interface Announcements {
+  /**
+   * Claims what is pending. Null where another claim holds, which expires after `CLAIM_TTL` ms, so that the changes
+   * of a node that died are taken over.
+   */
+  take(channel: string, claim: string): Promise<Taken | null>;
+  /**
+   * Checks the claim, and in the same step bumps the version, sends the announcement to all nodes and trims the
+   * `taken` changes. Without an announcement (nothing changed on balance) it only trims.
+   */
+  announce(
+    channel: string,
+    claim: string,
+    taken: number,
+    announcement: Announcement | null,
+  ): Promise<Announced>;
+  /** Channels whose changes are due for more than `grace` ms: somebody should have announced them. */
+  overdue(grace: number, limit: number): Promise<string[]>;
+  /** Hears every announcement of every node, this one's too, in order per channel. */
+  onAnnouncement(listener: (announcement: Announcement) => void): void;
+}
+
+/** For the reaper: which clients to look at, and who looks. */
+export interface Upkeep {
+  /** Clients nobody looked at for `age` ms, longest first. */
+  unchecked(age: number, limit: number): Promise<string[]>;
+  checked(clientIds: readonly string[]): Promise<void>;
+  /** True for one holder at a time, for `ttl` ms at most. */
+  lock(holder: string, ttl: number): Promise<boolean>;
+  unlock(holder: string): Promise<void>;
+}
+
+export interface Store extends ClientRecords, Memberships, Announcements, Upkeep {
+  /** For people: `memory`, `Redis at 127.0.0.1:6379`. */
+  readonly description: string;
+  /** Whether it can be asked now. */
+  readonly connected: boolean;
+  /** Resolves once it can be asked, or rejects with the reason why it never will. */
+  open(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Milliseconds after which another node may take over an announcement. */
+export const CLAIM_TTL = 2_000;

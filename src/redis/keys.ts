@@ -1,0 +1,45 @@
+/**
+ * Every Redis key of presence: its type, its content and its life. `ns` is the namespace. A key is removed when what
+ * it describes is gone; once all have gone only the epoch is left.
+ *
+ * Channel names begin with a slash, so `/faye/uid_to_clientIds` + `/classes/4` is a key of the Ruby gem's as well.
+ */
+export class Keys {
+  constructor(private readonly ns: string) {}
+
+  /** hash: uid → JSON array of the user's clientIds in the channel. Gone with the last user. */
+  uidToClientIds = (channel: string): string => `/${this.ns}/uid_to_clientIds${channel}`;
+  /** hash: uid → user JSON (uid in the type first given, uname). Gone with the last user. */
+  users = (channel: string): string => `/${this.ns}/users${channel}`;
+  /** zset: uid → when it entered, microseconds since 1970. Gone with the last user. */
+  order = (channel: string): string => `/${this.ns}/order${channel}`;
+  /** hash: version, announced (count), claim, claim_until, last (claim). Gone once the last leave is announced. */
+  state = (channel: string): string => `/${this.ns}/state${channel}`;
+  /** list: changes not announced yet, `j` or `l` and the user's JSON. Gone once announced. */
+  pending = (channel: string): string => `/${this.ns}/pending${channel}`;
+  /** string: JSON of uid, identity, channels, state. Gone with the client. */
+  clientAuth = (clientId: string): string => `/${this.ns}/clientId_auth/${clientId}`;
+  /** string: 1 once the client is in a channel. Gone with the client. */
+  clientStatus = (clientId: string): string => `/${this.ns}/clientId_status/${clientId}`;
+
+  /** zset: clientId → when somebody last looked whether it lives, ms. A client's entry goes with it. */
+  get clients(): string {
+    return `/${this.ns}/clientIds`;
+  }
+  /** zset: channel → when its pending changes are due, ms. An entry goes once they are announced. */
+  get dirty(): string {
+    return `/${this.ns}/dirty`;
+  }
+  /** hash: id, run_id (Redis'), floor (the highest version of a channel that is gone). Stays. */
+  get epoch(): string {
+    return `/${this.ns}/epoch`;
+  }
+  /** string: the node whose reaper is at work. Given back after each look; expires where that node died. */
+  get reaper(): string {
+    return `/${this.ns}/locks/reaper`;
+  }
+  /** Pub/Sub channel, no key: announcements to all nodes. */
+  get announcements(): string {
+    return `/${this.ns}/announcements`;
+  }
+}

@@ -1,0 +1,44 @@
+/** Loads lua/ and gives each script a type. ioredis sends the script's hash, and its text where Redis has lost it. */
+import { readFileSync } from 'node:fs';
+import type { Cluster, Redis } from 'ioredis';
+
+export type Commands = Redis | Cluster;
+
+const FOLDER = new URL('../../lua/', import.meta.url);
+
+type Result = string | number | null | Result[];
+type Runner = (numberOfKeys: number, ...keysAndArgs: (string | number)[]) => Promise<Result>;
+
+/** An atomic step: keys and arguments as the script's header lists them. */
+export type Script<T> = (
+  redis: Commands,
+  keys: readonly string[],
+  args?: readonly (string | number)[],
+) => Promise<T>;
+
+function script<T extends Result>(name: string): Script<T> {
+  const lua = readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
+  const command = `fayeOnline:${name}`;
+  return async (redis, keys, args = []) => {
+    const host = redis as unknown as Record<string, Runner | undefined>;
+    if (!host[command]) redis.defineCommand(command, { lua });
+    const run = host[command];
+    if (!run) throw new Error(`ioredis has not defined the command ${command}`);
+    return (await run.call(redis, keys.length, ...keys, ...args)) as T;
+  };
+}
+
+export const scripts = {
+  announce: script<[done: number, dueIn: number]>('announce'),
+  beginEnd: script<string | null>('begin-end'),
+  bind: script<string>('bind'),
+  enter: script<[joined: number, dueIn: number]>('enter'),
+  epoch: script<string>('epoch'),
+  intend: script<number>('intend'),
+  leave: script<[left: number, dueIn: number]>('leave'),
+  overdue: script<string[]>('overdue'),
+  settle: script<number>('settle'),
+  snapshot: script<[epoch: string, version: number, count: number, users: string[]]>('snapshot'),
+  take: script<[epoch: string, version: number, count: number, changes: string[]] | null>('take'),
+  unlock: script<number>('unlock'),
+};

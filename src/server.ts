@@ -1,0 +1,129 @@
+/** A whole server from a config: Faye, presence on it, and the HTTP around them. */
+import { once } from 'node:events';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express, { type Express } from 'express';
+import faye, { type NodeAdapter } from 'faye';
+import type { Logger } from 'pino';
+import { type Attached, attach } from './attach.js';
+import { type Config, type ResolvedConfig, resolveConfig } from './config.js';
+import { fayeRedis } from './engine/faye-redis.js';
+import { Connections } from './http/connections.js';
+import { health } from './http/health.js';
+import { pages } from './http/pages.js';
+import { createLog } from './log.js';
+import type { Presence } from './presence/presence.js';
+
+/** Milliseconds that clients have to close their sockets before they are cut. */
+const DRAIN = 2_000;
+
+/**
+ * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
+ *
+ * The environment (PORT, HOST, REDIS_URL, NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET, FAYE_ONLINE_SERVER_TOKEN) wins.
+ */
+export function createServer(config: Config = {}): FayeOnlineServer {
+  return new FayeOnlineServer(resolveConfig(config));
+}
+
+export class FayeOnlineServer {
+  /** Who is where, and the `join` and `leave` events of this node. */
+  readonly presence: Presence;
+  /** Faye's own adapter: `getClient()` publishes from within the process. */
+  readonly bayeux: NodeAdapter;
+  /** The Express app around it; routes of yours may be added. */
+  readonly app: Express;
+  readonly http: Server;
+  private readonly attached: Attached;
+  private readonly connections: Connections;
+  private readonly log: Logger;
+
+  constructor(private readonly config: ResolvedConfig) {
+    this.log = createLog(config.logLevel, config.production);
+    this.bayeux = adapterFor(config, this.log);
+    this.attached = attach(this.bayeux, config, this.log);
+    this.presence = this.attached.presence;
+    this.app = this.routes();
+    this.http = createHttpServer(this.app);
+    this.connections = new Connections(this.http);
+    this.bayeux.attach(this.http);
+  }
+
+  /** Listens. With Redis it does so also while Redis is away; `/readyz` says when it is there. */
+  async start(): Promise<{ url: string }> {
+    const { host, port } = this.config;
+    for (const warning of this.config.warnings) this.log.warn(warning);
+    this.attached
+      .open()
+      .catch((error: unknown) => this.log.error({ err: error }, 'the store could not be opened'));
+    this.http.listen(port, host);
+    await once(this.http, 'listening');
+    return { url: this.url };
+  }
+
+  /**
+   * Stops accepting, closes its sockets without ending their clients, so that they go to another node, and resolves
+   * once all is closed: within 3 s.
+   */
+  async stop(): Promise<void> {
+    const closed = once(this.http, 'close');
+    this.http.close();
+    this.attached.bayeux.releaseConnections();
+    this.http.closeIdleConnections();
+    await this.connections.drain(DRAIN);
+    await closed;
+    await this.attached.close();
+    this.bayeux.close();
+  }
+
+  get url(): string {
+    const { address, port } = this.http.address() as AddressInfo;
+    const host = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(address) ? 'localhost' : address;
+    return `http://${host}:${port}`;
+  }
+
+  /** For the person who started it: addresses, store, engine, and how to get the real thing. */
+  describe(): string[] {
+    const { store, bayeux } = this.attached;
+    const { mount, demo, redis, authentication } = this.config;
+    return [
+      `Bayeux    ${this.url}${mount}`,
+      ...(demo ? [`Try it    ${this.url}/`] : []),
+      `Health    ${this.url}/healthz`,
+      `Store     ${store.description}`,
+      `Engine    ${bayeux.engine}`,
+      `Sign-in   ${SIGN_IN[authentication.way]}`,
+      ...(redis ? [] : ['For more than one process: REDIS_URL=redis://… npm start']),
+      ...(authentication.way === 'trust'
+        ? ['For real users: FAYE_ONLINE_SECRET=… NODE_ENV=production npm start']
+        : []),
+    ];
+  }
+
+  private routes(): Express {
+    const { store, bayeux } = this.attached;
+    const app = express();
+    app.disable('x-powered-by');
+    app.use(
+      health(() => ({
+        store: { description: store.description, connected: store.connected },
+        engine: { description: bayeux.engine, connected: bayeux.connected },
+      })),
+    );
+    app.use(pages(this.config));
+    return app;
+  }
+}
+
+const SIGN_IN = {
+  trust: 'the browser is believed',
+  jwt: 'JSON Web Tokens',
+  verify: 'a function of the config',
+};
+
+function adapterFor(config: ResolvedConfig, log: Logger): NodeAdapter {
+  const { mount, timeout, ping, redis, namespace, gc } = config;
+  const url = redis?.engineUrl;
+  const engine = url ? { engine: { type: fayeRedis({ url, namespace, gc, log }) } } : {};
+  return new faye.NodeAdapter({ mount, timeout, ping, ...engine });
+}

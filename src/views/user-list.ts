@@ -1,0 +1,110 @@
+/**
+ * faye-online's wire: `{count, user_list: [uid, …], version}` on `<channel>/user_list`, to a new subscriber at once,
+ * then once a window when the room changed. uids are in the type first given, oldest first; `count` counts users, and
+ * stays exact where the list is cut (`truncated: true`).
+ *
+ * A snapshot is read after the engine has the subscription, so that no change falls between the two. It is sent on
+ * every accepted subscription, since npm's client subscribes again for a second handler.
+ */
+import type { Logger } from 'pino';
+import { Away } from '../away.js';
+import type { Bayeux } from '../bayeux/bayeux.js';
+import { listedChannel, userListOf } from '../bayeux/channels.js';
+import { type Extension, extension, type Message, type Request } from '../bayeux/extension.js';
+import type { Presence } from '../presence/presence.js';
+import type { Announcement, Snapshot } from '../presence/store.js';
+
+export interface UserList {
+  count: number;
+  user_list: (string | number)[];
+  version: number;
+  /** Changes when versions can't be compared any more: Redis lost its data, or fell back to older. */
+  epoch: string;
+  truncated?: true;
+}
+
+export interface UserListOptions {
+  bayeux: Bayeux;
+  presence: Presence;
+  node: string;
+  log: Logger;
+}
+
+interface Shown {
+  epoch: string;
+  version: number;
+}
+
+export class UserListView {
+  private readonly published = new Map<string, Shown>();
+  /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
+  private readonly shown = new Map<string, Map<string, Shown>>();
+
+  constructor(private readonly options: UserListOptions) {
+    options.bayeux.onSubscribed((clientId, name) => {
+      const channel = listedChannel(name);
+      if (channel !== undefined) this.greet(clientId, channel).catch((error) => this.failed(error, channel));
+    });
+    options.bayeux.on('close', (clientId) => this.shown.delete(clientId));
+  }
+
+  /**
+   * To be called with every announcement. Where the engine reaches the clients of every node, the node that announced
+   * publishes for all.
+   */
+  announced(announcement: Announcement): void {
+    const { bayeux, node } = this.options;
+    if (bayeux.shared && announcement.node !== node) return;
+    this.publish(announcement).catch((error) => this.failed(error, announcement.channel));
+  }
+
+  /**
+   * Keeps from a client what is older than what it was shown. With an engine in Redis, a snapshot of one node and the
+   * announcement of another may reach a client's queue in the wrong order.
+   */
+  readonly extension: Extension = extension({
+    name: 'user-list',
+    outgoing: (message, request) => this.isNews(message, request),
+  });
+
+  private async greet(clientId: string, channel: string): Promise<void> {
+    const snapshot = await this.options.presence.snapshot(channel);
+    await this.options.bayeux.deliver(clientId, userListOf(channel), toUserList(snapshot));
+  }
+
+  private async publish({ channel }: Announcement): Promise<void> {
+    const snapshot = await this.options.presence.snapshot(channel);
+    // Two announcements may have shared one read.
+    if (!isNewer(snapshot, this.published.get(channel))) return;
+    if (snapshot.count > 0) this.published.set(channel, snapshot);
+    else this.published.delete(channel);
+    this.options.bayeux.publish(userListOf(channel), toUserList(snapshot));
+  }
+
+  private isNews(message: Message, request: Request): boolean {
+    const clientId = this.options.bayeux.clientOf(request);
+    if (!clientId || !message.data || listedChannel(message.channel) === undefined) return true;
+    const { epoch, version } = message.data as UserList;
+    const seen = this.shown.get(clientId) ?? new Map<string, Shown>();
+    const last = seen.get(message.channel);
+    if (last?.epoch === epoch && version < last.version) return false;
+    seen.set(message.channel, { epoch, version });
+    this.shown.set(clientId, seen);
+    return true;
+  }
+
+  /** A subscriber of a failed snapshot gets the next announcement, which is a whole list too. */
+  private failed(error: unknown, channel: string): void {
+    const level = error instanceof Away ? 'debug' : 'error';
+    this.options.log[level]({ err: error, channel }, 'a user list could not be sent');
+  }
+}
+
+function isNewer(snapshot: Shown, published: Shown | undefined): boolean {
+  return published?.epoch !== snapshot.epoch || snapshot.version > published.version;
+}
+
+function toUserList({ count, users, version, epoch }: Snapshot): UserList {
+  const list: UserList = { count, user_list: users.map(({ uid }) => uid), version, epoch };
+  return users.length < count ? { ...list, truncated: true } : list;
+}
