@@ -69,7 +69,6 @@ export class FayeOnlineServer {
     const closed = once(this.http, 'close');
     this.http.close();
     this.attached.bayeux.releaseConnections();
-    this.http.closeIdleConnections();
     await this.connections.drain(DRAIN);
     await closed;
     await this.attached.close();

@@ -1,0 +1,341 @@
+/** The main job, end to end, with npm's own client: one server in memory, and two that share a Redis. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { RedisServer } from '../support/redis-server.js';
+import {
+  connectAs,
+  connectMessage,
+  join,
+  newClientId,
+  post,
+  type Running,
+  say,
+  sees,
+  startServer,
+  stopAll,
+  type Transport,
+  user,
+} from '../support/server.js';
+import { until } from '../support/until.js';
+
+const ROOM = '/classes/4';
+const TIME = '/courses/5/lessons/1';
+const SETTINGS = { leaveDelay: 0.2, timeout: 1, gc: 1 };
+
+interface World {
+  /** Two servers; the same one twice in memory. */
+  first: Running;
+  second: Running;
+}
+
+function knowsWhoIsOnline(open: () => Promise<World>): void {
+  let world: World;
+  const opened = async () => {
+    world = await open();
+    return world;
+  };
+  const uids = async (channel: string) =>
+    (await world.second.server.presence.snapshot(channel)).users.map(({ uid }) => uid);
+
+  for (const transport of ['websocket', 'long-polling'] satisfies Transport[]) {
+    describe(`over ${transport}`, () => {
+      it('shows a new subscriber who is there, and everybody who comes and goes', async () => {
+        const { first, second } = await opened();
+        const ann = await join(first.endpoint, user(470700), transport);
+        await sees(ann, ROOM, [470700]);
+        const bob = await join(second.endpoint, user('bob'), transport);
+        await sees(bob, ROOM, [470700, 'bob']);
+        await sees(ann, ROOM, [470700, 'bob']);
+        expect(ann.lists(ROOM).at(-1)).toMatchObject({ count: 2 });
+        await bob.client.disconnect();
+        await sees(ann, ROOM, [470700]);
+      });
+
+      it('takes two tabs for one user: no join with the second, no leave with the first', async () => {
+        const { first, second } = await opened();
+        const witness = await join(first.endpoint, user('witness'), transport);
+        const tab1 = await join(first.endpoint, user('ann'), transport);
+        await sees(witness, ROOM, ['witness', 'ann']);
+        const before = witness.lists(ROOM).length;
+        const tab2 = await join(second.endpoint, user('ann'), transport);
+        await sees(tab2, ROOM, ['witness', 'ann']);
+        await tab1.client.disconnect();
+        const late = await join(first.endpoint, user('late'), transport);
+        await sees(late, ROOM, ['witness', 'ann', 'late']);
+        await sees(witness, ROOM, ['witness', 'ann', 'late']);
+        for (const { user_list } of witness.lists(ROOM).slice(before)) expect(user_list).toContain('ann');
+        await tab2.client.disconnect();
+        await sees(witness, ROOM, ['witness', 'late']);
+      });
+
+      it('enters the time channel as well', async () => {
+        const { first } = await opened();
+        const ann = await join(first.endpoint, user('ann'), transport);
+        await until(async () => (await uids(TIME)).length === 1, 'the time channel');
+        await ann.client.disconnect();
+        await until(async () => (await uids(TIME)).length === 0, 'the time channel to be left');
+      });
+
+      it('moves a client whose auth names another room', async () => {
+        const { first, second } = await opened();
+        const witness = await join(second.endpoint, user('witness'), transport);
+        const ann = await join(first.endpoint, user('ann'), transport);
+        await sees(witness, ROOM, ['witness', 'ann']);
+        ann.auth = user('ann', '/classes/5');
+        await sees(witness, ROOM, ['witness']);
+        expect(await uids('/classes/5')).toEqual(['ann']);
+        expect(await uids(TIME)).toContain('ann');
+      });
+
+      it('ends a client that said before_leave and closed', async () => {
+        const { first } = await opened();
+        const witness = await join(first.endpoint, user('witness'), transport);
+        const clientId = await newClientId(first.endpoint);
+        await say(first.endpoint, connectMessage(clientId, user('gone')));
+        await sees(witness, ROOM, ['witness', 'gone']);
+        const reply = await say(first.endpoint, { channel: '/faye_online/before_leave', clientId, data: {} });
+        expect(reply).toMatchObject({ successful: true });
+        await sees(witness, ROOM, ['witness']);
+      });
+
+      it('keeps a client that said before_leave and stayed, silently', async () => {
+        const { first } = await opened();
+        const witness = await join(first.endpoint, user('witness'), transport);
+        const ann = await join(first.endpoint, user('ann'), transport);
+        await sees(witness, ROOM, ['witness', 'ann']);
+        const seen = witness.lists(ROOM).length;
+        await ann.client.publish('/faye_online/before_leave', {});
+        const bob = await join(first.endpoint, user('bob'), transport);
+        await sees(bob, ROOM, ['witness', 'ann', 'bob']);
+        const clientId = await newClientId(first.endpoint);
+        await say(first.endpoint, connectMessage(clientId, user('gone')));
+        await say(first.endpoint, { channel: '/faye_online/before_leave', clientId, data: {} });
+        // The delay of Ann's before_leave has passed once that of a later one has.
+        await sees(witness, ROOM, ['witness', 'ann', 'bob']);
+        await until(() => witness.lists(ROOM).length >= seen + 2, 'bob and the one who is gone');
+        for (const { user_list } of witness.lists(ROOM).slice(seen)) expect(user_list).toContain('ann');
+      });
+    });
+  }
+
+  it('ends a polling client that aborts its poll after before_leave', async () => {
+    const { first } = await opened();
+    const witness = await join(first.endpoint, user('witness'));
+    const clientId = await newClientId(first.endpoint);
+    const poll = new AbortController();
+    const held = fetch(first.endpoint, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ ...connectMessage(clientId, user('poller')), advice: undefined }),
+      signal: poll.signal,
+    }).catch(() => {});
+    await sees(witness, ROOM, ['witness', 'poller']);
+    await say(first.endpoint, { channel: '/faye_online/before_leave', clientId, data: {} });
+    poll.abort();
+    await held;
+    await sees(witness, ROOM, ['witness']);
+  });
+
+  it('gives no list to those who subscribe with a wildcard', async () => {
+    const { first, second } = await opened();
+    const spy = connectAs(second.endpoint, user('spy'));
+    const heard: string[] = [];
+    for (const pattern of ['/**', '/classes/**', '/classes/4/*']) {
+      await spy.client.subscribe(pattern).withChannel((channel) => heard.push(channel));
+    }
+    const ann = await join(first.endpoint, user('ann'));
+    await sees(ann, ROOM, ['spy', 'ann']);
+    await ann.client.publish('/faye_online/before_leave', {});
+    await ann.client.publish('/chat', 'hello');
+    await until(() => heard.length > 0, 'the chat');
+    expect(new Set(heard)).toEqual(new Set(['/chat']));
+  });
+
+  it('lets nobody but the server publish on a user list', async () => {
+    const { first } = await opened();
+    const ann = await join(first.endpoint, user('ann'));
+    await sees(ann, ROOM, ['ann']);
+    await expect(ann.client.publish(`${ROOM}/user_list`, { count: 0, user_list: [] })).rejects.toMatchObject({
+      code: 403,
+    });
+    expect(ann.list(ROOM)).toEqual(['ann']);
+  });
+
+  it('hands a publish on without auth, ext and advice', async () => {
+    const { first, second } = await opened();
+    const ann = connectAs(first.endpoint, user('ann'));
+    const received: unknown[] = [];
+    ann.client.addExtension({
+      incoming(message, callback) {
+        if (message.channel === '/chat' && message.successful === undefined) received.push(message);
+        callback(message);
+      },
+    });
+    await ann.client.subscribe('/chat', () => {});
+    const clientId = await newClientId(second.endpoint);
+    const sent = {
+      channel: '/chat',
+      clientId,
+      id: 'm1',
+      data: { text: 'hello' },
+      auth: user('bob'),
+      ext: { auth: { token: 'secret' } },
+      advice: { reconnect: 'none' },
+      extra: 1,
+    };
+    expect(await say(second.endpoint, sent)).toMatchObject({ successful: true });
+    await until(() => received.length > 0, 'the message');
+    expect(received).toEqual([{ channel: '/chat', id: 'm1', data: { text: 'hello' } }]);
+  });
+
+  it('enters nothing for a clientId that nobody has', async () => {
+    const { first } = await opened();
+    const reply = await say(first.endpoint, connectMessage('bogus', user('ghost')));
+    expect(reply).toMatchObject({
+      successful: false,
+      error: '401:bogus:Unknown client',
+      advice: { reconnect: 'handshake' },
+    });
+    expect(await uids(ROOM)).toEqual([]);
+  });
+
+  it('refuses another user on a client that is somebody’s', async () => {
+    const { first, second } = await opened();
+    const clientId = await newClientId(first.endpoint);
+    await say(first.endpoint, connectMessage(clientId, user('ann')));
+    const reply = await say(second.endpoint, connectMessage(clientId, user('eve')));
+    expect(reply.error).toBe('403::This client belongs to another user');
+    const leave = await say(second.endpoint, { channel: '/meta/disconnect', clientId, auth: user('eve') });
+    expect(leave.successful).toBe(false);
+    expect(await uids(ROOM)).toEqual(['ann']);
+  });
+
+  it('disconnects once, however often a batch says so', async () => {
+    const { first } = await opened();
+    const witness = await join(first.endpoint, user('witness'));
+    const clientId = await newClientId(first.endpoint);
+    await say(first.endpoint, connectMessage(clientId, user('ann')));
+    await sees(witness, ROOM, ['witness', 'ann']);
+    const leaves: string[] = [];
+    first.server.presence.on('leave', (channel) => leaves.push(channel));
+    const bye = { channel: '/meta/disconnect', clientId };
+    await post(first.endpoint, [bye, bye, bye]);
+    await sees(witness, ROOM, ['witness']);
+    expect(leaves.sort()).toEqual([ROOM, TIME]);
+  });
+
+  it('leaves no ghost where connect and disconnect come in one batch', async () => {
+    const { first } = await opened();
+    for (let round = 0; round < 20; round += 1) {
+      const clientId = await newClientId(first.endpoint);
+      await post(first.endpoint, [
+        connectMessage(clientId, user('ann')),
+        { channel: '/meta/disconnect', clientId },
+      ]);
+    }
+    await until(async () => (await uids(ROOM)).length === 0, 'the room to be empty');
+  });
+
+  it('ends a client that says nothing any more', async () => {
+    const { first } = await opened();
+    const witness = await join(first.endpoint, user('witness'));
+    const clientId = await newClientId(first.endpoint);
+    await say(first.endpoint, connectMessage(clientId, user('silent')));
+    await sees(witness, ROOM, ['witness', 'silent']);
+    await sees(witness, ROOM, ['witness']);
+  });
+
+  it('loses none of a hundred tabs opened at once', async () => {
+    const { first, second } = await opened();
+    const witness = await join(first.endpoint, user('witness'));
+    const tabs = await Promise.all(
+      Array.from({ length: 100 }, async (_, index) => {
+        const { endpoint } = index % 2 ? first : second;
+        const clientId = await newClientId(endpoint);
+        await say(endpoint, connectMessage(clientId, user('ann')));
+        return { endpoint, clientId };
+      }),
+    );
+    await sees(witness, ROOM, ['witness', 'ann']);
+    await Promise.all(
+      tabs.slice(1).map(({ endpoint, clientId }) => say(endpoint, { channel: '/meta/disconnect', clientId })),
+    );
+    expect(await uids(ROOM)).toContain('ann');
+    const [last] = tabs;
+    if (last) await say(last.endpoint, { channel: '/meta/disconnect', clientId: last.clientId });
+    await sees(witness, ROOM, ['witness']);
+  });
+}
+
+describe('one server, in memory', () => {
+  afterEach(stopAll);
+  knowsWhoIsOnline(async () => {
+    const running = await startServer(SETTINGS);
+    return { first: running, second: running };
+  });
+});
+
+describe('two servers on one Redis', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+  afterAll(() => redis.dispose());
+  afterEach(async () => {
+    await stopAll();
+    await redis.flush();
+  });
+
+  const two = async () => {
+    const settings = { ...SETTINGS, redis: redis.url };
+    const [first, second] = await Promise.all([startServer(settings), startServer(settings)]);
+    for (const running of [first, second]) await until(() => isReady(running), 'a server to be ready');
+    return { first, second };
+  };
+  const isReady = async ({ url }: Running) => (await fetch(`${url}/readyz`)).status === 200;
+
+  knowsWhoIsOnline(two);
+
+  it('leaves no key once everybody has gone, but the epoch', async () => {
+    const { first, second } = await two();
+    const people = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => join((index % 2 ? first : second).endpoint, user(index % 7))),
+    );
+    const [ann] = people;
+    await until(() => ann?.list(ROOM)?.length === 7, 'all to be there');
+    await Promise.all(people.map(({ client }) => client.disconnect()));
+    await until(
+      async () => (await redis.keys()).every((key) => key === '/faye/epoch'),
+      'no key to be left but the epoch',
+    );
+  });
+
+  it('keeps what a killed Redis loses out of harm: it works again, empty or not', async () => {
+    const { first, second } = await two();
+    for (const withData of [true, false]) {
+      const ann = await join(first.endpoint, user('ann'));
+      const bob = await join(second.endpoint, user('bob'));
+      await sees(ann, ROOM, ['ann', 'bob']);
+      await sees(bob, ROOM, ['ann', 'bob']);
+      if (withData) await redis.save();
+      redis.pause();
+      const held = say(first.endpoint, { channel: '/chat', clientId: ann.clientId(), data: 1 }).catch(
+        () => {},
+      );
+      await redis.stop();
+      await until(async () => (await fetch(`${first.url}/readyz`)).status === 503, 'it to be not ready');
+      expect((await fetch(`${first.url}/healthz`)).status).toBe(200);
+      expect(await (await fetch(`${first.url}/healthz`)).json()).toMatchObject({ status: 'degraded' });
+      await redis.start();
+      for (const running of [first, second]) await until(() => isReady(running), 'it to be ready again');
+      await held;
+      const carl = await join(second.endpoint, user('carl'));
+      await until(() => carl.list(ROOM)?.length === 3, 'all three');
+      await until(() => ann.list(ROOM)?.includes('carl'), 'ann to see carl');
+      await Promise.all([ann, bob, carl].map(({ client }) => client.disconnect()));
+      await until(
+        async () => (await first.server.presence.snapshot(ROOM)).count === 0,
+        'the room to be empty',
+      );
+    }
+  });
+});
