@@ -23,6 +23,7 @@ const SUBSCRIPTIONS = 100;
 const TOKEN_LENGTH = 8192;
 /** A channel that nobody has, for the answer to a message whose own can't be repeated. */
 const NOWHERE = '/invalid';
+const HANDSHAKE = { version: '1.0', supportedConnectionTypes: ['long-polling'] };
 
 export function validate(options: ValidateOptions): Extension {
   return extension({
@@ -54,15 +55,17 @@ function problemOf(message: Message, options: ValidateOptions): string | undefin
   );
 }
 
-function makeAnswerable(message: Message, { channelLength }: ValidateOptions): void {
+function makeAnswerable(message: Message, options: ValidateOptions): void {
+  const { channelLength } = options;
   if (channelProblem(message.channel, 'channel', channelLength, isChannelName)) message.channel = NOWHERE;
   if (textProblem(message.clientId, 'clientId', CLIENT_ID_LENGTH)) delete message.clientId;
   if (textProblem(message.id, 'id', ID_LENGTH)) delete message.id;
   if (textProblem(message.connectionType, 'connectionType', ID_LENGTH)) delete message.connectionType;
   if (!isMeta(message.channel)) message.data ??= null;
-  delete message.subscription;
+  // Present and harmless: Faye's own word for a missing field would take the place of ours.
+  if (subscriptionProblem(message, options)) message.subscription = [];
+  if (handshakeProblem(message)) Object.assign(message, HANDSHAKE);
   delete message.advice;
-  delete message.supportedConnectionTypes;
 }
 
 function channelProblem(

@@ -1,11 +1,11 @@
-/** Writes docs/configuration.md from the declarations in src/config.ts. `npm run docs` */
+/** Writes docs/configuration.md from the declarations in src/config/declarations. `npm run docs` */
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { ENVIRONMENT, type OptionRow, optionRows } from '../src/config.js';
+import { ENVIRONMENT, type OptionRow, optionRows } from '../src/config/index.js';
 
 const INTRO = `# Configuration
 
-<!-- Written by \`npm run docs\` from the declarations in src/config.ts. -->
+<!-- Written by \`npm run docs\` from the declarations in src/config/declarations. -->
 
 The options are in \`faye.config.ts\`, in the folder where the server is started (\`.mts\`, \`.js\` and \`.mjs\` will do too;
 \`faye-online start --config <file>\` takes any). Everything is optional.

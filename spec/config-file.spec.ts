@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isOurs } from '../src/bayeux/extension.js';
-import { ConfigError } from '../src/config.js';
-import { loadConfigFile } from '../src/config-file.js';
+import { loadConfigFile } from '../src/config/file.js';
+import { ConfigError } from '../src/config/index.js';
 
 describe('#loadConfigFile', () => {
   let folder: string;

@@ -11,7 +11,7 @@ import {
   type ResolvedConfig,
   resolveConfig,
   resolvePresence,
-} from '../src/config.js';
+} from '../src/config/index.js';
 
 const SECRET = 'a secret of 32 characters or more';
 const TOKEN = 'a server token of 16 or more';
@@ -627,7 +627,9 @@ describe('what is written about it', () => {
   });
 
   it.each(optionRows())('the docstring of $path says what its declaration says', async (row) => {
-    const docstrings = (await read('src/config.ts')).matchAll(/\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(\w+)\?:/g);
+    const docstrings = (await read('src/config/types.ts')).matchAll(
+      /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(\w+)\?:/g,
+    );
     const name = row.path.split('.').at(-1);
     const said = [...docstrings]
       .filter(([, , option]) => option === name)

@@ -3,26 +3,12 @@ import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { attach } from './attach.js';
 import { hasMemoryEngine } from './bayeux/internals.js';
-import { type Config, ConfigError, resolvePresence } from './config.js';
+import { ConfigError, type PresenceConfig, resolvePresence } from './config/index.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 
 /** The options of `Config` that are about presence; what is about HTTP and the engine is the adapter's. */
-export type AttachOptions = Pick<
-  Config,
-  | 'authentication'
-  | 'channelPattern'
-  | 'extensions'
-  | 'gc'
-  | 'leaveDelay'
-  | 'limits'
-  | 'logLevel'
-  | 'namespace'
-  | 'redis'
-  | 'relay'
-  | 'validMessage'
-  | 'windows'
-> & {
+export type AttachOptions = PresenceConfig & {
   /** A pino logger of the app's own. Default: one that writes to stdout. */
   log?: Logger;
 };

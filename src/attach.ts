@@ -12,7 +12,7 @@ import { proofFor } from './authentication/proof-for.js';
 import { Away } from './away.js';
 import { Bayeux } from './bayeux/bayeux.js';
 import type { Extension } from './bayeux/extension.js';
-import type { ResolvedConfig } from './config.js';
+import type { ResolvedConfig } from './config/index.js';
 import { Announcer } from './presence/announcer.js';
 import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';

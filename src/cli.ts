@@ -3,8 +3,14 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
-import { type Config, ConfigError, hidePassword, type ResolvedConfig, resolveConfig } from './config.js';
-import { loadConfigFile } from './config-file.js';
+import { loadConfigFile } from './config/file.js';
+import {
+  type Config,
+  ConfigError,
+  hidePassword,
+  type ResolvedConfig,
+  resolveConfig,
+} from './config/index.js';
 import type { FayeOnlineServer } from './server.js';
 
 interface Flags {
@@ -29,8 +35,9 @@ async function start(flags: Flags): Promise<void> {
   const { config } = await load(flags);
   const { createServer } = await import('./server.js');
   const server = createServer(config);
+  const signals = stopOnSignals(server);
   await server.start();
-  stopOnSignals(server);
+  if (signals.stopping) return;
   for (const line of server.describe()) console.log(line);
 }
 
@@ -63,15 +70,16 @@ function valid(option: 'port' | 'host', read: (text: string) => unknown): (text:
 }
 
 /** The first signal ends it in order; a second one, for the impatient, at once. */
-function stopOnSignals(server: FayeOnlineServer): void {
-  let stopping = false;
+function stopOnSignals(server: FayeOnlineServer): { readonly stopping: boolean } {
+  const signals = { stopping: false };
   const stop = () => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (signals.stopping) process.exit(1);
+    signals.stopping = true;
     server.stop().then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  return signals;
 }
 
 function fail(error: unknown): never {

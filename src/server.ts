@@ -6,7 +6,7 @@ import express, { type Express } from 'express';
 import faye, { type NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { type Attached, attach } from './attach.js';
-import { type Config, type ResolvedConfig, resolveConfig } from './config.js';
+import { type Config, type ResolvedConfig, resolveConfig } from './config/index.js';
 import { fayeRedis } from './engine/faye-redis.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
@@ -37,6 +37,7 @@ export class FayeOnlineServer {
   private readonly attached: Attached;
   private readonly connections: Connections;
   private readonly log: Logger;
+  private listening: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly config: ResolvedConfig) {
     this.log = createLog(config.logLevel, config.production);
@@ -57,15 +58,18 @@ export class FayeOnlineServer {
       .open()
       .catch((error: unknown) => this.log.error({ err: error }, 'the store could not be opened'));
     this.http.listen(port, host);
-    await once(this.http, 'listening');
+    this.listening = once(this.http, 'listening');
+    await this.listening;
     return { url: this.url };
   }
 
   /**
    * Stops accepting, closes its sockets without ending their clients, so that they go to another node, and resolves
-   * once all is closed: within 3 s.
+   * once all is closed: within 3 s. Before `start`, and while it starts, too.
    */
   async stop(): Promise<void> {
+    // Closed between `listen` and listening, it would leave `start` waiting. Why it can't listen, `start` says.
+    await Promise.allSettled([this.listening]);
     const closed = once(this.http, 'close');
     this.http.close();
     this.attached.bayeux.releaseConnections();

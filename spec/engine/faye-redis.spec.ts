@@ -222,6 +222,14 @@ describe('faye-redis', () => {
       expect(await redis.keys()).toEqual([]);
     });
 
+    it('of a client that a crash of faye-redis left subscribed', async () => {
+      const [a] = pair();
+      await redis.ask((ask) => ask.sadd('/faye/channels/classes/4', 'long gone'));
+      a.engine.publish({ channel: '/classes/4', data: 1 }, ['/classes/4']);
+      await a.engine.exists('long gone');
+      expect(await redis.keys('/faye/clients/*')).toEqual([]);
+    });
+
     it('of a client that ends while it is sent something', async () => {
       const [a, b] = pair();
       for (let n = 0; n < 50; n += 1) {

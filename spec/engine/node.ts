@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
 
 type Engine = FayeRedis & Required<EngineExtras> & { waiting: number };
 export interface NodeOptions {
-  /** Seconds, as Faye's. */
+  /** Seconds, as Faye's. Long, so that nothing comes right only because a client connects again. */
   timeout?: number;
   /** Seconds between two looks for dead clients. An hour where the spec is not about them. */
   gc?: number;
@@ -27,7 +27,7 @@ export class Node {
   private readonly server: Server = createServer();
   private readonly sockets = new Set<Client>();
 
-  private constructor(url: string, { timeout = 10, gc = 3_600, namespace = 'faye' }: NodeOptions) {
+  private constructor(url: string, { timeout = 60, gc = 3_600, namespace = 'faye' }: NodeOptions) {
     const log = pino({ level: 'debug' }, { write: (line: string) => this.logged.push(JSON.parse(line)) });
     this.adapter = new faye.NodeAdapter({
       mount: '/faye',

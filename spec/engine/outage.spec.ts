@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Away } from '../../src/away.js';
 import { WAITING_LIMIT } from '../../src/engine/links.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { listener, Node } from './node.js';
+import { RedisProxy } from './proxy.js';
 
 describe('faye-redis while its Redis is away', () => {
   let redis: RedisServer;
@@ -18,6 +19,7 @@ describe('faye-redis while its Redis is away', () => {
     nodes = [await (await Node.start(redis.url)).up(), await (await Node.start(redis.url)).up()];
   });
   afterEach(async () => {
+    vi.useRealTimers();
     for (const node of nodes) await node.close();
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await redis.dispose();
@@ -68,25 +70,15 @@ describe('faye-redis while its Redis is away', () => {
     }, 'a message to clients from before');
   });
 
-  it('keeps clients, subscriptions and messages where Redis keeps them, however long it was away', async () => {
-    const timeout = 1;
-    const [a, b, gc] = await Promise.all([
-      Node.start(redis.url, { timeout }),
-      Node.start(redis.url, { timeout }),
-      Node.start(redis.url, { timeout, gc: 0.05 }),
-    ]);
-    nodes.push(a, b, gc);
-    await allUp();
+  it('keeps clients, subscriptions and messages where Redis keeps them', async () => {
+    const [a, b] = pair();
     const here = await listener(a, '/classes/4');
     const there = await listener(b, '/classes/4');
     await redis.save();
-    const lastPing = Date.now();
     await redis.stop();
     await allDown();
     b.engine.publish({ channel: '/classes/4', data: 'meanwhile' }, ['/classes/4']);
-    await until(() => Date.now() > lastPing + 2_000 * timeout, 'all pings to be old');
     await redis.start();
-    await allUp();
 
     await until(() => here.heard.length > 0 && there.heard.length > 0, 'the message of meanwhile');
     await a.client().publish('/classes/4', 'afterwards');
@@ -95,7 +87,34 @@ describe('faye-redis while its Redis is away', () => {
       ['meanwhile', 'afterwards'],
       ['meanwhile', 'afterwards'],
     ]);
-    expect(nodes.flatMap((node) => node.ended)).toEqual([]);
+    expect([...a.ended, ...b.ended]).toEqual([]);
+  });
+
+  it('ends nobody because of an hour in which no node could ping', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const node = await (await Node.start(redis.url, { gc: 0.02 })).up();
+    nodes.push(node);
+    let looks = 0;
+    const gc = node.engine.gc;
+    node.engine.gc = () => {
+      looks += 1;
+      gc.call(node.engine);
+    };
+    const connected = await listener(node, '/classes/4');
+    const betweenPolls = await pair()[0].newClient();
+    await redis.save();
+    await redis.stop();
+    await allDown();
+    vi.setSystemTime(Date.now() + 3_600_000);
+    await redis.start();
+    await allUp();
+
+    const before = looks;
+    await until(() => looks > before + 2, 'a look for dead clients');
+    expect(await node.engine.exists(betweenPolls)).toBe(true);
+    await pair()[1].client().publish('/classes/4', 'still here');
+    await until(() => connected.heard.length > 0, 'the message');
+    expect(nodes.flatMap(({ ended }) => ended)).toEqual([]);
   });
 
   it('lets questions wait for the answer, which is never a no', async () => {
@@ -174,11 +193,16 @@ describe('faye-redis while its Redis is away', () => {
     await redis.stop();
     await a.down();
     let refused = 0;
+    let answers = 0;
     for (let n = 0; n < WAITING_LIMIT; n += 1) a.engine.unsubscribe('nobody', '/classes/5');
     a.engine.destroyClient('nobody', () => {
       refused += 1;
     });
+    a.engine.clientExists(clientId, () => {
+      answers += 1;
+    });
     await until(() => refused === 1, 'the refusal');
+    expect(answers).toBe(0);
     expect(a.engine.waiting).toBe(WAITING_LIMIT);
     await until(() => a.logged.some(({ times }) => Number(times) > WAITING_LIMIT / 2), 'the count');
     expect(messages(a).filter((msg) => msg === 'a Redis command failed').length).toBeLessThan(10);
@@ -186,6 +210,37 @@ describe('faye-redis while its Redis is away', () => {
     await redis.start();
     await until(() => a.engine.waiting === 0, 'the waiting commands to be sent');
     expect(await a.engine.exists(clientId)).toBe(true);
+  });
+
+  describe('where a step was done and its answer is lost', () => {
+    let proxy: RedisProxy;
+    let node: Node;
+
+    beforeEach(async () => {
+      proxy = await RedisProxy.start(redis.port);
+      node = await (await Node.start(`redis://127.0.0.1:${proxy.port}`)).up();
+      nodes.push(node);
+    });
+    afterEach(() => proxy.close());
+
+    it('says that a client has ended', async () => {
+      const clientId = await node.newClient();
+      proxy.holdAnswers();
+      const ended = node.destroy(clientId);
+      await until(async () => (await redis.keys()).length === 0, 'the end in Redis');
+      proxy.cut();
+      await ended;
+      expect(node.ended).toEqual([clientId]);
+    });
+
+    it('makes one client', async () => {
+      proxy.holdAnswers();
+      const created = node.newClient();
+      await until(async () => (await redis.keys()).length > 0, 'the client in Redis');
+      proxy.cut();
+      const clientId = await created;
+      expect(await redis.ask((commands) => commands.zrange('/faye/clients', '0', '-1'))).toEqual([clientId]);
+    });
   });
 
   it('fetches what it was not told of while its subscriber was away', async () => {

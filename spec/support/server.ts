@@ -1,6 +1,6 @@
 /** Our server on a port of its own, and npm's Faye client to speak to it. */
 import faye, { type Client } from 'faye';
-import type { Config } from '../../src/config.js';
+import type { Config } from '../../src/config/index.js';
 import { createServer, type FayeOnlineServer } from '../../src/server.js';
 import type { UserList } from '../../src/views/user-list.js';
 import { until } from './until.js';

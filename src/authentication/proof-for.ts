@@ -1,4 +1,4 @@
-import type { ResolvedAuthentication } from '../config.js';
+import type { ResolvedAuthentication } from '../config/index.js';
 import type { IdentityLimits } from './check-identity.js';
 import { custom } from './custom.js';
 import { jwt } from './jwt.js';

@@ -9,5 +9,5 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 /** The token of `Authorization: Bearer …`. */
 export function bearerToken(header: string | undefined): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(header ?? '')?.[1];
+  return /^Bearer +(.+)$/i.exec(header ?? '')?.[1];
 }

@@ -34,7 +34,8 @@ export interface ConnectionOptions {
 export class Connection {
   private client: RedisClient | undefined;
   private isUp = false;
-  private wasDown = false;
+  /** Why it is down, as it was said; null while it is up. */
+  private reason: string | null = null;
   private delay = FIRST_DELAY;
   private missed = 0;
   private next: NodeJS.Timeout | undefined;
@@ -83,8 +84,8 @@ export class Connection {
       if (error) return this.drop(client, error);
       this.missed = 0;
       this.isUp = true;
-      if (this.wasDown) this.options.log.info({ role: this.options.role }, 'Redis is back');
-      this.wasDown = false;
+      if (this.reason !== null) this.options.log.info({ role: this.options.role }, 'Redis is back');
+      this.reason = null;
       this.options.up(client);
     });
   }
@@ -97,15 +98,20 @@ export class Connection {
   }
 
   private abandon(error: RedisError): void {
-    const { role, reports } = this.options;
-    reports.add('Redis is away', { role, reason: reasonOf(error) });
+    this.explain(reasonOf(error));
     this.client = undefined;
-    this.wasDown = true;
     this.next = setTimeout(() => this.open(), this.delay);
     this.delay = Math.min(2 * this.delay, MOST_DELAY);
     if (!this.isUp) return;
     this.isUp = false;
     this.options.down();
+  }
+
+  /** Not once an attempt: an outage of an hour would be thousands of lines that say the same. */
+  private explain(reason: string): void {
+    const { role, reports } = this.options;
+    if (reason !== this.reason) reports.add('Redis is away', { role, reason });
+    this.reason = reason;
   }
 
   /** Counts beats, not time: a node that was busy for long finds its answers waiting, and they come before the next. */

@@ -25,7 +25,7 @@ export function pages({ mount, demo }: PagesOptions): Router {
     const page = readFileSync(new URL('index.html', PAGES), 'utf8');
     response.type('text/html').send(page.replaceAll('{{mount}}', mount));
   });
-  for (const file of ['demo.css', 'demo.js']) {
+  for (const file of ['demo.css', 'demo.js', 'demo.svg']) {
     router.get(`/${file}`, (_request, response) => {
       response.type(file).send(readFileSync(new URL(file, PAGES), 'utf8'));
     });

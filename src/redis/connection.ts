@@ -63,10 +63,11 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
 function connect(source: RedisSource, options: RedisOptions): Commands {
   if (typeof source === 'string') return new Redis(source, options);
   if (typeof source === 'function') return source();
-  return source instanceof Redis
-    ? source.duplicate(options)
-    : source.duplicate([], { redisOptions: options });
+  return isCluster(source) ? source.duplicate([], { redisOptions: options }) : source.duplicate(options);
 }
+
+/** By what it says of itself: the user's may be of another copy of ioredis than ours. */
+const isCluster = (redis: Commands): redis is Cluster => redis.isCluster;
 
 /** One line when it goes and one when it is back; ioredis reports an error for every attempt in between. */
 function reportOutages(redis: Commands, role: string, log: Logger): void {
@@ -86,7 +87,7 @@ function describe(source: RedisSource, commands: Commands): string {
     const { hostname, port } = new URL(source);
     return `Redis at ${hostname}:${port || 6379}`;
   }
-  if (!(commands instanceof Redis)) return 'Redis Cluster';
+  if (isCluster(commands)) return 'Redis Cluster';
   const { host, port, sentinels, name } = commands.options;
   return sentinels ? `Redis ${name ?? ''} by Sentinel`.trim() : `Redis at ${host}:${port}`;
 }

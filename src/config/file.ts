@@ -3,7 +3,8 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
-import { type Config, ConfigError } from './config.js';
+import { ConfigError } from './errors.js';
+import type { Config } from './types.js';
 
 /** In the order in which they are looked for. */
 export const CONFIG_FILES = [
@@ -62,7 +63,7 @@ async function run(file: string): Promise<unknown> {
  * know the extensions made by the first. They are imported late, as they import much else.
  */
 async function ownModules(): Promise<Record<string, unknown>> {
-  const [main, extensions] = await Promise.all([import('./index.js'), import('../extensions/index.js')]);
+  const [main, extensions] = await Promise.all([import('../index.js'), import('../../extensions/index.js')]);
   return { 'faye-online': main, 'faye-online/extensions': extensions };
 }
 

@@ -1,0 +1,86 @@
+/** The contract with faye 1.4.3: each private field that we touch. Where an update breaks one, it fails here. */
+import { createRequire } from 'node:module';
+import faye from 'faye';
+import { describe, expect, it } from 'vitest';
+import { hasMemoryEngine, internalsOf } from '../../src/bayeux/internals.js';
+import { until } from '../support/until.js';
+
+const require = createRequire(import.meta.url);
+
+describe("faye's private fields", () => {
+  const adapter = new faye.NodeAdapter({ mount: '/faye', timeout: 10 });
+  const { protocol, proxy } = internalsOf(adapter);
+
+  it('are those of the version we know', () => {
+    expect((require('faye/package.json') as { version: string }).version).toBe('1.4.3');
+  });
+
+  it('pass each incoming message and each reply through pipeThroughExtensions of the server', async () => {
+    const stages: unknown[] = [];
+    const original = protocol.pipeThroughExtensions;
+    protocol.pipeThroughExtensions = (stage, message, request, callback, context) => {
+      stages.push([stage, message.channel, request]);
+      original.call(protocol, stage, message, request, callback, context);
+    };
+    await adapter.getClient().subscribe('/a', () => {});
+    protocol.pipeThroughExtensions = original;
+    expect(stages).toContainEqual(['incoming', '/meta/handshake', null]);
+    expect(stages).toContainEqual(['outgoing', '/meta/handshake', null]);
+    expect(stages).toContainEqual(['incoming', '/meta/subscribe', null]);
+  });
+
+  it('keep the extensions of the adapter in _extensions', () => {
+    const extension = {};
+    adapter.addExtension(extension);
+    expect(protocol._extensions).toContain(extension);
+    adapter.removeExtension(extension);
+  });
+
+  it('subscribe, publish and end through the proxy', async () => {
+    const calls: unknown[] = [];
+    const { subscribe, publish } = proxy;
+    proxy.subscribe = (clientId, channel, callback, context) => {
+      calls.push(['subscribe', channel, typeof clientId]);
+      subscribe.call(proxy, clientId, channel, callback, context);
+    };
+    proxy.publish = (message) => {
+      calls.push(['publish', message.channel, message.data]);
+      publish.call(proxy, message);
+    };
+    const client = adapter.getClient();
+    await client.subscribe('/b', () => {});
+    await client.publish('/b', 1);
+    Object.assign(proxy, { subscribe, publish });
+    expect(calls).toEqual([
+      ['subscribe', '/b', 'string'],
+      ['publish', '/b', 1],
+    ]);
+  });
+
+  it('publish to the channels they are given, without expanding them', async () => {
+    const fresh = new faye.NodeAdapter();
+    const heard: unknown[] = [];
+    await fresh.getClient().subscribe('/x/*', (data) => heard.push(data));
+    const inner = internalsOf(fresh).engine;
+    inner.publish({ channel: '/x/y', data: 'to the exact name' }, ['/x/y']);
+    inner.publish({ channel: '/x/y', data: 'to the pattern' }, ['/x/*']);
+    await until(() => heard.length > 0, 'the message');
+    expect(heard).toEqual(['to the pattern']);
+  });
+
+  it('know connections by clientId', () => {
+    expect(proxy._connections).toBeInstanceOf(Map);
+    expect(proxy.hasConnection('nobody')).toBe(false);
+  });
+
+  it('tell Faye’s memory engine from others', () => {
+    expect(hasMemoryEngine(adapter)).toBe(true);
+    const type = { create: () => ({ publish() {} }) };
+    expect(hasMemoryEngine(new faye.NodeAdapter({ engine: { type } }))).toBe(false);
+  });
+
+  it('are missing in what is no NodeAdapter', () => {
+    expect(() => internalsOf({} as never)).toThrow(TypeError);
+    expect(() => internalsOf(null as never)).toThrow('Expected a NodeAdapter of faye 1.4');
+  });
+});

@@ -1,0 +1,124 @@
+/** Presence while its store fails, and steps of it are lost on the way: what was meant is made right. */
+import { beforeEach, expect, it } from 'vitest';
+import { Away } from '../../src/away.js';
+import { Announcer } from '../../src/presence/announcer.js';
+import { MemoryStore } from '../../src/presence/memory-store.js';
+import { Presence } from '../../src/presence/presence.js';
+import { Reaper } from '../../src/presence/reaper.js';
+import type { Store } from '../../src/presence/store.js';
+import { silent } from '../support/log.js';
+
+const ann = { uid: 1, uname: 'Ann' };
+let store: MemoryStore;
+let alive: Set<string>;
+let presence: Presence;
+let reaper: Reaper;
+/** Which steps fail, and whether the store has done them all the same. */
+let failing: { steps: Set<string>; done: boolean };
+
+function unreliable(target: Store): Store {
+  return new Proxy(target, {
+    get(inner, name) {
+      const method = Reflect.get(inner, name);
+      if (typeof method !== 'function' || !failing.steps.has(String(name))) return method;
+      return async (...args: unknown[]) => {
+        if (failing.done) await method.apply(inner, args);
+        throw new Away('the store');
+      };
+    },
+  });
+}
+
+beforeEach(async () => {
+  failing = { steps: new Set(), done: false };
+  store = new MemoryStore({ base: 0, perUser: 0, max: 0 });
+  alive = new Set(['c1']);
+  const clientExists = async (clientId: string) => alive.has(clientId);
+  const node = 'n';
+  const flaky = unreliable(store);
+  const announcer = new Announcer({ store: flaky, node, log: silent });
+  presence = new Presence({ store: flaky, announcer, clientExists, listLimit: 10, log: silent });
+  reaper = new Reaper({
+    store: flaky,
+    presence,
+    clientExists,
+    inTurn: (_clientId, step) => step(),
+    node,
+    every: 0,
+    forgetAfter: 1e9,
+    log: silent,
+  });
+  await presence.bind('c1', ann);
+});
+
+const there = async (channel = '/a') => (await store.snapshot(channel, 10)).count;
+
+it.each([
+  ['intend', false],
+  ['intend', true],
+  ['enter', false],
+  ['enter', true],
+])('enters again after %s failed (done: %s)', async (step, done) => {
+  failing = { steps: new Set([step]), done };
+  await expect(presence.enter('c1', ['/a', '/b'])).rejects.toBeInstanceOf(Away);
+  expect(presence.isIn('c1', ['/a', '/b'])).toBe(false);
+  failing.steps.clear();
+  await reaper.tick();
+  expect(await presence.enter('c1', ['/a', '/b'])).toBe(true);
+  expect([await there('/a'), await there('/b')]).toEqual([1, 1]);
+  expect(presence.doubtful).toEqual([]);
+});
+
+it.each([
+  ['intend', true],
+  ['enter', false],
+  ['enter', true],
+  ['settle', true],
+])('leaves no ghost where %s failed (done: %s) and the client is gone', async (step, done) => {
+  failing = { steps: new Set([step]), done };
+  await presence.enter('c1', ['/a', '/b']).catch(() => {});
+  alive.delete('c1');
+  failing.steps.clear();
+  await reaper.tick();
+  expect([await there('/a'), await there('/b')]).toEqual([0, 0]);
+  expect(await store.read('c1')).toBeNull();
+  expect(presence.doubtful).toEqual([]);
+});
+
+it.each([
+  ['beginEnd', false],
+  ['beginEnd', true],
+  ['leave', false],
+  ['leave', true],
+  ['forget', false],
+  ['forget', true],
+])('ends after %s failed (done: %s)', async (step, done) => {
+  await presence.enter('c1', ['/a']);
+  alive.delete('c1');
+  failing = { steps: new Set([step]), done };
+  await expect(presence.end('c1')).rejects.toBeInstanceOf(Away);
+  await reaper.tick();
+  failing.steps.clear();
+  await reaper.tick();
+  expect(await there()).toBe(0);
+  expect(await store.read('c1')).toBeNull();
+  expect(presence.doubtful).toEqual([]);
+});
+
+it('keeps a client of which the engine can’t say whether it lives', async () => {
+  await presence.enter('c1', ['/a']);
+  const unsure = new Reaper({
+    store,
+    presence,
+    clientExists: async () => {
+      throw new Away('the engine');
+    },
+    inTurn: (_clientId, step) => step(),
+    node: 'n',
+    every: 0,
+    forgetAfter: 1e9,
+    log: silent,
+  });
+  await unsure.tick();
+  expect(await there()).toBe(1);
+});

@@ -1,0 +1,43 @@
+/** The variables of the environment, most of them an option by another name. */
+import { z } from 'zod';
+import { close } from '../spelling.js';
+import { serverToken } from './authentication.js';
+import { declared } from './declaration.js';
+import { secret } from './jwt.js';
+import { redisUrl } from './redis.js';
+import { host, logLevel, port } from './server.js';
+
+const asNumber = (text: unknown): unknown => (/^\d+$/.test(String(text)) ? Number(text) : text);
+
+/** A misspelt `production` would be a server that believes everybody. */
+const isEnvironmentName = (text: string): boolean =>
+  text === 'production' || (!close(text, 'production') && !/^prod/i.test(text.trim()));
+
+export const environmentSchema = z.object({
+  PORT: z.preprocess(asNumber, port).optional(),
+  HOST: host.optional(),
+  REDIS_URL: redisUrl('', '').optional(),
+  NODE_ENV: z
+    .string()
+    .refine(isEnvironmentName)
+    .register(declared, { doc: '', type: 'production, or a name that is not like it' })
+    .optional(),
+  LOG_LEVEL: logLevel.optional(),
+  FAYE_ONLINE_SECRET: secret.optional(),
+  FAYE_ONLINE_SERVER_TOKEN: serverToken.optional(),
+});
+
+export type Variables = z.output<typeof environmentSchema>;
+
+/** What each variable of the environment does. */
+export const ENVIRONMENT: Readonly<Record<keyof Variables, string>> = {
+  PORT: 'Option `port`.',
+  HOST: 'Option `host`.',
+  REDIS_URL: 'Option `redis`, as a redis:// or rediss:// URL.',
+  NODE_ENV:
+    '`production`: the browser is not believed unless the configuration says so, and there is no page at `/`.',
+  LOG_LEVEL: 'Option `logLevel`.',
+  FAYE_ONLINE_SECRET:
+    'Option `authentication.jwt.secret`. It wins over `trust`; with `verify`, `publicKey` or `jwks` it is not used. At least 32 characters.',
+  FAYE_ONLINE_SERVER_TOKEN: 'Option `authentication.serverToken`. At least 16 characters.',
+};

@@ -1,0 +1,61 @@
+/** All options, in the order in which they are documented. */
+import { z } from 'zod';
+import type { ValidMessage } from '../types.js';
+import { authentication } from './authentication.js';
+import { callback, declared, ranged, yesOrNo } from './declaration.js';
+import { extensions, relay } from './messages.js';
+import { channelPattern, limits, windows } from './presence.js';
+import { engine, redis } from './redis.js';
+import { host, logLevel, mount, port } from './server.js';
+
+export const schema = z.strictObject({
+  port,
+  host: host.optional(),
+  mount,
+  timeout: ranged(
+    'a number of seconds',
+    1,
+    300,
+    10,
+    'How long a poll is held; a client that is silent for twice this is gone.',
+  ),
+  ping: ranged('a number of seconds', 1, 300, 30, 'Time between two pings of a WebSocket.'),
+  engine: engine.optional(),
+  redis: redis.optional(),
+  namespace: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,64}$/)
+    .register(declared, {
+      doc: 'First part of every key in Redis; nodes with the same namespace are one server.',
+      type: 'a text',
+      limits: 'of 1 to 64 of the characters a-z, A-Z, 0-9, _ and -',
+    })
+    .default('faye'),
+  gc: ranged('a number of seconds', 1, 3600, 5, 'How often the reaper looks for what a crash left behind.'),
+  leaveDelay: ranged(
+    'a number of seconds',
+    0,
+    60,
+    3,
+    'How long after before_leave a client without a connection is ended; a reload within it does not show.',
+  ),
+  windows: windows.prefault({}),
+  limits: limits.prefault({}),
+  channelPattern: channelPattern.optional(),
+  relay: relay.default([]),
+  extensions: extensions.default([]),
+  authentication: authentication.prefault({}),
+  validMessage: callback<ValidMessage>(
+    '(message, request) → boolean or text, or a promise of it',
+    'none',
+    'Asked about every message of a browser; false or a text (the reason) refuses it.',
+  ),
+  demo: yesOrNo(
+    'true where the browser is trusted and NODE_ENV is not production',
+    'The page at / to try it with.',
+  ),
+  logLevel: logLevel.default('info'),
+});
+
+/** What a file says that is valid, with the defaults. */
+export type Values = z.output<typeof schema>;

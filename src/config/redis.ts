@@ -1,0 +1,56 @@
+/** How Redis and the engine are resolved: one is never without the other. */
+import type { Redis } from 'ioredis';
+import type { RedisSource } from '../redis/connection.js';
+import type { Found } from './found.js';
+import { isClient, isPlain, urlOfClient } from './redis-client.js';
+import type { ResolvedRedis } from './resolved.js';
+import { shown, wrong } from './shown.js';
+import type { EngineName, RedisConfig } from './types.js';
+
+export function resolveRedis(found: Found): ResolvedRedis | null {
+  const { file, set, refused, problems, warnings } = found;
+  if (['redis', 'engine', 'REDIS_URL'].some((name) => refused.has(name))) return null;
+  if (file.redis !== undefined && set.REDIS_URL)
+    warnings.push('REDIS_URL is used instead of the option `redis`.');
+  const configured = set.REDIS_URL ?? file.redis;
+  const engineProblem = enginesProblem(file.engine, configured !== undefined);
+  if (engineProblem) problems.push(engineProblem);
+  if (engineProblem || configured === undefined) return null;
+  return withEngineUrl(configured, found);
+}
+
+function enginesProblem(engine: EngineName | undefined, hasRedis: boolean): string | undefined {
+  if (engine === 'faye-redis' && !hasRedis)
+    return `${wrong('Option `engine`', 'memory, as no Redis is configured', shown(engine))}: faye-redis needs a Redis URL (option \`redis\`, or REDIS_URL)`;
+  if (engine === 'memory' && hasRedis)
+    return `${wrong('Option `engine`', 'faye-redis, as Redis is configured', shown(engine))}: presence in Redis needs an engine that all nodes share`;
+  return undefined;
+}
+
+function withEngineUrl(configured: RedisConfig, { engineIsOurs, problems }: Found): ResolvedRedis | null {
+  const { source, engineUrl } = partsOf(configured);
+  const url = engineUrl ?? urlOf(source);
+  if (url || !engineIsOurs) return { source, engineUrl: url ?? null };
+  const expected = '{ client, engineUrl }, as faye-redis takes only a redis:// or rediss:// URL';
+  problems.push(wrong('Option `redis`', expected, `${kindOf(source)} without an engineUrl`));
+  return null;
+}
+
+function partsOf(configured: RedisConfig): { source: RedisSource; engineUrl?: string } {
+  if (typeof configured !== 'object' || isClient(configured)) return { source: configured };
+  const { url, client, engineUrl } = configured;
+  return { source: url ?? client ?? '', engineUrl };
+}
+
+function urlOf(source: RedisSource): string | undefined {
+  if (typeof source === 'string') return source;
+  return isClient(source) && isPlain(source) ? urlOfClient(source) : undefined;
+}
+
+function kindOf(source: RedisSource): string {
+  if (!isClient(source)) return shown(source, 'url');
+  if (source.isCluster) return 'a Cluster';
+  const { sentinels, path } = (source as Redis).options;
+  if (sentinels?.length) return 'an ioredis instance with Sentinels';
+  return path ? 'an ioredis instance on a socket file' : 'an ioredis instance with TLS settings of its own';
+}

@@ -1,0 +1,84 @@
+/** Checks a configuration and fills it in. The environment wins over the file. */
+import type { z } from 'zod';
+import { resolveProof } from './authentication.js';
+import { check, readable } from './check.js';
+import { environmentSchema } from './declarations/environment.js';
+import { schema } from './declarations/schema.js';
+import { ConfigError } from './errors.js';
+import type { Found } from './found.js';
+import { PRESENCE_OPTIONS, PRESENCE_VARIABLES, type PresenceConfig } from './presence.js';
+import { resolveRedis } from './redis.js';
+import type { Proof, ResolvedConfig, ResolvedRedis } from './resolved.js';
+import { shown, wrong } from './shown.js';
+import type { Config } from './types.js';
+
+/**
+ * Checks the configuration and the environment, and fills in the defaults. An empty variable counts as not set.
+ * Throws a `ConfigError` that names all that is wrong.
+ */
+export function resolveConfig(input: Config, env: NodeJS.ProcessEnv = process.env): ResolvedConfig {
+  return resolve(input, env, { options: schema, variables: environmentSchema, engineIsOurs: true });
+}
+
+/**
+ * The same for presence on an adapter that the user made, which has its own port, mount and engine: their options are
+ * unknown here, PORT, HOST and REDIS_URL are not read, and Redis needs no URL.
+ */
+export function resolvePresence(input: PresenceConfig, env: NodeJS.ProcessEnv = process.env): ResolvedConfig {
+  return resolve(input, env, {
+    options: schema.pick(PRESENCE_OPTIONS),
+    variables: environmentSchema.pick(PRESENCE_VARIABLES),
+    engineIsOurs: false,
+  });
+}
+
+/** What may be said, and where. */
+interface Scope {
+  options: z.ZodObject;
+  variables: z.ZodObject;
+  /** Whether we make the engine, which then has to be told where Redis is. */
+  engineIsOurs: boolean;
+}
+
+function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedConfig {
+  if (typeof input !== 'object' || input === null || Array.isArray(input))
+    throw new ConfigError([wrong('The configuration', 'an object', shown(input, true))]);
+  const file = check('Option', scope.options, input);
+  const variables = check('Environment variable', scope.variables, readable(scope.variables, env));
+  const set = environmentSchema.parse(variables.valid);
+  const found: Found = {
+    file: schema.parse(file.valid),
+    set,
+    refused: new Set([...file.refused, ...variables.refused]),
+    engineIsOurs: scope.engineIsOurs,
+    production: set.NODE_ENV === 'production',
+    problems: [...file.problems, ...variables.problems],
+    warnings: [],
+  };
+  return together(found, resolveRedis(found), resolveProof(found));
+}
+
+function together(found: Found, redis: ResolvedRedis | null, proof: Proof | undefined): ResolvedConfig {
+  const { file, set, production, problems, warnings } = found;
+  if (problems.length > 0 || !proof) throw new ConfigError(problems);
+  const trusting = proof.way === 'trust';
+  const { mayEnter, maySubscribe, mayPublish, serverToken } = file.authentication;
+  return {
+    ...file,
+    port: set.PORT ?? file.port,
+    host: set.HOST ?? file.host ?? (trusting ? '127.0.0.1' : '0.0.0.0'),
+    engine: redis ? 'faye-redis' : 'memory',
+    redis,
+    authentication: {
+      ...proof,
+      mayEnter,
+      maySubscribe,
+      mayPublish,
+      serverToken: set.FAYE_ONLINE_SERVER_TOKEN ?? serverToken,
+    },
+    demo: file.demo ?? (trusting && !production),
+    logLevel: set.LOG_LEVEL ?? file.logLevel,
+    production,
+    warnings,
+  };
+}

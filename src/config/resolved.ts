@@ -1,0 +1,59 @@
+/** What the server is given. */
+import type { Verify } from '../authentication/custom.js';
+import type { RedisSource } from '../redis/connection.js';
+import type {
+  AuthenticationConfig,
+  EngineName,
+  ExtensionsConfig,
+  JwtConfig,
+  LimitsConfig,
+  LogLevel,
+  ValidMessage,
+  WindowsConfig,
+} from './types.js';
+
+/** A `Config` with its defaults and the environment. What is optional here has no default. */
+export interface ResolvedConfig {
+  port: number;
+  host: string;
+  mount: string;
+  timeout: number;
+  ping: number;
+  engine: EngineName;
+  redis: ResolvedRedis | null;
+  namespace: string;
+  gc: number;
+  leaveDelay: number;
+  windows: Required<WindowsConfig>;
+  limits: Required<LimitsConfig>;
+  channelPattern?: RegExp;
+  relay: string[];
+  extensions: ExtensionsConfig;
+  authentication: ResolvedAuthentication;
+  validMessage?: ValidMessage;
+  demo: boolean;
+  logLevel: LogLevel;
+  /** Whether NODE_ENV is `production`. */
+  production: boolean;
+  /** Sentences for the operator, to be shown at the start. */
+  warnings: string[];
+}
+
+export interface ResolvedRedis {
+  source: RedisSource;
+  /** Where faye-redis connects to; null where it is not known and not needed, as the engine is the user's own. */
+  engineUrl: string | null;
+}
+
+export type ResolvedAuthentication = Permissions & Proof;
+export type Permissions = Pick<
+  AuthenticationConfig,
+  'serverToken' | 'mayEnter' | 'maySubscribe' | 'mayPublish'
+>;
+export type Proof = { way: 'jwt'; jwt: ResolvedJwt } | { way: 'verify'; verify: Verify } | { way: 'trust' };
+
+/** Exactly one of secret, publicKey and jwks. */
+export interface ResolvedJwt extends JwtConfig {
+  algorithms: string[];
+  clockTolerance: number;
+}

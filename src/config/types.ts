@@ -1,0 +1,193 @@
+/** What an operator may write: the docstrings say what declarations/ declares, and a spec compares them. */
+import type { Cluster, Redis } from 'ioredis';
+import type { JSONWebKeySet } from 'jose';
+import type { Verify } from '../authentication/custom.js';
+import type { Extension, FayeExtension, Message, Request } from '../bayeux/extension.js';
+import type { Identity } from '../presence/identity.js';
+import type { RedisSource } from '../redis/connection.js';
+
+/** Identity function: gives `faye.config.ts` its types. Nothing is checked before the server starts. */
+export function defineConfig(config: Config): Config {
+  return config;
+}
+
+/** Everything is optional. Durations are in seconds, but for `windows`, which are in milliseconds. */
+export interface Config {
+  /** TCP port to listen on; 0 takes any that is free. A whole number from 0 to 65535. Default: 9292. */
+  port?: number;
+  /**
+   * Address to listen on; 0.0.0.0 is every IPv4 address of the machine, :: every address. A host name or IP address
+   * of 1 to 255 characters. Default: 127.0.0.1 where the browser is trusted, 0.0.0.0 otherwise.
+   */
+  host?: string;
+  /**
+   * Path of the Bayeux endpoint; Faye's client script is at this path + /client.js. A path that starts with / and
+   * does not end with it, without wildcards, at most 255 characters, none of the server's own pages. Default: /faye.
+   */
+  mount?: string;
+  /**
+   * How long a poll is held; a client that is silent for twice this is gone. A number of seconds from 1 to 300.
+   * Default: 10.
+   */
+  timeout?: number;
+  /** Time between two pings of a WebSocket. A number of seconds from 1 to 300. Default: 30. */
+  ping?: number;
+  /**
+   * What carries messages between clients: one process alone, or all nodes through Redis. One of memory, faye-redis.
+   * Default: faye-redis where Redis is configured, memory otherwise.
+   */
+  engine?: EngineName;
+  /**
+   * Redis, for more than one node. faye-redis connects by URL alone: that of an ioredis instance is read from its
+   * options, and a Cluster, Sentinel or factory takes an `engineUrl` beside it. A redis:// or rediss:// URL, an
+   * ioredis instance, a function that returns one, { url } or { client, engineUrl }. Default: none, all is in memory.
+   */
+  redis?: RedisConfig;
+  /** First part of every key in Redis; nodes with the same namespace are one server. A text of 1 to 64 of the
+   * characters a-z, A-Z, 0-9, _ and -. Default: faye. */
+  namespace?: string;
+  /** How often the reaper looks for what a crash left behind. A number of seconds from 1 to 3600. Default: 5. */
+  gc?: number;
+  /**
+   * How long after before_leave a client without a connection is ended; a reload within it does not show. A number of
+   * seconds from 0 to 60. Default: 3.
+   */
+  leaveDelay?: number;
+  /**
+   * How long changes of a channel are gathered before they are announced: base + perUser × users, at most max. An
+   * object.
+   */
+  windows?: WindowsConfig;
+  /** How long names, identities and lists may be. An object. */
+  limits?: LimitsConfig;
+  /**
+   * What room and time channels must match beside the Bayeux grammar; faye-online had /^[0-9a-z/]+$/i. A RegExp
+   * without the flags g and y. Default: none.
+   */
+  channelPattern?: RegExp;
+  /**
+   * Top-level fields of a publish that subscribers get beside channel, data and id. A list of names of message fields
+   * other than channel, clientId, id, data, ext, auth, advice, error and successful. Default: none.
+   */
+  relay?: string[];
+  /**
+   * Faye extensions of your own, run after ours in this order; a function is given ours and returns all of them in the
+   * order that they run. A list of objects with an incoming or outgoing function, or a function that returns one.
+   * Default: none.
+   */
+  extensions?: ExtensionsConfig;
+  /** Who somebody is, by exactly one of jwt, verify and trust, and what they may do. An object. */
+  authentication?: AuthenticationConfig;
+  /**
+   * Asked about every message of a browser; false or a text (the reason) refuses it. A function (message, request) →
+   * boolean or text, or a promise of it. Default: none.
+   */
+  validMessage?: ValidMessage;
+  /**
+   * The page at / to try it with. True or false. Default: true where the browser is trusted and NODE_ENV is not
+   * production.
+   */
+  demo?: boolean;
+  /** Least level that is logged; info has one line for each who comes or goes. One of fatal, error, warn, info, debug,
+   * trace, silent. Default: info. */
+  logLevel?: LogLevel;
+}
+
+export interface WindowsConfig {
+  /** The window of an empty channel. A number of milliseconds from 0 to 10000. Default: 50. */
+  base?: number;
+  /** What each user in the channel adds. A number of milliseconds from 0 to 100. Default: 0.2. */
+  perUser?: number;
+  /** The longest window. A number of milliseconds from 0 to 60000. Default: 1500. */
+  max?: number;
+}
+
+export interface LimitsConfig {
+  /** Longest channel name. A whole number of characters from 1 to 255. Default: 255. */
+  channelLength?: number;
+  /** Longest uid. A whole number of characters from 1 to 128. Default: 128. */
+  uidLength?: number;
+  /** Longest uname. A whole number of characters from 1 to 255. Default: 255. */
+  unameLength?: number;
+  /** Largest identity, as JSON. A whole number of bytes from 64 to 65536. Default: 4096. */
+  identityBytes?: number;
+  /** Longest user_list; a longer one is cut and says truncated, its count stays exact. A whole number of users from 1
+   * to 10000. Default: 1000. */
+  userListLimit?: number;
+}
+
+export interface AuthenticationConfig {
+  /** Proof by JSON Web Token in auth.token; exactly one of secret, publicKey and jwks. An object. Default: by
+   * FAYE_ONLINE_SECRET, where that is set. */
+  jwt?: JwtConfig;
+  /** Proof by a function of your own; null is not signed in, a text refuses and says why. A function
+   * (message, request) → identity, null or text, or a promise of it. Default: none. */
+  verify?: Verify;
+  /**
+   * Believes what the browser says in auth.current_user, as the gem faye-online did. True or false. Default: true
+   * where nothing else is configured and NODE_ENV is not production.
+   */
+  trust?: boolean;
+  /** What a server of yours sends to publish by one HTTP POST, without a handshake. A text of at least 16 characters.
+   * Default: none, such a publish is refused. */
+  serverToken?: string;
+  /** Whether somebody may be present in a channel that the channels of their identity do not name. A function
+   * (identity, channel) → boolean, or a promise of it. Default: none. */
+  mayEnter?: MayEnter;
+  /** Whether somebody may subscribe to a channel; null is not signed in. A function (identity, channel) → boolean, or
+   * a promise of it. Default: whoever is signed in may. */
+  maySubscribe?: MayUse;
+  /** Whether somebody may publish on a channel; null is not signed in. A function (identity, channel) → boolean, or a
+   * promise of it. Default: whoever is signed in may. */
+  mayPublish?: MayUse;
+}
+
+export interface JwtConfig {
+  /** The secret of HS256 tokens. A text of at least 32 characters. Default: FAYE_ONLINE_SECRET. */
+  secret?: string;
+  /** The issuer's public key. A PEM text that begins with -----BEGIN PUBLIC KEY-----. Default: none. */
+  publicKey?: string;
+  /** The issuer's key set. An https:// or http:// URL, or a JSON Web Key Set object. Default: none. */
+  jwks?: string | JSONWebKeySet;
+  /**
+   * Signatures that count; none is never one. A list of HS256, HS384, HS512 (with a secret) or RS256, RS384, RS512,
+   * PS256, PS384, PS512, ES256, ES384, ES512, EdDSA (with a publicKey or jwks). Default: HS256 with a secret, RS256,
+   * PS256, ES256 and EdDSA otherwise.
+   */
+  algorithms?: string[];
+  /** The iss that a token must have. A text. Default: any. */
+  issuer?: string;
+  /** The aud that a token must have, or one of them. A text, or a list of texts. Default: any. */
+  audience?: string | string[];
+  /** How far the issuer's clock may be off. A number of seconds from 0 to 3600. Default: 5. */
+  clockTolerance?: number;
+}
+
+export type RedisClient = Redis | Cluster;
+export type RedisConfig = RedisSource | RedisOptions;
+
+export interface RedisOptions {
+  /** The same as `redis` as a text. A redis:// or rediss:// URL. Default: none. */
+  url?: string;
+  /** Instead of url: the client of presence. An ioredis instance, or a function that returns one. Default: none. */
+  client?: RedisClient | (() => RedisClient);
+  /** Beside client: where faye-redis connects to. A redis:// or rediss:// URL. Default: read from a plain ioredis
+   * instance. */
+  engineUrl?: string;
+}
+
+export type ExtensionList = readonly (Extension | FayeExtension)[];
+export type ExtensionOrder = (ours: Extension[]) => (Extension | FayeExtension)[];
+export type ExtensionsConfig = ExtensionList | ExtensionOrder;
+
+export type MayEnter = (identity: Identity, channel: string) => boolean | Promise<boolean>;
+export type MayUse = (identity: Identity | null, channel: string) => boolean | Promise<boolean>;
+export type ValidMessage = (
+  message: Message,
+  request: Request,
+) => boolean | string | Promise<boolean | string>;
+
+export const ENGINES = ['memory', 'faye-redis'] as const;
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type EngineName = (typeof ENGINES)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
