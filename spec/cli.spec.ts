@@ -136,6 +136,22 @@ describe('the command faye-online', () => {
       expect(await server.exitCode()).toBe(0);
     });
 
+    it('ends with 0 at a signal while it starts', async () => {
+      await write(
+        'faye.config.ts',
+        `export default {
+           port: 0,
+           extensions: (ours) => {
+             process.nextTick(() => process.kill(process.pid, 'SIGTERM'));
+             return ours;
+           },
+         };`,
+      );
+      const server = run(['start']);
+      expect(await server.exitCode()).toBe(0);
+      expect(server.err).toBe('');
+    });
+
     it('ends at once, with 1, at a second signal', async () => {
       const port = await freePort();
       const server = run(['start', '--port', String(port)]);

@@ -1,5 +1,3 @@
-/** Whether a word is likely another one misspelt. */
-
 /** Whether one of them is likely the other misspelt. */
 export function close(a: string, b: string): boolean {
   const [x, y] = [a.toLowerCase(), b.toLowerCase()];

@@ -16,8 +16,11 @@ export type Script<T> = (
   args?: readonly (string | number)[],
 ) => Promise<T>;
 
+/** The text of lua/<name>.lua. */
+export const luaOf = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
+
 function script<T extends Result>(name: string): Script<T> {
-  const lua = readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
+  const lua = luaOf(name);
   const command = `fayeOnline:${name}`;
   return async (redis, keys, args = []) => {
     const host = redis as unknown as Record<string, Runner | undefined>;

@@ -1,0 +1,146 @@
+/** Presence on a Faye server of the user's own, in an Express app of theirs, beside their own extensions. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import faye, { type Message, type NodeAdapter } from 'faye';
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
+import { fayeRedis } from '../../src/engine/faye-redis.js';
+import { silent } from '../support/log.js';
+import { RedisServer } from '../support/redis-server.js';
+import { connectMessage, join, newClientId, say, sees, stopAll, user } from '../support/server.js';
+import { until } from '../support/until.js';
+
+const ROOM = '/classes/4';
+
+interface App {
+  http: Server;
+  adapter: NodeAdapter;
+  attached: AttachedPresence;
+  endpoint: string;
+}
+
+const apps: App[] = [];
+
+async function startApp(
+  options: AttachOptions = {},
+  adapter = new faye.NodeAdapter({ mount: '/bayeux', timeout: 1 }),
+) {
+  const app = express();
+  app.get('/hello', (_request, response) => {
+    response.send('hello');
+  });
+  const http = createServer(app);
+  adapter.attach(http);
+  const attached = attachPresence(adapter, { log: silent, leaveDelay: 0.2, ...options });
+  await attached.ready;
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const { port } = http.address() as AddressInfo;
+  const running = { http, adapter, attached, endpoint: `http://127.0.0.1:${port}/bayeux` };
+  apps.push(running);
+  return running;
+}
+
+afterEach(async () => {
+  await stopAll();
+  for (const { http, adapter, attached } of apps.splice(0)) {
+    await attached.close();
+    adapter.close();
+    http.close();
+    http.closeAllConnections();
+  }
+});
+
+describe('attachPresence', () => {
+  it('knows who is online, beside the routes and extensions of the app', async () => {
+    const { adapter, endpoint, attached } = await startApp();
+    const seen: string[] = [];
+    adapter.addExtension({
+      incoming(message: Message, callback: (message: Message) => void) {
+        seen.push(message.channel);
+        callback(message);
+      },
+    });
+    const transitions: unknown[] = [];
+    attached.presence.on('join', (channel, { uid }) => transitions.push(['join', channel, uid]));
+    attached.presence.on('leave', (channel, { uid }) => transitions.push(['leave', channel, uid]));
+    const ann = await join(endpoint, user('ann', ROOM, ROOM));
+    await sees(ann, ROOM, ['ann']);
+    expect(await (await fetch(new URL('/hello', endpoint))).text()).toBe('hello');
+    expect(seen).toContain('/meta/connect');
+    await ann.client.disconnect();
+    await until(() => transitions.length === 2, 'the leave');
+    expect(transitions).toEqual([
+      ['join', ROOM, 'ann'],
+      ['leave', ROOM, 'ann'],
+    ]);
+    expect(await attached.presence.snapshot(ROOM)).toMatchObject({ count: 0, users: [] });
+  });
+
+  it('gives the adapter back as it was', async () => {
+    const { attached, endpoint } = await startApp();
+    await attached.close();
+    const clientId = await newClientId(endpoint);
+    expect(await say(endpoint, connectMessage(clientId, user('ann')))).toMatchObject({ successful: true });
+    expect((await say(endpoint, { channel: '/a/user_list', clientId, data: 1 })).successful).toBe(true);
+    expect((await attached.presence.snapshot(ROOM)).count).toBe(0);
+  });
+
+  it('takes an ioredis instance, and leaves it to its owner', async () => {
+    const redis = await RedisServer.start();
+    const own = new Redis(redis.url);
+    try {
+      const engine = { type: fayeRedis({ url: redis.url, namespace: 'faye', gc: 1, log: silent }) };
+      const adapter = new faye.NodeAdapter({ mount: '/bayeux', timeout: 1, engine });
+      const { endpoint, attached } = await startApp({ redis: own }, adapter);
+      const ann = await join(endpoint, user('ann'));
+      await sees(ann, ROOM, ['ann']);
+      expect(await own.hget('/faye/uid_to_clientIds/classes/4', 'ann')).toContain(ann.clientId());
+      await attached.close();
+      expect(own.status).toBe('ready');
+      expect(await own.ping()).toBe('PONG');
+    } finally {
+      own.disconnect();
+      await stopAll();
+      for (const { adapter, http } of apps.splice(0)) {
+        adapter.close();
+        http.close();
+        http.closeAllConnections();
+      }
+      await redis.dispose();
+    }
+  });
+
+  it('takes a function that makes connections, and closes what it made', async () => {
+    const redis = await RedisServer.start();
+    const made: Redis[] = [];
+    const make = () => {
+      const connection = new Redis(redis.url);
+      made.push(connection);
+      return connection;
+    };
+    const engine = { type: fayeRedis({ url: redis.url, namespace: 'faye', gc: 1, log: silent }) };
+    const adapter = new faye.NodeAdapter({ mount: '/bayeux', engine });
+    const attached = attachPresence(adapter, { redis: make, log: silent });
+    await attached.ready;
+    expect(made.length).toBe(2);
+    await attached.close();
+    await until(() => made.every(({ status }) => status === 'end'), 'them to be closed');
+    adapter.close();
+    await redis.dispose();
+  });
+
+  it('refuses presence in Redis on an engine that knows one process only', () => {
+    expect(() => attachPresence(new faye.NodeAdapter(), { redis: 'redis://127.0.0.1:1' })).toThrow(
+      /memory engine/,
+    );
+  });
+
+  it('names an option that is wrong, and what is no adapter', () => {
+    expect(() => attachPresence(new faye.NodeAdapter(), { gc: 'often' as never })).toThrow(/`gc`.*often/);
+    expect(() => attachPresence({} as never)).toThrow('Expected a NodeAdapter');
+  });
+});
