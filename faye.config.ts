@@ -15,6 +15,11 @@ export default defineConfig({
   // ping: 30, //                     seconds between two pings of a WebSocket
   // relay: [], //                    fields of a publish that subscribers get beside channel, data and id
   // extensions: [], //               Faye extensions of your own, run after ours
+  // ── From where, and how ────────────────────────────────────────────────────────────────────────────────────────────
+  // origins: '*', //                 in production [], its own pages alone; others as ['https://example.com']
+  // trustProxy: 0, //                proxies in front; the client's address is that entry from the end of X-Forwarded-For
+  // jsonp: false, //                 JSON-P and callback-polling, for browsers without CORS
+  // compression: false, //           permessage-deflate on WebSockets; costs memory and CPU for each socket
   // ── More than one process ──────────────────────────────────────────────────────────────────────────────────────────
   // redis: undefined, //             'redis://127.0.0.1:6379', an ioredis instance, or { client, engineUrl }
   // engine: 'memory', //             'faye-redis' with Redis
@@ -37,6 +42,7 @@ export default defineConfig({
   //   maySubscribe: (identity, channel) => identity !== null,
   //   mayPublish: (identity, channel) => identity !== null,
   // },
+  // expiryGrace: 60, //              seconds after its token's exp that a client stays in what it entered with it
   // validMessage: (message, request) => true, // false or a text refuses it
   // ── Presence ───────────────────────────────────────────────────────────────────────────────────────────────────────
   // gc: 5, //                        seconds between two looks for what a crash left behind
@@ -49,5 +55,15 @@ export default defineConfig({
   //   unameLength: 255, //           characters
   //   identityBytes: 4096, //        bytes of JSON
   //   userListLimit: 1000, //        users in one list; the count stays exact
+  //   messageBytes: 65_536, //       bytes of one message, or of an HTTP body
+  //   batchLength: 100, //           messages in one array
+  //   subscriptions: 100, //         of one client
+  //   unsentBytes: 1_048_576, //     bytes that wait for one client; with more it is disconnected
+  //   clientsPerAddress: 5000, //    on one node
+  // },
+  // rates: { //                      a second, counted over 10 s; what is beyond is refused with 429
+  //   messagesPerClient: 100,
+  //   messagesPerAddress: 5000,
+  //   handshakesPerAddress: 200,
   // },
 });

@@ -7,7 +7,7 @@ import type { Proof } from '../src/authentication/proof.js';
 import { bearerToken, sameSecret } from '../src/authentication/server-token.js';
 import { setSpeaker } from '../src/authentication/speaker.js';
 import { isMeta } from '../src/bayeux/channels.js';
-import { refuse } from '../src/bayeux/errors.js';
+import { banned, refuse } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
 import type { Identity } from '../src/presence/identity.js';
 import type { Presence } from '../src/presence/presence.js';
@@ -16,6 +16,8 @@ export interface AuthenticateOptions {
   proof: Proof;
   presence: Presence;
   clientExists(clientId: string): Promise<boolean>;
+  /** For how many milliseconds a user is to stay away, by an administrator's word; 0 where it may come. */
+  bannedFor(uid: string | number): Promise<number>;
   /** Lets a server of the operator's own publish without a handshake. */
   serverToken?: string | undefined;
 }
@@ -38,7 +40,8 @@ export function authenticate(options: AuthenticateOptions): Extension {
   /** A proof that fails is refused before there is a client for it. */
   async function handshake(message: Message, request: Request): Promise<void> {
     const auth = authOf(message);
-    if (proof.basis(auth) !== undefined) await proof.prove(message, request, auth);
+    const identity = proof.basis(auth) === undefined ? null : await proof.prove(message, request, auth);
+    if (identity) await checkBan(identity);
   }
 
   function serverOf(message: Message, request: Request): void {
@@ -67,12 +70,18 @@ export function authenticate(options: AuthenticateOptions): Extension {
     const auth = authOf(message);
     const identity = await proof.prove(message, request, auth);
     if (!identity) return null;
+    await checkBan(identity);
     const outcome = await presence.bind(clientId, identity);
     if (outcome === 'gone') throw refuse('clientUnknown', clientId);
     if (outcome === 'other') throw refuse('otherUser');
     const basis = proof.basis(auth);
     if (basis !== undefined) bases.set(identity, basis);
     return identity;
+  }
+
+  async function checkBan({ uid }: Identity): Promise<void> {
+    const left = await options.bannedFor(uid);
+    if (left > 0) throw banned(left);
   }
 
   return extension({ name: 'authenticate', incoming });

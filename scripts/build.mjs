@@ -1,23 +1,23 @@
 // Builds dist/: the library and the CLI (tsc), the Lua scripts, Faye's types, the pages and the browser's script.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = new URL('..', import.meta.url);
-process.chdir(root.pathname);
+const FAYE_TYPES = 'dist/src/bayeux/faye.d.ts';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 rmSync('dist', { recursive: true, force: true });
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
   stdio: 'inherit',
 });
 cpSync('lua', 'dist/lua', { recursive: true });
-cpSync('src/bayeux/faye.d.ts', 'dist/src/bayeux/faye.d.ts');
+cpSync('src/bayeux/faye.d.ts', FAYE_TYPES);
 cpSync('src/http/pages', 'dist/src/http/pages', { recursive: true });
-for (const [file, path] of [
-  ['dist/src/index.d.ts', './bayeux/faye.d.ts'],
-  ['dist/src/client/index.d.ts', '../bayeux/faye.d.ts'],
-]) {
-  referTo(file, path);
+for (const { types } of Object.values(JSON.parse(readFileSync('package.json', 'utf8')).exports)) {
+  if (types) referToFayeTypes(types);
 }
 chmodSync('dist/src/cli.js', 0o755);
 
@@ -31,10 +31,12 @@ await build({
   logLevel: 'warning',
 });
 
-/** tsc writes the reference to Faye's types as a path into src/, which the package does not have. */
-function referTo(file, path) {
-  const text = readFileSync(file, 'utf8');
-  const rewritten = text.replace(/<reference path="[^"]*faye\.d\.ts"/, `<reference path="${path}"`);
-  if (rewritten === text) throw new Error(`${file} does not refer to the types of Faye`);
-  writeFileSync(file, rewritten);
+/**
+ * Whoever imports any one entry gets Faye's types with it. Where its source refers to them already, tsc has written
+ * that as a path into src/, which the package does not have.
+ */
+function referToFayeTypes(entry) {
+  const path = posix.relative(posix.dirname(entry), FAYE_TYPES);
+  const text = readFileSync(entry, 'utf8').replace(/^\/\/\/ <reference path="[^"]*faye\.d\.ts".*\n/m, '');
+  writeFileSync(entry, `/// <reference path="${path}" preserve="true" />\n${text}`);
 }

@@ -20,6 +20,8 @@ const PUBLIC_KEY = publicKey.export({ type: 'spki', format: 'pem' }).toString();
 const PRIVATE_KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 const KEY_SET = { keys: [publicKey.export({ format: 'jwk' })] };
 
+const ANY_ORIGIN: unknown = expect.stringMatching(/^Pages of any origin may speak to this server/);
+
 /** Resolves what may be wrong on purpose, in an environment of its own. */
 const resolve = (config: object, env: NodeJS.ProcessEnv = {}): ResolvedConfig => resolveConfig(config, env);
 
@@ -73,6 +75,16 @@ describe('numbers', () => {
     ['limits.unameLength', 255, 1, 255, 'a whole number of characters'],
     ['limits.identityBytes', 4096, 64, 65536, 'a whole number of bytes'],
     ['limits.userListLimit', 1000, 1, 10000, 'a whole number of users'],
+    ['limits.messageBytes', 65536, 1024, 16777216, 'a whole number of bytes'],
+    ['limits.batchLength', 100, 1, 1000, 'a whole number of messages'],
+    ['limits.subscriptions', 100, 1, 10000, 'a whole number of subscriptions'],
+    ['limits.unsentBytes', 1048576, 65536, 104857600, 'a whole number of bytes'],
+    ['limits.clientsPerAddress', 5000, 1, 1000000, 'a whole number of clients'],
+    ['rates.messagesPerClient', 100, 1, 1000000, 'a number a second'],
+    ['rates.messagesPerAddress', 5000, 1, 1000000, 'a number a second'],
+    ['rates.handshakesPerAddress', 200, 1, 1000000, 'a number a second'],
+    ['trustProxy', 0, 0, 10, 'a whole number of proxies'],
+    ['expiryGrace', 60, 0, 3600, 'a number of seconds'],
   ];
 
   it.each(numbers)('%s is %d by default and takes %d to %d', (path, fallback, min, max) => {
@@ -134,6 +146,8 @@ describe('texts, lists and the like', () => {
     ['channelPattern', undefined, [/^[0-9a-z/]+$/i], ['^a$', /a/g, /a/y]],
     ['relay', [], [['sender'], []], ['sender', [''], [1]]],
     ['demo', true, [true, false], ['yes', 1, null]],
+    ['jsonp', false, [true, false], ['yes', 1, null]],
+    ['compression', false, [true, false], ['yes', 1, null]],
     ['logLevel', 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], ['verbose', 1]],
     ['validMessage', undefined, [() => true], [true, {}]],
     ['authentication.mayEnter', undefined, [() => true], [true]],
@@ -180,11 +194,14 @@ describe('texts, lists and the like', () => {
     ]);
   });
 
-  it.each(['windows', 'limits', 'authentication', 'authentication.jwt'])('%s is an object', (path) => {
-    expect(problemsOf(at(path, true))).toEqual([
-      expect.stringMatching(new RegExp(`^Option \`${path}\`: expected an object, got `)),
-    ]);
-  });
+  it.each(['windows', 'limits', 'rates', 'authentication', 'authentication.jwt'])(
+    '%s is an object',
+    (path) => {
+      expect(problemsOf(at(path, true))).toEqual([
+        expect.stringMatching(new RegExp(`^Option \`${path}\`: expected an object, got `)),
+      ]);
+    },
+  );
 
   it('takes undefined for not given', () => {
     expect(
@@ -199,6 +216,9 @@ describe('problems', () => {
     ['Port', 'did you mean `port`?'],
     ['timeuot', 'did you mean `timeout`?'],
     ['limit', 'did you mean `limits`?'],
+    ['origin', 'did you mean `origins`?'],
+    ['messageBytes', 'did you mean `limits.messageBytes`?'],
+    ['handshakesPerAddress', 'did you mean `rates.handshakesPerAddress`?'],
     ['secret', 'did you mean `authentication.jwt.secret`?'],
     ['uidLength', 'did you mean `limits.uidLength`?'],
   ])('an unknown %s', (key, hint) => {
@@ -258,6 +278,8 @@ describe('problems', () => {
       [{ redis: { client: client({}), engineUrl: secret } }],
       [{ host: `redis://user:${secret}@host /` }],
       [{ namespace: `redis://host?password=${secret}` }],
+      [{ origins: `https://user:${secret}@host` }],
+      [{ origins: [`https://user:${secret}@host`] }],
       [{ authentication: secret }],
       [{ authentication: { serverToken: secret } }],
       [{ authentication: { jwt: secret } }],
@@ -308,7 +330,7 @@ describe('the environment', () => {
       logLevel: 'debug',
       authentication: { way: 'jwt', jwt: { secret: SECRET }, serverToken: TOKEN },
     });
-    expect(resolved.warnings).toEqual(['REDIS_URL is used instead of the option `redis`.']);
+    expect(resolved.warnings).toEqual(['REDIS_URL is used instead of the option `redis`.', ANY_ORIGIN]);
   });
 
   it('is process.env unless another is given', () => {
@@ -449,7 +471,7 @@ describe('authentication', () => {
       host: '127.0.0.1',
       demo: true,
       production: false,
-      warnings: [expect.stringMatching(/^The browser is believed/)],
+      warnings: [expect.stringMatching(/^The browser is believed/), ANY_ORIGIN],
     });
   });
 
@@ -476,7 +498,7 @@ describe('authentication', () => {
   it('listens everywhere, without the page and a warning, where identity is proven', () => {
     const proven = { host: '0.0.0.0', demo: false, warnings: [] };
     expect(resolve({}, { FAYE_ONLINE_SECRET: SECRET, NODE_ENV: 'production' })).toMatchObject(proven);
-    expect(resolve({ authentication: { verify: () => null } })).toMatchObject(proven);
+    expect(resolve({ authentication: { verify: () => null }, origins: [] })).toMatchObject(proven);
     expect(resolve({ demo: true }, { FAYE_ONLINE_SECRET: SECRET }).demo).toBe(true);
   });
 
@@ -513,7 +535,10 @@ describe('authentication', () => {
     it('wins over trust, with a warning', () => {
       const resolved = resolve({ authentication: { trust: true } }, env);
       expect(resolved.authentication.way).toBe('jwt');
-      expect(resolved.warnings).toEqual([expect.stringContaining('wins over authentication.trust')]);
+      expect(resolved.warnings).toEqual([
+        expect.stringContaining('wins over authentication.trust'),
+        ANY_ORIGIN,
+      ]);
     });
 
     it('is not used with verify, publicKey or jwks, with a warning', () => {
@@ -523,7 +548,7 @@ describe('authentication', () => {
         { jwt: { jwks: KEY_SET } },
       ];
       for (const authentication of configs) {
-        const resolved = resolve({ authentication }, env);
+        const resolved = resolve({ authentication, origins: [] }, env);
         expect(resolved.warnings).toEqual([expect.stringMatching(/^FAYE_ONLINE_SECRET is not used/)]);
         expect(JSON.stringify(resolved)).not.toContain(SECRET);
       }
@@ -596,10 +621,104 @@ describe('authentication', () => {
   });
 });
 
+describe('origins', () => {
+  const PRODUCTION = { NODE_ENV: 'production', FAYE_ONLINE_SECRET: SECRET };
+  const OWN = { any: false, allowed: [] };
+
+  it("are only the server's own in production where none are given", () => {
+    expect(resolve({}, PRODUCTION)).toMatchObject({ origins: OWN, warnings: [] });
+    expect(resolve({ origins: undefined }, PRODUCTION).origins).toEqual(OWN);
+  });
+
+  it('are any outside production where none are given, with a warning, whoever proves who somebody is', () => {
+    for (const env of [{}, { FAYE_ONLINE_SECRET: SECRET }, { NODE_ENV: 'test' }]) {
+      const { origins, warnings } = resolve({}, env);
+      expect(origins).toEqual({ any: true, allowed: [] });
+      expect(warnings).toContainEqual(ANY_ORIGIN);
+    }
+  });
+
+  it.each([{}, PRODUCTION])('are what is given, without a warning, in %j', (env) => {
+    const of = (origins: unknown) => {
+      const resolved = resolve({ origins }, env);
+      expect(resolved.warnings).not.toContainEqual(ANY_ORIGIN);
+      return resolved.origins;
+    };
+    expect(of('*')).toEqual({ any: true, allowed: [] });
+    expect(of([])).toEqual(OWN);
+    expect(of(['https://example.com', 'http://[::1]:8080'])).toEqual({
+      any: false,
+      allowed: ['https://example.com', 'http://[::1]:8080'],
+    });
+  });
+
+  it('are written as browsers write them, each once', () => {
+    const given = ['HTTPS://Example.COM:443', 'https://example.com', 'http://bücher.example:80'];
+    expect(resolve({ origins: given }).origins.allowed).toEqual([
+      'https://example.com',
+      'http://xn--bcher-kva.example',
+    ]);
+  });
+
+  it.each([
+    ['example.com'],
+    ['*'],
+    ['null'],
+    ['https://'],
+    ['https://example.com/'],
+    ['https://example.com/chat'],
+    ['https://example.com?a'],
+    ['https://example.com#a'],
+    ['https://*.example.com'],
+    ['https://me@example.com'],
+    ['https://example.com:99999'],
+    ['https:example.com'],
+    ['https:\\\\example.com'],
+    ['https://example.com, https://example.org'],
+    ['ws://example.com'],
+    ['file:///index.html'],
+    [''],
+    [1],
+    [null],
+  ])('refuse %j in the list', (origin) => {
+    expect(problemsOf({ origins: ['https://example.com', origin] })).toEqual([
+      `Option \`origins[1]\`: expected scheme://host[:port] of http or https, without a path, got ${JSON.stringify(origin)}`,
+    ]);
+  });
+
+  it.each(['https://example.com', '', true, null, {}])('refuse %j for the list', (origins) => {
+    expect(problemsOf({ origins })).toEqual([
+      expect.stringMatching(/^Option `origins`: expected a list of scheme:.*, or '\*' for any, got /),
+    ]);
+  });
+});
+
 describe('#resolvePresence', () => {
   it("does not know the options that are the adapter's own", () => {
     expect(() => resolvePresence({ port: 1 } as object, {})).toThrow(/^Unknown option `port`: /);
     expect(() => resolvePresence({ gc: 0 }, {})).toThrow(/^Option `gc`: /);
+  });
+
+  it.each([
+    ['origins', ['https://example.com'], { any: false, allowed: ['https://example.com'] }],
+    ['jsonp', true, true],
+    ['compression', true, true],
+    ['trustProxy', 2, 2],
+    ['expiryGrace', 0, 0],
+    ['limits.messageBytes', 2048, 2048],
+    ['rates.messagesPerClient', 7, 7],
+  ])('takes %s, which keeps any server safe', (path, given, resolved) => {
+    expect(valueAt(resolvePresence(at(path, given), {}), path)).toEqual(resolved);
+  });
+
+  it('has the defaults of what keeps a server safe, and the warning', () => {
+    const { origins, jsonp, compression, trustProxy, expiryGrace, limits, rates, warnings } = resolvePresence(
+      {},
+      {},
+    );
+    const whole = resolve({});
+    expect(warnings).toContainEqual(ANY_ORIGIN);
+    expect(whole).toMatchObject({ origins, jsonp, compression, trustProxy, expiryGrace, limits, rates });
   });
 
   it("reads no PORT, HOST and REDIS_URL, which are the app's", () => {

@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
+import { type Administration, administration } from '../extensions/administration.js';
 import { authenticate } from '../extensions/authenticate.js';
 import { authorize } from '../extensions/authorize.js';
 import { beforeLeave } from '../extensions/before-leave.js';
 import { presence as enterAtConnect } from '../extensions/presence.js';
+import { rateLimit } from '../extensions/rate-limit.js';
 import { validMessage } from '../extensions/valid-message.js';
 import { validate } from '../extensions/validate.js';
 import { proofFor } from './authentication/proof-for.js';
@@ -13,6 +15,7 @@ import { Away } from './away.js';
 import { Bayeux } from './bayeux/bayeux.js';
 import type { Extension } from './bayeux/extension.js';
 import type { ResolvedConfig } from './config/index.js';
+import { Counters } from './counters.js';
 import { Announcer } from './presence/announcer.js';
 import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
@@ -25,6 +28,8 @@ export interface Attached {
   readonly bayeux: Bayeux;
   readonly presence: Presence;
   readonly store: Store;
+  readonly counters: Counters;
+  readonly administration: Administration;
   /** Resolves once the store can be asked. */
   open(): Promise<void>;
   /** Announces what is due, gives the adapter back as it was, and closes the store. The adapter's clients stay. */
@@ -37,7 +42,15 @@ const FORGET_AFTER = 1_800 * SECOND;
 
 export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger): Attached {
   const node = randomUUID();
-  const bayeux = new Bayeux({ adapter, relay: config.relay, shared: config.redis !== null, log });
+  const counters = new Counters();
+  const bayeux = new Bayeux({
+    adapter,
+    relay: config.relay,
+    shared: config.redis !== null,
+    transport: { ...config.limits, ...config },
+    onSlow: () => counters.count('disconnected: read too slowly'),
+    log,
+  });
   const store = storeFor(config, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
   const announcer = new Announcer({ store, node, log });
@@ -48,6 +61,8 @@ export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger
     presence,
     clientExists,
     inTurn: (clientId, step) => bayeux.queues.runAsync(clientId, step),
+    endClient: (clientId) => bayeux.end(clientId),
+    expiryGrace: config.expiryGrace,
     node,
     every: config.gc * SECOND,
     forgetAfter: FORGET_AFTER,
@@ -55,10 +70,11 @@ export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger
   });
   const view = new UserListView({ bayeux, presence, node, log });
 
-  const ours = extensionsFor(config, bayeux, presence);
+  const admin = administration(bayeux, presence, store);
+  const ours = extensionsFor(config, { bayeux, presence, store, counters });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
-  bayeux.use([...listed, view.extension]);
+  bayeux.use([...listed, admin.extension, view.extension]);
   store.onAnnouncement((announcement) => view.announced(announcement));
   bayeux.on('disconnect', (clientId) => {
     bayeux.queues
@@ -74,6 +90,8 @@ export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger
     bayeux,
     presence,
     store,
+    counters,
+    administration: admin,
     async open() {
       await store.open();
       announcer.start();
@@ -88,22 +106,37 @@ export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger
   };
 }
 
-function storeFor(config: ResolvedConfig, log: Logger): Store {
+function storeFor(config: ResolvedConfig, log: Logger): MemoryStore | RedisStore {
   const { redis, namespace, windows } = config;
   if (!redis) return new MemoryStore(windows);
   return new RedisStore({ source: redis.source, namespace, window: windows, log });
 }
 
+interface House {
+  bayeux: Bayeux;
+  presence: Presence;
+  store: MemoryStore | RedisStore;
+  counters: Counters;
+}
+
 /** In the order in which messages pass them. */
-function extensionsFor(config: ResolvedConfig, bayeux: Bayeux, presence: Presence): Extension[] {
-  const { authentication, limits, channelPattern } = config;
+function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counters }: House): Extension[] {
+  const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
   const proof = proofFor(authentication, limits);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
+  const redis = store instanceof RedisStore ? { commands: store.commands, namespace } : undefined;
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
+    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters }),
     ...(config.validMessage ? [validMessage(config.validMessage)] : []),
-    authenticate({ proof, presence, clientExists, serverToken }),
+    authenticate({
+      proof,
+      presence,
+      clientExists,
+      bannedFor: (uid) => store.bannedFor(uid),
+      serverToken,
+    }),
     authorize({ presence, trusting: proof.trusting, mayEnter, maySubscribe, mayPublish }),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
     enterAtConnect(presence),

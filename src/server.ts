@@ -4,7 +4,9 @@ import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
 import faye, { type NodeAdapter } from 'faye';
+import helmet from 'helmet';
 import type { Logger } from 'pino';
+import type { Whom } from '../extensions/administration.js';
 import { type Attached, attach } from './attach.js';
 import { type Config, type ResolvedConfig, resolveConfig } from './config/index.js';
 import { fayeRedis } from './engine/faye-redis.js';
@@ -47,6 +49,8 @@ export class FayeOnlineServer {
     this.app = this.routes();
     this.http = createHttpServer(this.app);
     this.connections = new Connections(this.http);
+    // Faye passes on what is not below its mount; nobody else is going to answer it.
+    this.http.on('upgrade', (_request, socket) => socket.destroy());
     this.bayeux.attach(this.http);
   }
 
@@ -79,6 +83,19 @@ export class FayeOnlineServer {
     this.bayeux.close();
   }
 
+  /**
+   * Ends a client, or all clients of a user, on whichever node, with the advice not to come back for `awayFor` seconds
+   * (default 60). A user is kept out for that long.
+   */
+  disconnect(whom: Whom, { awayFor = 60 }: { awayFor?: number } = {}): Promise<void> {
+    return this.attached.administration.disconnect(whom, awayFor * 1_000);
+  }
+
+  /** What was refused and who was cut off since the start, by name. */
+  get counters(): Record<string, number> {
+    return this.attached.counters.all();
+  }
+
   get url(): string {
     const { address, port } = this.http.address() as AddressInfo;
     const host = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(address) ? 'localhost' : address;
@@ -107,6 +124,7 @@ export class FayeOnlineServer {
     const { store, bayeux } = this.attached;
     const app = express();
     app.disable('x-powered-by');
+    app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY }));
     app.use(
       health(() => ({
         store: { description: store.description, connected: store.connected },
@@ -117,6 +135,17 @@ export class FayeOnlineServer {
     return app;
   }
 }
+
+/** The demo page has no inline script or style; `'self'` covers its own WebSocket. */
+const CONTENT_SECURITY = {
+  useDefaults: false,
+  directives: {
+    defaultSrc: ["'self'"],
+    baseUri: ["'none'"],
+    frameAncestors: ["'self'"],
+    objectSrc: ["'none'"],
+  },
+};
 
 const SIGN_IN = {
   trust: 'the browser is believed',

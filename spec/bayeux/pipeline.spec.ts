@@ -9,6 +9,14 @@ import { type Extension, extension, type Message } from '../../src/bayeux/extens
 import { internalsOf } from '../../src/bayeux/internals.js';
 
 const request = {} as never;
+const transport = {
+  origins: { any: true, allowed: [] },
+  messageBytes: 65_536,
+  batchLength: 100,
+  unsentBytes: 1_048_576,
+  compression: false,
+  jsonp: false,
+};
 let adapter: NodeAdapter;
 let logged: string[];
 
@@ -19,7 +27,7 @@ beforeEach(() => {
 
 function using(...extensions: Extension[]): Bayeux {
   const log = pino({ level: 'warn' }, { write: (line: string) => logged.push(JSON.parse(line).msg) });
-  const bayeux = new Bayeux({ adapter, relay: ['kept'], shared: false, log });
+  const bayeux = new Bayeux({ adapter, relay: ['kept'], shared: false, transport, onSlow: () => {}, log });
   bayeux.use(extensions);
   return bayeux;
 }

@@ -111,6 +111,8 @@ class Cluster {
       node,
       every: 0,
       forgetAfter: 1e9,
+      endClient: () => {},
+      expiryGrace: 0,
       log: silent,
     });
     return { presence, announcer, reaper, store };

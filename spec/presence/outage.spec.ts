@@ -46,6 +46,8 @@ beforeEach(async () => {
     node,
     every: 0,
     forgetAfter: 1e9,
+    endClient: () => {},
+    expiryGrace: 0,
     log: silent,
   });
   await presence.bind('c1', ann);
@@ -117,6 +119,8 @@ it('keeps a client of which the engine can’t say whether it lives', async () =
     node: 'n',
     every: 0,
     forgetAfter: 1e9,
+    endClient: () => {},
+    expiryGrace: 0,
     log: silent,
   });
   await unsure.tick();

@@ -26,14 +26,14 @@ export class Run {
 
   /** Its exit code once it has ended by itself; null where a signal ended it. Fails after `limit` ms. */
   async exitCode(limit?: number): Promise<number | null> {
-    await until(() => this.isClosed, `the process to end; ${this.said()}`, limit);
+    await this.until(() => this.isClosed, 'the process to end', limit);
     return this.child.exitCode;
   }
 
   /** The first match in what it prints. Fails at once where it ends without. */
   async printed(pattern: RegExp): Promise<string> {
     const matched = () => pattern.exec(this.out)?.[0];
-    await until(() => matched() || this.isClosed, `${pattern} to be printed`);
+    await this.until(() => matched() || this.isClosed, `${pattern} to be printed`);
     const match = matched();
     if (match === undefined) throw new Error(`It ended without printing ${pattern}; ${this.said()}`);
     return match;
@@ -46,6 +46,12 @@ export class Run {
   async end(): Promise<void> {
     if (!this.isClosed) this.child.kill('SIGKILL');
     await this.closed;
+  }
+
+  private async until(condition: () => unknown, what: string, limit?: number): Promise<void> {
+    await until(condition, what, limit).catch((cause: Error) => {
+      throw new Error(`${cause.message}; ${this.said()}`, { cause });
+    });
   }
 
   private said(): string {

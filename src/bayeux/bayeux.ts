@@ -4,13 +4,13 @@
  */
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
-import { isToServer } from './channels.js';
+import { isMeta, isToServer } from './channels.js';
 import type { Extension, FayeExtension, Message, Request } from './extension.js';
 import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
-import { Polls } from './polls.js';
 import { rebuildPublish } from './publish.js';
 import { ClientQueues } from './queues.js';
+import { type TransportOptions, Transports } from './transports.js';
 
 /** What an engine of ours offers beyond Faye's contract. */
 export interface EngineExtras {
@@ -29,8 +29,13 @@ export interface BayeuxOptions {
   relay: readonly string[];
   /** What `shared` is where the engine does not say. */
   shared: boolean;
+  transport: TransportOptions;
+  /** A client was disconnected for reading too slowly. */
+  onSlow(): void;
   log: Logger;
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 type ClientListener = (clientId: string) => void;
 type SubscribedListener = (clientId: string, channel: string) => void;
@@ -38,15 +43,27 @@ type SubscribedListener = (clientId: string, channel: string) => void;
 export class Bayeux {
   readonly queues = new ClientQueues();
   private readonly internals: Internals;
-  private readonly polls: Polls;
+  private readonly transports: Transports;
   private readonly speakers = new WeakMap<object, string>();
   private readonly subscribed: SubscribedListener[] = [];
   private readonly connecting: ClientListener[] = [];
+  private readonly subscriptions = new Map<string, Set<string>>();
   private readonly undo: (() => void)[] = [];
 
   constructor(private readonly options: BayeuxOptions) {
     this.internals = internalsOf(options.adapter);
-    this.polls = new Polls(options.adapter, this.internals.proxy);
+    this.transports = new Transports({
+      ...options.transport,
+      adapter: options.adapter,
+      internals: this.internals,
+      clientExists: (clientId) => this.clientExists(clientId),
+      onSlow: options.onSlow,
+      log: options.log,
+    });
+    this.on('close', (clientId) => {
+      this.transports.ended(clientId);
+      this.subscriptions.delete(clientId);
+    });
     this.keepServerMessages();
     this.announceSubscriptions();
   }
@@ -127,6 +144,11 @@ export class Bayeux {
     this.connecting.push(listener);
   }
 
+  /** What a client has subscribed to on this node. */
+  subscriptionsOf(clientId: string): ReadonlySet<string> {
+    return this.subscriptions.get(clientId) ?? NONE;
+  }
+
   /** Calls back after each accepted subscription, once the engine has it, also for one that it had before. */
   onSubscribed(listener: SubscribedListener): void {
     this.subscribed.push(listener);
@@ -139,15 +161,21 @@ export class Bayeux {
     this.undo.push(() => proxy.unbind(event, listener as (...args: never[]) => void));
   }
 
-  /** Closes every socket and poll of this node without ending their clients, so that they go to another node. */
+  /** WebSockets and EventSources that are open. */
+  get streams(): number {
+    return this.transports.size;
+  }
+
+  /** Closes every stream and poll of this node without ending their clients, so that they go to another node. */
   releaseConnections(): void {
     const { proxy } = this.internals;
     for (const clientId of [...proxy._connections.keys()]) proxy.flushConnection(clientId);
+    this.transports.release();
   }
 
   /** Gives the adapter back as it was. Its clients stay. */
   close(): void {
-    this.polls.close();
+    this.transports.close();
     for (const step of this.undo.splice(0)) step();
   }
 
@@ -160,7 +188,7 @@ export class Bayeux {
     if (channel === '/meta/connect' && clientId) {
       for (const listener of this.connecting) listener(clientId);
       if (request) this.speakers.set(request, clientId);
-      this.polls.connecting(clientId, request);
+      this.transports.connecting(message, request);
     } else if (request) {
       rebuildPublish(message, this.options.relay);
     }
@@ -180,16 +208,23 @@ export class Bayeux {
 
   private announceSubscriptions(): void {
     const { proxy } = this.internals;
-    const subscribe = proxy.subscribe;
+    const { subscribe, unsubscribe } = proxy;
     proxy.subscribe = (clientId, channel, callback, context) => {
       subscribe.call(proxy, clientId, channel, () => {
         callback?.call(context);
-        if (!channel.startsWith('/meta/'))
-          for (const listener of this.subscribed) listener(clientId, channel);
+        if (!isMeta(channel)) this.hasSubscribed(clientId, channel);
       });
     };
-    this.undo.push(() => {
-      proxy.subscribe = subscribe;
-    });
+    proxy.unsubscribe = (clientId, channel, callback, context) => {
+      this.subscriptions.get(clientId)?.delete(channel);
+      unsubscribe.call(proxy, clientId, channel, callback, context);
+    };
+    this.undo.push(() => Object.assign(proxy, { subscribe, unsubscribe }));
+  }
+
+  private hasSubscribed(clientId: string, channel: string): void {
+    const channels = this.subscriptions.get(clientId) ?? new Set();
+    this.subscriptions.set(clientId, channels.add(channel));
+    for (const listener of this.subscribed) listener(clientId, channel);
   }
 }

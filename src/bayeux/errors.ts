@@ -18,6 +18,10 @@ interface Refusal {
 /** Milliseconds a refused client waits before it tries again: without it Faye's client tries at once, for ever. */
 const PAUSE = 5_000;
 
+/** Its argument says for how many milliseconds. */
+const WAIT = 'Too many requests';
+const BANNED = 'Disconnected by the administrator';
+
 const never: Advice = { reconnect: 'none' };
 const afresh: Advice = { reconnect: 'handshake', interval: PAUSE };
 const again: Advice = { reconnect: 'retry', interval: PAUSE };
@@ -44,6 +48,7 @@ const TABLE = {
   channelReserved: { code: 403, text: 'This channel is reserved for the server', advice: never },
   channelInvalid: { code: 405, text: 'Invalid channel', advice: never },
   tooLong: { code: 413, text: 'Too long', advice: never },
+  tooManySubscriptions: { code: 429, text: 'Too many subscriptions', advice: never },
   serverError: { code: 500, text: 'Internal server error', advice: again },
   unavailable: { code: 503, text: 'Presence is away and will be back', advice: again },
 } satisfies Record<string, Refusal>;
@@ -71,6 +76,8 @@ const byText = new Map<string, Advice>(
  */
 export function adviceFor(error: string): Advice | undefined {
   const parts = error.split(':');
+  if (parts[2] === WAIT) return { reconnect: 'retry', interval: Number(parts[1]) };
+  if (parts[2] === BANNED) return { reconnect: 'handshake', interval: Number(parts[1]) };
   const known = byText.get(`${parts[0]}:${parts[2]}`);
   return known ?? (parts[0] === '403' ? never : undefined);
 }
@@ -83,14 +90,27 @@ function wireSafe(text: string, length: number): string {
   return text.slice(0, length).replace(/[^a-zA-Z0-9\-_!~()$@ /*.]/g, '_');
 }
 
-/** Thrown by what an extension asks; `refusal` is the Bayeux error that the client gets. */
+/** Thrown by what an extension asks. */
 export class Refused extends Error {
   readonly code = 'REFUSED';
-  constructor(readonly refusal: string) {
+  constructor(
+    /** The Bayeux error that the client gets. */
+    readonly refusal: string,
+  ) {
     super(refusal);
   }
 }
 
 export function refuse(name: ErrorName, ...args: unknown[]): Refused {
   return new Refused(bayeuxError(name, ...args));
+}
+
+/** Refuses for as many milliseconds, which the client is told. */
+export function refuseFor(milliseconds: number): Refused {
+  return new Refused(`429:${Math.ceil(milliseconds)}:${WAIT}`);
+}
+
+/** An administrator has sent the user away, for as many milliseconds yet, which the client is told. */
+export function banned(milliseconds: number): Refused {
+  return new Refused(`403:${Math.ceil(milliseconds)}:${BANNED}`);
 }

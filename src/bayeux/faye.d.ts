@@ -76,6 +76,7 @@ declare module 'faye' {
     check(request: IncomingMessage): boolean;
     handle(request: IncomingMessage, response: ServerResponse): void;
     handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+    handleEventSource(request: IncomingMessage, response: ServerResponse): void;
     addExtension(extension: Extension): void;
     removeExtension(extension: Extension): void;
     addWebsocketExtension(extension: unknown): void;

@@ -13,6 +13,12 @@ export interface EngineProxy {
   readonly _engine: object;
   readonly _options: { type?: unknown };
   readonly _connections: Map<string, unknown>;
+  connect(
+    clientId: string,
+    options: object | undefined,
+    callback: (events: Message[]) => void,
+    context?: unknown,
+  ): void;
   hasConnection(clientId: string): boolean;
   flushConnection(clientId: string, close?: boolean): void;
   clientExists(clientId: string, callback: (exists: boolean) => void, context?: unknown): void;
@@ -33,6 +39,9 @@ export interface Publishing {
 export interface Protocol {
   _engine: EngineProxy;
   _extensions?: Extension[];
+  openSocket(clientId: string, socket: object, request: IncomingMessage | null): void;
+  closeSocket(clientId: string, close?: boolean): void;
+  process(messages: unknown[], request: IncomingMessage | null, callback: (replies: Message[]) => void): void;
   pipeThroughExtensions(
     stage: Stage,
     message: Message,
@@ -42,15 +51,26 @@ export interface Protocol {
   ): void;
 }
 
+interface AdapterFields {
+  _server?: Protocol;
+  _endpoint?: string;
+  _options?: { ping?: number };
+}
+
 export interface Internals {
   protocol: Protocol;
   proxy: EngineProxy;
   engine: Publishing;
+  /** Where Bayeux is, without a slash at its end. */
+  mount: string;
+  /** Seconds between WebSocket pings, as the adapter was told. */
+  ping: number | undefined;
 }
 
 /** Throws a TypeError for anything but a NodeAdapter of the faye we know. */
 export function internalsOf(adapter: NodeAdapter): Internals {
-  const protocol = (adapter as unknown as { _server?: Protocol } | null)?._server;
+  const fields = adapter as unknown as AdapterFields | null;
+  const protocol = fields?._server;
   const proxy = protocol?._engine;
   const engine = proxy?._engine as Publishing | undefined;
   if (
@@ -60,7 +80,8 @@ export function internalsOf(adapter: NodeAdapter): Internals {
   ) {
     throw new TypeError('Expected a NodeAdapter of faye 1.4, got something without its server and engine');
   }
-  return { protocol, proxy, engine };
+  const mount = String(fields?._endpoint).replace(/\/$/, '');
+  return { protocol, proxy, engine, mount, ping: fields?._options?.ping };
 }
 
 /** Whether the adapter has Faye's own engine, which reaches only the clients of its process. */

@@ -62,18 +62,24 @@ export class Pipeline {
     const { clientId } = message;
     const run = (done: () => void) => {
       this.chain('incoming', message, request, (result) => {
-        try {
-          if (result && !result.error) this.options.passed(result, request);
-          pass(result);
-        } finally {
-          done();
-        }
+        this.handOver(result, request, pass);
+        done();
       });
     };
     if (typeof clientId === 'string' && clientId.length <= CLIENT_ID_LENGTH) {
       this.options.queues.run(clientId, run);
     } else {
       run(() => {});
+    }
+  }
+
+  /** What fails in Faye itself must end neither the process nor the client's queue. */
+  private handOver(message: Message | null, request: Request, pass: Pass): void {
+    try {
+      if (message && !message.error) this.options.passed(message, request);
+      pass(message);
+    } catch (error) {
+      this.options.log.error({ err: error, channel: message?.channel }, 'Faye failed to handle a message');
     }
   }
 

@@ -1,17 +1,23 @@
-/** The part of the configuration that is about presence, and not about HTTP and the engine. */
+/** The part of the configuration that holds for any Faye server: presence, and what keeps it safe. */
 import type { Config } from './types.js';
 
 export const PRESENCE_OPTIONS = {
   authentication: true,
   channelPattern: true,
+  compression: true,
+  expiryGrace: true,
   extensions: true,
   gc: true,
+  jsonp: true,
   leaveDelay: true,
   limits: true,
   logLevel: true,
   namespace: true,
+  origins: true,
+  rates: true,
   redis: true,
   relay: true,
+  trustProxy: true,
   validMessage: true,
   windows: true,
 } as const;
@@ -23,5 +29,5 @@ export const PRESENCE_VARIABLES = {
   FAYE_ONLINE_SERVER_TOKEN: true,
 } as const;
 
-/** The options that are about presence, and not about HTTP and the engine. */
+/** The options of presence and of what keeps a server safe, not of where it listens and of its engine. */
 export type PresenceConfig = Pick<Config, keyof typeof PRESENCE_OPTIONS>;

@@ -6,9 +6,10 @@ import { environmentSchema } from './declarations/environment.js';
 import { schema } from './declarations/schema.js';
 import { ConfigError } from './errors.js';
 import type { Found } from './found.js';
+import { resolveOrigins } from './origins.js';
 import { PRESENCE_OPTIONS, PRESENCE_VARIABLES, type PresenceConfig } from './presence.js';
 import { resolveRedis } from './redis.js';
-import type { Proof, ResolvedConfig, ResolvedRedis } from './resolved.js';
+import type { Proof, ResolvedConfig, ResolvedOrigins, ResolvedRedis } from './resolved.js';
 import { shown, wrong } from './shown.js';
 import type { Config } from './types.js';
 
@@ -55,10 +56,15 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
     problems: [...file.problems, ...variables.problems],
     warnings: [],
   };
-  return together(found, resolveRedis(found), resolveProof(found));
+  return together(found, resolveRedis(found), resolveProof(found), resolveOrigins(found));
 }
 
-function together(found: Found, redis: ResolvedRedis | null, proof: Proof | undefined): ResolvedConfig {
+function together(
+  found: Found,
+  redis: ResolvedRedis | null,
+  proof: Proof | undefined,
+  origins: ResolvedOrigins,
+): ResolvedConfig {
   const { file, set, production, problems, warnings } = found;
   if (problems.length > 0 || !proof) throw new ConfigError(problems);
   const trusting = proof.way === 'trust';
@@ -67,6 +73,7 @@ function together(found: Found, redis: ResolvedRedis | null, proof: Proof | unde
     ...file,
     port: set.PORT ?? file.port,
     host: set.HOST ?? file.host ?? (trusting ? '127.0.0.1' : '0.0.0.0'),
+    origins,
     engine: redis ? 'faye-redis' : 'memory',
     redis,
     authentication: {

@@ -8,6 +8,7 @@ import type {
   JwtConfig,
   LimitsConfig,
   LogLevel,
+  RatesConfig,
   ValidMessage,
   WindowsConfig,
 } from './types.js';
@@ -19,6 +20,11 @@ export interface ResolvedConfig {
   mount: string;
   timeout: number;
   ping: number;
+  origins: ResolvedOrigins;
+  jsonp: boolean;
+  compression: boolean;
+  /** Proxies in front: the client's address is this entry of X-Forwarded-For from its end; 0 is the connection's own. */
+  trustProxy: number;
   engine: EngineName;
   redis: ResolvedRedis | null;
   namespace: string;
@@ -26,10 +32,14 @@ export interface ResolvedConfig {
   leaveDelay: number;
   windows: Required<WindowsConfig>;
   limits: Required<LimitsConfig>;
+  /** A second. */
+  rates: Required<RatesConfig>;
   channelPattern?: RegExp;
   relay: string[];
   extensions: ExtensionsConfig;
   authentication: ResolvedAuthentication;
+  /** Seconds. */
+  expiryGrace: number;
   validMessage?: ValidMessage;
   demo: boolean;
   logLevel: LogLevel;
@@ -37,6 +47,13 @@ export interface ResolvedConfig {
   production: boolean;
   /** Sentences for the operator, to be shown at the start. */
   warnings: string[];
+}
+
+export interface ResolvedOrigins {
+  /** Any page may speak to the server; `allowed` is then empty. */
+  any: boolean;
+  /** Beside the server's own origin, each as browsers write it: `https://example.com`, `http://localhost:8080`. */
+  allowed: string[];
 }
 
 export interface ResolvedRedis {

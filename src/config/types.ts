@@ -33,6 +33,28 @@ export interface Config {
   /** Time between two pings of a WebSocket. A number of seconds from 1 to 300. Default: 30. */
   ping?: number;
   /**
+   * Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.
+   * A list of scheme://host[:port] of http or https, without a path, or '*' for any. Default: none where NODE_ENV is
+   * production, any otherwise.
+   */
+  origins?: string[] | '*';
+  /**
+   * JSON-P and callback-polling, for browsers without CORS: GET requests without an Origin, which any page can send.
+   * True or false. Default: false.
+   */
+  jsonp?: boolean;
+  /**
+   * permessage-deflate on WebSockets; costs memory for each socket and CPU for each message to each, as a compressed
+   * frame is not shared. True or false. Default: false.
+   */
+  compression?: boolean;
+  /**
+   * How many stand in front of the server: the client's address is that entry of X-Forwarded-For, counted from its
+   * end, and with 0 the connection's own. With too few all clients count as one address, with too many a client can
+   * choose its own. A whole number of proxies from 0 to 10. Default: 0.
+   */
+  trustProxy?: number;
+  /**
    * What carries messages between clients: one process alone, or all nodes through Redis. One of memory, faye-redis.
    * Default: faye-redis where Redis is configured, memory otherwise.
    */
@@ -58,8 +80,15 @@ export interface Config {
    * object.
    */
   windows?: WindowsConfig;
-  /** How long names, identities and lists may be. An object. */
+  /**
+   * How long names, identities and lists may be, and how much one message, client or address may take. An object.
+   */
   limits?: LimitsConfig;
+  /**
+   * How fast one client or address may speak; what is beyond is refused with 429 and counted. No honest page meets
+   * them. An object.
+   */
+  rates?: RatesConfig;
   /**
    * What room and time channels must match beside the Bayeux grammar; faye-online had /^[0-9a-z/]+$/i. A RegExp
    * without the flags g and y. Default: none.
@@ -78,6 +107,11 @@ export interface Config {
   extensions?: ExtensionsConfig;
   /** Who somebody is, by exactly one of jwt, verify and trust, and what they may do. An object. */
   authentication?: AuthenticationConfig;
+  /**
+   * How long after its token's exp a client stays in what it entered with it. A number of seconds from 0 to 3600.
+   * Default: 60.
+   */
+  expiryGrace?: number;
   /**
    * Asked about every message of a browser; false or a text (the reason) refuses it. A function (message, request) →
    * boolean or text, or a promise of it. Default: none.
@@ -114,6 +148,26 @@ export interface LimitsConfig {
   /** Longest user_list; a longer one is cut and says truncated, its count stays exact. A whole number of users from 1
    * to 10000. Default: 1000. */
   userListLimit?: number;
+  /** Largest message of a WebSocket, or HTTP body. A whole number of bytes from 1024 to 16777216. Default: 65536. */
+  messageBytes?: number;
+  /** Most messages in one array. A whole number of messages from 1 to 1000. Default: 100. */
+  batchLength?: number;
+  /** Most subscriptions of one client. A whole number of subscriptions from 1 to 10000. Default: 100. */
+  subscriptions?: number;
+  /** Most that may wait to be sent to one client; with more it is disconnected. A whole number of bytes from 65536
+   * to 104857600. Default: 1048576. */
+  unsentBytes?: number;
+  /** Most clients of one address, on one node. A whole number of clients from 1 to 1000000. Default: 5000. */
+  clientsPerAddress?: number;
+}
+
+export interface RatesConfig {
+  /** Messages of one client, counted over 10 s. A number a second from 1 to 1000000. Default: 100. */
+  messagesPerClient?: number;
+  /** Messages of one address, counted over 10 s. A number a second from 1 to 1000000. Default: 5000. */
+  messagesPerAddress?: number;
+  /** Handshakes of one address, counted over 10 s. A number a second from 1 to 1000000. Default: 200. */
+  handshakesPerAddress?: number;
 }
 
 export interface AuthenticationConfig {

@@ -7,6 +7,7 @@ import {
   type Change,
   CLAIM_TTL,
   type ClientRecord,
+  type Order,
   type Snapshot,
   type Store,
   type Taken,
@@ -36,6 +37,8 @@ export class MemoryStore implements Store {
   /** Channels with changes to announce, and when they are due. */
   private readonly dirty = new Map<string, number>();
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
+  private readonly bans = new Map<string, number>();
+  private readonly obeying: ((order: Order) => void)[] = [];
   /** The highest version of a room that is gone, so that a room's next life goes on from there. */
   private floor = 0;
 
@@ -185,6 +188,23 @@ export class MemoryStore implements Store {
   }
 
   async unlock(): Promise<void> {}
+
+  async ban(uid: string | number, milliseconds: number): Promise<void> {
+    for (const [key, ends] of this.bans) if (ends <= this.now()) this.bans.delete(key);
+    this.bans.set(userKey(uid), this.now() + milliseconds);
+  }
+
+  async bannedFor(uid: string | number): Promise<number> {
+    return Math.max(0, (this.bans.get(userKey(uid)) ?? 0) - this.now());
+  }
+
+  async order(order: Order): Promise<void> {
+    for (const listener of this.obeying) listener(order);
+  }
+
+  onOrder(listener: (order: Order) => void): void {
+    this.obeying.push(listener);
+  }
 
   private copy(clientId: string): ClientRecord | null {
     const client = this.clients.get(clientId);

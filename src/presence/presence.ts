@@ -162,6 +162,22 @@ export class Presence extends EventEmitter<PresenceEvents> {
     this.local.delete(clientId);
   }
 
+  /** Clients of a user that this node remembers. */
+  clientsOf(uid: string | number): string[] {
+    const key = userKey(uid);
+    return [...this.local]
+      .filter(([, { identity }]) => userKey(identity.uid) === key)
+      .map(([clientId]) => clientId);
+  }
+
+  /** Clients that this node remembers with a proof which ended more than `grace` seconds ago. */
+  expired(grace: number): string[] {
+    const before = Date.now() / 1_000 - grace;
+    return [...this.local]
+      .filter(([, { identity }]) => identity.expiresAt !== undefined && identity.expiresAt < before)
+      .map(([clientId]) => clientId);
+  }
+
   /** Clients that this node remembers. */
   get size(): number {
     return this.local.size;

@@ -15,6 +15,10 @@ export interface ReaperOptions {
   clientExists(clientId: string): Promise<boolean>;
   /** Runs a step of a client after what is under way for it. */
   inTurn(clientId: string, step: () => Promise<void>): Promise<void>;
+  /** Ends a client for the engine, which leads to its leave. */
+  endClient(clientId: string): void;
+  /** Seconds that a client may stay after its proof has expired. */
+  expiryGrace: number;
   node: string;
   /** Milliseconds between two looks. */
   every: number;
@@ -54,9 +58,20 @@ export class Reaper {
         await this.options.inTurn(clientId, () => presence.settle(clientId));
       }
       presence.forgetUnused(forgetAfter);
+      await this.expire();
       await this.reap();
     } catch (error) {
       log.debug({ err: error }, 'the reaper could not ask; it will again');
+    }
+  }
+
+  /** A proof that expired here may have been renewed on another node: that is asked first. */
+  private async expire(): Promise<void> {
+    const { presence, expiryGrace, endClient } = this.options;
+    for (const clientId of presence.expired(expiryGrace)) {
+      presence.drop(clientId);
+      await presence.identityOf(clientId);
+      if (presence.expired(expiryGrace).includes(clientId)) endClient(clientId);
     }
   }
 

@@ -12,6 +12,7 @@ import {
   type Change,
   CLAIM_TTL,
   type ClientRecord,
+  type Order,
   type Snapshot,
   type Store,
   type Taken,
@@ -30,13 +31,15 @@ export class RedisStore implements Store {
   private readonly redis: RedisConnections;
   private readonly keys: Keys;
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
+  private readonly obeying: ((order: Order) => void)[] = [];
 
   constructor(private readonly options: RedisStoreOptions) {
     this.keys = new Keys(options.namespace);
     this.redis = openRedis(options.source, options.log);
     this.redis.commands.on('ready', () => this.beginEpoch());
     this.redis.listener.on('message', (channel: string, text: string) => {
-      if (channel === this.keys.announcements) this.hear(text);
+      if (channel === this.keys.announcements) this.hear(text, this.listeners);
+      else if (channel === this.keys.orders) this.hear(text, this.obeying);
     });
   }
 
@@ -51,7 +54,7 @@ export class RedisStore implements Store {
   async open(): Promise<void> {
     const { commands, listener } = this.redis;
     await Promise.all([whenReady(commands), whenReady(listener)]);
-    await listener.subscribe(this.keys.announcements);
+    await listener.subscribe(this.keys.announcements, this.keys.orders);
   }
 
   async close(): Promise<void> {
@@ -202,6 +205,27 @@ export class RedisStore implements Store {
     await this.run(scripts.unlock, [this.keys.reaper], [holder]);
   }
 
+  async ban(uid: string | number, milliseconds: number): Promise<void> {
+    await this.run(scripts.ban, [this.keys.banned], [userKey(uid), milliseconds]);
+  }
+
+  async bannedFor(uid: string | number): Promise<number> {
+    return this.run(scripts.bannedFor, [this.keys.banned], [userKey(uid)]);
+  }
+
+  async order(order: Order): Promise<void> {
+    await this.ask((redis) => redis.publish(this.keys.orders, JSON.stringify(order)));
+  }
+
+  onOrder(listener: (order: Order) => void): void {
+    this.obeying.push(listener);
+  }
+
+  /** The connection for commands, for others who keep something there. */
+  get commands(): Commands {
+    return this.redis.commands;
+  }
+
   private get window(): [base: number, perUser: number, max: number] {
     const { base, perUser, max } = this.options.window;
     return [base, perUser, max];
@@ -244,12 +268,12 @@ export class RedisStore implements Store {
     await this.run(scripts.epoch, [this.keys.epoch], [runId, randomUUID()]);
   }
 
-  private hear(text: string): void {
+  private hear<T>(text: string, listeners: ((heard: T) => void)[]): void {
     try {
-      const announcement = JSON.parse(text) as Announcement;
-      for (const listener of this.listeners) listener(announcement);
+      const heard = JSON.parse(text) as T;
+      for (const listener of listeners) listener(heard);
     } catch (error) {
-      this.options.log.error({ err: error }, 'an announcement could not be handled');
+      this.options.log.error({ err: error }, 'what another node said could not be handled');
     }
   }
 }

@@ -131,7 +131,24 @@ export interface Upkeep {
   unlock(holder: string): Promise<void>;
 }
 
-export interface Store extends ClientRecords, Memberships, Announcements, Upkeep {
+/** An administrator's word: who is to go, and for how many milliseconds to stay away. */
+export interface Order {
+  clientId?: string;
+  uid?: string | number;
+  awayFor: number;
+}
+
+export interface Orders {
+  /** Keeps a user out for as many milliseconds. */
+  ban(uid: string | number, milliseconds: number): Promise<void>;
+  /** For how many milliseconds a user is to stay away; 0 where it may come. */
+  bannedFor(uid: string | number): Promise<number>;
+  /** Tells every node, this one too. */
+  order(order: Order): Promise<void>;
+  onOrder(listener: (order: Order) => void): void;
+}
+
+export interface Store extends ClientRecords, Memberships, Announcements, Upkeep, Orders {
   /** For people: `memory`, `Redis at 127.0.0.1:6379`. */
   readonly description: string;
   /** Whether it can be asked now. */

@@ -38,6 +38,14 @@ export class Keys {
   get reaper(): string {
     return `/${this.ns}/locks/reaper`;
   }
+  /** zset: uid → when an administrator's ban ends, ms. Expires with the last. */
+  get banned(): string {
+    return `/${this.ns}/banned`;
+  }
+  /** Pub/Sub channel, no key: an administrator's orders to all nodes. */
+  get orders(): string {
+    return `/${this.ns}/orders`;
+  }
   /** Pub/Sub channel, no key: announcements to all nodes. */
   get announcements(): string {
     return `/${this.ns}/announcements`;

@@ -33,6 +33,8 @@ function script<T extends Result>(name: string): Script<T> {
 
 export const scripts = {
   announce: script<[done: number, dueIn: number]>('announce'),
+  ban: script<number>('ban'),
+  bannedFor: script<number>('banned-for'),
   beginEnd: script<string | null>('begin-end'),
   bind: script<string>('bind'),
   enter: script<[joined: number, dueIn: number]>('enter'),

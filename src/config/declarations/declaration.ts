@@ -48,5 +48,8 @@ export function callback<F>(type: string, fallback: string, doc: string) {
     .optional();
 }
 
+export const offByDefault = (doc: string) =>
+  z.boolean().register(declared, { doc, type: 'true or false' }).default(false);
+
 export const yesOrNo = (fallback: string, doc: string) =>
   z.boolean().register(declared, { doc, type: 'true or false', default: fallback }).optional();

@@ -35,7 +35,7 @@ export const ENVIRONMENT: Readonly<Record<keyof Variables, string>> = {
   HOST: 'Option `host`.',
   REDIS_URL: 'Option `redis`, as a redis:// or rediss:// URL.',
   NODE_ENV:
-    '`production`: the browser is not believed unless the configuration says so, and there is no page at `/`.',
+    '`production`: unless the configuration says so, the browser is not believed, pages of other origins may not speak to the server, and there is no page at `/`.',
   LOG_LEVEL: 'Option `logLevel`.',
   FAYE_ONLINE_SECRET:
     'Option `authentication.jwt.secret`. It wins over `trust`; with `verify`, `publicKey` or `jwks` it is not used. At least 32 characters.',

@@ -3,10 +3,12 @@ import { z } from 'zod';
 import type { ValidMessage } from '../types.js';
 import { authentication } from './authentication.js';
 import { callback, declared, ranged, yesOrNo } from './declaration.js';
+import { limits, rates } from './limits.js';
 import { extensions, relay } from './messages.js';
-import { channelPattern, limits, windows } from './presence.js';
+import { channelPattern, windows } from './presence.js';
 import { engine, redis } from './redis.js';
 import { host, logLevel, mount, port } from './server.js';
+import { compression, jsonp, origins, trustProxy } from './transport.js';
 
 export const schema = z.strictObject({
   port,
@@ -20,6 +22,10 @@ export const schema = z.strictObject({
     'How long a poll is held; a client that is silent for twice this is gone.',
   ),
   ping: ranged('a number of seconds', 1, 300, 30, 'Time between two pings of a WebSocket.'),
+  origins: origins.optional(),
+  jsonp,
+  compression,
+  trustProxy,
   engine: engine.optional(),
   redis: redis.optional(),
   namespace: z
@@ -41,10 +47,18 @@ export const schema = z.strictObject({
   ),
   windows: windows.prefault({}),
   limits: limits.prefault({}),
+  rates: rates.prefault({}),
   channelPattern: channelPattern.optional(),
   relay: relay.default([]),
   extensions: extensions.default([]),
   authentication: authentication.prefault({}),
+  expiryGrace: ranged(
+    'a number of seconds',
+    0,
+    3600,
+    60,
+    "How long after its token's exp a client stays in what it entered with it.",
+  ),
   validMessage: callback<ValidMessage>(
     '(message, request) → boolean or text, or a promise of it',
     'none',

@@ -1,0 +1,133 @@
+/**
+ * How much one client, and one address, may ask of the server. Defaults are far from what an honest page does; what is
+ * beyond is refused with 429, told when to come back, and counted.
+ *
+ * Messages are counted by each node for itself: counting them in Redis would cost a command a message. Handshakes are
+ * counted in Redis where there is one; while it is away, by each node.
+ */
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterRedis,
+  RateLimiterRes,
+} from 'rate-limiter-flexible';
+import { addressOf } from '../src/bayeux/address.js';
+import type { Bayeux } from '../src/bayeux/bayeux.js';
+import { refuse, refuseFor } from '../src/bayeux/errors.js';
+import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
+import type { Counters } from '../src/counters.js';
+import type { Commands } from '../src/redis/scripts.js';
+
+export interface RateLimitOptions {
+  bayeux: Bayeux;
+  /** A second, counted over 10 s. */
+  messagesPerClient: number;
+  messagesPerAddress: number;
+  handshakesPerAddress: number;
+  /** Living clients, on this node. */
+  clientsPerAddress: number;
+  /** Channels and patterns that a client is subscribed to. */
+  subscriptions: number;
+  /** How many proxies stand in front of the server. */
+  trustProxy: number;
+  redis?: { commands: Commands; namespace: string } | undefined;
+  counters: Counters;
+}
+
+const SECONDS = 10;
+
+export function rateLimit(options: RateLimitOptions): Extension {
+  const { bayeux, trustProxy, counters } = options;
+  const perClient = inMemory(options.messagesPerClient);
+  const perAddress = inMemory(options.messagesPerAddress);
+  const handshakes = handshakeLimiter(options);
+  const clients = new ClientsByAddress(bayeux);
+
+  async function incoming(message: Message, request: Request): Promise<void> {
+    if (request === null) return;
+    const address = addressOf(request, trustProxy);
+    await consume(perAddress, address, 'messages of one address');
+    if (message.channel === '/meta/handshake') return handshake(address);
+    if (message.clientId !== undefined) await consume(perClient, message.clientId, 'messages of one client');
+    if (message.channel === '/meta/subscribe') checkSubscriptions(message);
+  }
+
+  async function handshake(address: string): Promise<void> {
+    await consume(handshakes, address, 'handshakes of one address');
+    if (clients.of(address) < options.clientsPerAddress) return;
+    counters.count('refused: clients of one address');
+    throw refuseFor(SECONDS * 1_000);
+  }
+
+  function checkSubscriptions({ clientId = '', subscription = [] }: Message): void {
+    const wanted = new Set([...bayeux.subscriptionsOf(clientId), ...[subscription].flat()]);
+    if (wanted.size <= options.subscriptions) return;
+    counters.count('refused: subscriptions of one client');
+    throw refuse('tooManySubscriptions');
+  }
+
+  async function consume(limiter: RateLimiterAbstract, key: string, what: string): Promise<void> {
+    try {
+      await limiter.consume(key);
+    } catch (result) {
+      if (!(result instanceof RateLimiterRes)) throw result;
+      counters.count(`refused: ${what}`);
+      throw refuseFor(Math.max(result.msBeforeNext, 1_000));
+    }
+  }
+
+  return extension({
+    name: 'rate-limit',
+    incoming,
+    outgoing(message, request) {
+      const { channel, clientId, successful } = message;
+      if (channel === '/meta/handshake' && successful && clientId !== undefined && request !== null)
+        clients.add(clientId, addressOf(request, trustProxy));
+      return true;
+    },
+  });
+}
+
+const inMemory = (perSecond: number) =>
+  new RateLimiterMemory({ points: Math.floor(perSecond * SECONDS), duration: SECONDS });
+
+function handshakeLimiter({ handshakesPerAddress, redis }: RateLimitOptions): RateLimiterAbstract {
+  const memory = inMemory(handshakesPerAddress);
+  if (!redis) return memory;
+  return new RateLimiterRedis({
+    storeClient: redis.commands,
+    keyPrefix: `/${redis.namespace}/rates/handshakes`,
+    points: Math.floor(handshakesPerAddress * SECONDS),
+    duration: SECONDS,
+    insuranceLimiter: memory,
+  });
+}
+
+/** Living clients by the address that their handshake came from. */
+class ClientsByAddress {
+  private readonly counts = new Map<string, number>();
+  private readonly addresses = new Map<string, string>();
+
+  constructor(bayeux: Bayeux) {
+    bayeux.on('close', (clientId) => this.remove(clientId));
+  }
+
+  of(address: string): number {
+    return this.counts.get(address) ?? 0;
+  }
+
+  add(clientId: string, address: string): void {
+    if (this.addresses.has(clientId)) return;
+    this.addresses.set(clientId, address);
+    this.counts.set(address, this.of(address) + 1);
+  }
+
+  private remove(clientId: string): void {
+    const address = this.addresses.get(clientId);
+    if (address === undefined) return;
+    this.addresses.delete(clientId);
+    const count = this.of(address) - 1;
+    if (count > 0) this.counts.set(address, count);
+    else this.counts.delete(address);
+  }
+}

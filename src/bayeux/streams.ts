@@ -1,0 +1,107 @@
+/**
+ * Which WebSocket or EventSource belongs to which client.
+ *
+ * Faye binds a socket to whatever clientId a message names, before its extensions run: a client that is then refused
+ * gets another's messages, and the late close of an old socket closes the new one. Here a stream is bound by an
+ * accepted `/meta/connect` only: its extensions have passed, and the engine has said that the client exists. A close
+ * counts only for the stream that is bound.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Message } from 'faye';
+import type { Request } from './extension.js';
+import type { EngineProxy, Protocol } from './internals.js';
+
+/** What Faye calls a socket. */
+export interface Stream {
+  readonly open: boolean;
+  send(text: string): void;
+  close(): void;
+}
+
+export class Streams {
+  private readonly bound = new Map<string, Stream>();
+  private readonly clients = new WeakMap<Stream, string>();
+  /** The stream that a request came by; the request of a WebSocket is that of its upgrade. */
+  private readonly byRequest = new WeakMap<object, Stream>();
+  /** What is to be bound where Faye accepts the connect; by the very object that it hands on to the engine. */
+  private readonly accepted = new WeakMap<object, { stream: Stream | undefined; request: Request }>();
+  private readonly restore: () => void;
+
+  constructor(
+    private readonly protocol: Protocol,
+    private readonly proxy: EngineProxy,
+    /** The EventSource that waits for this client, where its connect says that it wants one. */
+    private readonly eventSource: (message: Message) => Stream | undefined,
+  ) {
+    const connect = proxy.connect;
+    proxy.connect = (clientId, options, callback, context) => {
+      const known = options && this.accepted.get(options);
+      if (known) this.settle(clientId, known.stream, known.request);
+      connect.call(proxy, clientId, options, callback, context);
+    };
+    this.restore = () => {
+      proxy.connect = connect;
+    };
+  }
+
+  /** A stream whose messages come with this request. */
+  opened(request: object, stream: Stream): void {
+    this.byRequest.set(request, stream);
+  }
+
+  /** Called with each connect that passed the extensions; Faye has yet to ask whether its client exists. */
+  passed(message: Message, request: Request): void {
+    if (!request) return;
+    message.advice ??= {};
+    const stream = this.byRequest.get(request) ?? this.eventSource(message);
+    this.accepted.set(message.advice, { stream, request });
+  }
+
+  closed(stream: Stream): void {
+    const clientId = this.clients.get(stream);
+    if (clientId === undefined || this.bound.get(clientId) !== stream) return;
+    this.bound.delete(clientId);
+    this.proxy.flushConnection(clientId);
+  }
+
+  /** Binds a new stream of a client that has asked for it before. */
+  rebind(clientId: string, stream: Stream, request: IncomingMessage): void {
+    this.settle(clientId, stream, request);
+  }
+
+  /** The client that the stream is bound to. */
+  clientOf(stream: Stream): string | undefined {
+    const clientId = this.clients.get(stream);
+    return clientId !== undefined && this.bound.get(clientId) === stream ? clientId : undefined;
+  }
+
+  /** Streams that are bound. */
+  get size(): number {
+    return this.bound.size;
+  }
+
+  close(): void {
+    this.restore();
+  }
+
+  private settle(clientId: string, stream: Stream | undefined, request: Request): void {
+    const before = this.bound.get(clientId);
+    if (before === stream) return;
+    // Not closeSocket with its default, which would tell Faye to close the stream: it is closed below, as no longer bound.
+    if (before) this.protocol.closeSocket(clientId, false);
+    this.bound.delete(clientId);
+    before?.close();
+    if (stream?.open && request) this.bind(clientId, stream, request);
+  }
+
+  private bind(clientId: string, stream: Stream, request: Request): void {
+    const other = this.clientOf(stream);
+    if (other !== undefined) {
+      this.bound.delete(other);
+      this.protocol.closeSocket(other, false);
+    }
+    this.bound.set(clientId, stream);
+    this.clients.set(stream, clientId);
+    this.protocol.openSocket(clientId, stream, request);
+  }
+}

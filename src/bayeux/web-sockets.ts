@@ -1,0 +1,169 @@
+/**
+ * WebSockets, in the place of Faye's `handleUpgrade`: an origin that may, messages within a size, a ping that must be
+ * answered, a stream that is really gone when it is ended, and no more unsent than a client may have.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
+import type { Protocol } from './internals.js';
+import { parseBatch } from './messages.js';
+import type { Origins } from './origins.js';
+import type { Stream, Streams } from './streams.js';
+
+export interface WebSocketsOptions {
+  protocol: Protocol;
+  streams: Streams;
+  origins: Origins;
+  /** Milliseconds between two pings. A socket that has not answered one by the next is gone. */
+  ping: number;
+  /** Bytes of a message. */
+  messageBytes: number;
+  /** Messages in one array. */
+  batchLength: number;
+  /** Bytes that may wait to be sent to a client; one that reads more slowly is disconnected. */
+  unsentBytes: number;
+  /** permessage-deflate. */
+  compression: boolean;
+  /** A stream that was cut for reading too slowly. */
+  onSlow(): void;
+  log: Logger;
+}
+
+/** Milliseconds that a socket has for the closing handshake before its stream is destroyed. */
+const CLOSING = 2_000;
+/** Milliseconds in which a new socket must have become a client's. */
+const UNBOUND = 30_000;
+
+const DEFLATE = {
+  threshold: 1024,
+  concurrencyLimit: 4,
+  serverNoContextTakeover: true,
+  clientNoContextTakeover: true,
+};
+
+const UNSUPPORTED = 1003;
+const GOING_AWAY = 1001;
+const TRY_AGAIN = 1013;
+
+export class WebSockets {
+  private readonly server: WebSocketServer;
+  private readonly sockets = new Map<SocketStream, boolean>();
+  private readonly pinger: NodeJS.Timeout;
+
+  constructor(private readonly options: WebSocketsOptions) {
+    this.server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: options.messageBytes,
+      perMessageDeflate: options.compression && DEFLATE,
+      skipUTF8Validation: false,
+    });
+    this.pinger = setInterval(() => this.pingAll(), options.ping);
+    this.pinger.unref();
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    if (!this.options.origins.allows(request)) {
+      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    this.server.handleUpgrade(request, socket, head, (ws) => this.accept(ws, request));
+  }
+
+  /** Sockets that are open. */
+  get size(): number {
+    return this.sockets.size;
+  }
+
+  /** Closes every socket, so that its client goes to another node. */
+  release(): void {
+    for (const stream of this.sockets.keys()) stream.close(GOING_AWAY);
+  }
+
+  close(): void {
+    clearInterval(this.pinger);
+    this.release();
+  }
+
+  private accept(ws: WebSocket, request: IncomingMessage): void {
+    const { streams, unsentBytes, onSlow } = this.options;
+    const stream = new SocketStream(ws, unsentBytes, onSlow);
+    this.sockets.set(stream, true);
+    streams.opened(request, stream);
+    const unbound = setTimeout(() => {
+      if (streams.clientOf(stream) === undefined) stream.close(TRY_AGAIN);
+    }, UNBOUND);
+    unbound.unref();
+    ws.on('message', (data, isBinary) => {
+      if (isBinary) stream.close(UNSUPPORTED);
+      else this.receive(stream, data, request);
+    });
+    ws.on('pong', () => {
+      if (this.sockets.has(stream)) this.sockets.set(stream, true);
+    });
+    // ws itself closes after an error; what it was (a frame too large, bad UTF-8) is the peer's doing.
+    ws.on('error', (error) => this.options.log.debug({ err: error }, 'a WebSocket failed'));
+    ws.on('close', () => {
+      clearTimeout(unbound);
+      this.sockets.delete(stream);
+      streams.closed(stream);
+    });
+  }
+
+  private receive(stream: SocketStream, data: RawData, request: IncomingMessage): void {
+    const batch = parseBatch(String(data), this.options);
+    if ('refused' in batch) {
+      stream.send(JSON.stringify(batch.refused));
+      return;
+    }
+    this.options.protocol.process(batch, request, (replies) => {
+      stream.send(JSON.stringify(replies));
+    });
+  }
+
+  private pingAll(): void {
+    for (const [stream, answered] of this.sockets) {
+      if (answered) stream.ping();
+      else stream.cut();
+      this.sockets.set(stream, false);
+    }
+  }
+}
+
+class SocketStream implements Stream {
+  constructor(
+    private readonly ws: WebSocket,
+    private readonly unsentBytes: number,
+    private readonly onSlow: () => void,
+  ) {}
+
+  get open(): boolean {
+    return this.ws.readyState === this.ws.OPEN;
+  }
+
+  send(text: string): void {
+    if (!this.open) return;
+    if (this.ws.bufferedAmount > this.unsentBytes) {
+      this.onSlow();
+      this.cut();
+      return;
+    }
+    this.ws.send(text);
+  }
+
+  ping(): void {
+    if (this.open) this.ws.ping();
+  }
+
+  /** Asks the peer to close, and destroys the stream where it does not. */
+  close(code = 1000): void {
+    this.ws.close(code);
+    setTimeout(() => this.cut(), CLOSING).unref();
+  }
+
+  cut(): void {
+    this.ws.terminate();
+  }
+}

@@ -1,0 +1,32 @@
+/** The options of how messages travel: from which pages, by which ways, through how many proxies. */
+import { z } from 'zod';
+import { declared, offByDefault, whole } from './declaration.js';
+
+/** A path, a password or a wildcard would be dropped or never match: better refused than not what was meant. */
+const isOrigin = (text: string): boolean => /^https?:\/\/[^/\\?#@*\s]+$/i.test(text) && URL.canParse(text);
+
+const ORIGIN = 'scheme://host[:port] of http or https, without a path';
+
+export const origins = z
+  .union([z.literal('*'), z.array(z.string().refine(isOrigin).register(declared, { doc: '', type: ORIGIN }))])
+  .register(declared, {
+    doc: 'Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.',
+    type: `a list of ${ORIGIN}, or '*' for any`,
+    default: 'none where NODE_ENV is production, any otherwise',
+  });
+
+export const jsonp = offByDefault(
+  'JSON-P and callback-polling, for browsers without CORS: GET requests without an Origin, which any page can send.',
+);
+
+export const compression = offByDefault(
+  'permessage-deflate on WebSockets; costs memory for each socket and CPU for each message to each, as a compressed frame is not shared.',
+);
+
+export const trustProxy = whole(
+  'proxies',
+  0,
+  10,
+  0,
+  "How many stand in front of the server: the client's address is that entry of X-Forwarded-For, counted from its end, and with 0 the connection's own. With too few all clients count as one address, with too many a client can choose its own.",
+);
