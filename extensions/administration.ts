@@ -45,6 +45,7 @@ export function administration(bayeux: Bayeux, presence: Presence, store: Orders
     },
     extension: extension({
       name: 'administration',
+      broadcastSafe: true,
       outgoing(message) {
         const awayFor = message.clientId === undefined ? undefined : leaving.get(message.clientId);
         if (message.channel === '/meta/connect' && awayFor !== undefined) {

@@ -78,6 +78,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
 
   return extension({
     name: 'rate-limit',
+    broadcastSafe: true,
     incoming,
     outgoing(message, request) {
       const { channel, clientId, successful } = message;

@@ -74,7 +74,7 @@ export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger
   const ours = extensionsFor(config, { bayeux, presence, store, counters });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
-  bayeux.use([...listed, admin.extension, view.extension]);
+  bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
   store.onAnnouncement((announcement) => view.announced(announcement));
   bayeux.on('disconnect', (clientId) => {
     bayeux.queues

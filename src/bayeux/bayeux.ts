@@ -10,6 +10,7 @@ import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
 import { rebuildPublish } from './publish.js';
 import { ClientQueues } from './queues.js';
+import type { Stream } from './streams.js';
 import { type TransportOptions, Transports } from './transports.js';
 
 /** What an engine of ours offers beyond Faye's contract. */
@@ -21,6 +22,12 @@ export interface EngineExtras {
   readonly description?: string;
   /** Whether it can be asked now. */
   readonly connected?: boolean;
+  /** Sends one message to some clients, encoded once, in order with what else they get. */
+  deliver?(clientIds: readonly string[], message: Message): void;
+  attached?(clientId: string, stream: Stream): void;
+  detached?(clientId: string): void;
+  /** Tells it how to know whether one encoding may go to many. */
+  sharesWhere?(mayShare: () => boolean): void;
 }
 
 export interface BayeuxOptions {
@@ -57,6 +64,10 @@ export class Bayeux {
       adapter: options.adapter,
       internals: this.internals,
       clientExists: (clientId) => this.clientExists(clientId),
+      listener: {
+        attached: (clientId, stream) => this.extras.attached?.(clientId, stream),
+        detached: (clientId) => this.extras.detached?.(clientId),
+      },
       onSlow: options.onSlow,
       log: options.log,
     });
@@ -78,6 +89,7 @@ export class Bayeux {
       passed: (message, request) => this.passed(message, request),
       log,
     });
+    this.extras.sharesWhere?.(() => pipeline.isBroadcastSafe);
     this.undo.push(() => pipeline.close());
   }
 
@@ -125,18 +137,11 @@ export class Bayeux {
     this.internals.engine.publish({ channel, data }, [channel]);
   }
 
-  /**
-   * Sends to one client, through the engine's own queue, so that a poller between two polls gets it with the next.
-   * Faye's engines know no such thing; a subscription of a moment to a channel that nobody else has does it.
-   */
-  async deliver(clientId: string, channel: string, data: unknown): Promise<void> {
-    // A message for a client that is gone would stay in Faye's memory engine for ever.
-    if (!(await this.clientExists(clientId))) return;
-    const { proxy, engine } = this.internals;
-    const own = `/meta/client/${clientId}`;
-    proxy.subscribe(clientId, own);
-    engine.publish({ channel, data }, [own]);
-    proxy.unsubscribe(clientId, own);
+  /** Sends to some clients, through the engine's own queue, so that a poller between two polls gets it with the next. */
+  async deliver(clientIds: readonly string[], channel: string, data: unknown): Promise<void> {
+    const { extras } = this;
+    if (extras.deliver) extras.deliver(clientIds, { channel, data });
+    else await Promise.all(clientIds.map((clientId) => this.deliverFayesWay(clientId, channel, data)));
   }
 
   /** Calls back with each `/meta/connect` that passed the extensions on this node, before Faye has answered it. */
@@ -181,6 +186,17 @@ export class Bayeux {
 
   private get extras(): EngineExtras {
     return this.internals.engine as EngineExtras;
+  }
+
+  /** Faye's engines know no such thing; a subscription of a moment to a channel that nobody else has does it. */
+  private async deliverFayesWay(clientId: string, channel: string, data: unknown): Promise<void> {
+    // A message for a client that is gone would stay in Faye's memory engine for ever.
+    if (!(await this.clientExists(clientId))) return;
+    const { proxy, engine } = this.internals;
+    const own = `/meta/client/${clientId}`;
+    proxy.subscribe(clientId, own);
+    engine.publish({ channel, data }, [own]);
+    proxy.unsubscribe(clientId, own);
   }
 
   private passed(message: Message, request: Request): void {

@@ -120,11 +120,11 @@ class ResponseStream implements Stream {
 
   send(text: string): void {
     // JSON has no line breaks of its own.
-    this.write(`data: ${text}\n\n`);
+    this.put(`data: ${text}\n\n`);
   }
 
   comment(): void {
-    this.write(':\n\n');
+    this.put(':\n\n');
   }
 
   close(): void {
@@ -132,7 +132,7 @@ class ResponseStream implements Stream {
     this.response.destroy();
   }
 
-  private write(text: string): void {
+  private put(text: string): void {
     if (!this.open) return;
     if (this.response.writableLength > this.unsentBytes) {
       this.onSlow();

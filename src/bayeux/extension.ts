@@ -17,6 +17,11 @@ export type Pass = (message: Message | null) => void;
 export interface Extension {
   readonly name: string;
   incoming?(message: Message, request: Request): void | Promise<void>;
+  /**
+   * Its `outgoing` lets every message of a channel pass as it is, so that one encoding may go to all subscribers: it only
+   * looks at replies. Default: false, and each recipient's copy goes through it.
+   */
+  readonly broadcastSafe?: boolean;
   /** Returns false to keep the message from this client. */
   outgoing?(message: Message, request: Request): boolean;
 }

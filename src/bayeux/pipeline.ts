@@ -53,6 +53,15 @@ export class Pipeline {
     this.restore();
   }
 
+  /** Whether no extension wants to see each recipient's copy of a message. */
+  get isBroadcastSafe(): boolean {
+    return this.extensions.every((each) => !each.outgoing || (isOurs(each) && each.broadcastSafe === true));
+  }
+
+  private get extensions(): (Extension | FayeExtension)[] {
+    return [...this.options.extensions, ...(this.options.protocol._extensions ?? [])];
+  }
+
   private incoming(received: unknown, request: Request, pass: Pass): void {
     if (typeof received !== 'object' || received === null || Array.isArray(received)) {
       pass({ channel: REFUSED_CHANNEL, data: null, error: bayeuxError('badMessage') });
@@ -91,7 +100,7 @@ export class Pipeline {
   }
 
   private chain(stage: Stage, first: Message, request: Request, pass: Pass): void {
-    const extensions = [...this.options.extensions, ...(this.options.protocol._extensions ?? [])];
+    const { extensions } = this;
     let index = 0;
     const step = (message: Message | null): void => {
       let current = message;

@@ -15,7 +15,16 @@ import type { EngineProxy, Protocol } from './internals.js';
 export interface Stream {
   readonly open: boolean;
   send(text: string): void;
+  /** Takes a whole WebSocket frame, prebuilt for many; only where the stream can. */
+  write?(frame: Buffer): void;
   close(): void;
+}
+
+/** What an engine wants to know of streams. */
+export interface StreamListener {
+  attached(clientId: string, stream: Stream): void;
+  /** The client's stream has closed, and no other has taken its place. */
+  detached(clientId: string): void;
 }
 
 export class Streams {
@@ -32,6 +41,7 @@ export class Streams {
     private readonly proxy: EngineProxy,
     /** The EventSource that waits for this client, where its connect says that it wants one. */
     private readonly eventSource: (message: Message) => Stream | undefined,
+    private readonly listener: StreamListener,
   ) {
     const connect = proxy.connect;
     proxy.connect = (clientId, options, callback, context) => {
@@ -61,6 +71,7 @@ export class Streams {
     const clientId = this.clients.get(stream);
     if (clientId === undefined || this.bound.get(clientId) !== stream) return;
     this.bound.delete(clientId);
+    this.listener.detached(clientId);
     this.proxy.flushConnection(clientId);
   }
 
@@ -92,16 +103,19 @@ export class Streams {
     this.bound.delete(clientId);
     before?.close();
     if (stream?.open && request) this.bind(clientId, stream, request);
+    else if (before) this.listener.detached(clientId);
   }
 
   private bind(clientId: string, stream: Stream, request: Request): void {
     const other = this.clientOf(stream);
     if (other !== undefined) {
       this.bound.delete(other);
+      this.listener.detached(other);
       this.protocol.closeSocket(other, false);
     }
     this.bound.set(clientId, stream);
     this.clients.set(stream, clientId);
     this.protocol.openSocket(clientId, stream, request);
+    this.listener.attached(clientId, stream);
   }
 }

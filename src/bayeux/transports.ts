@@ -13,7 +13,7 @@ import type { Internals } from './internals.js';
 import { Origins, type OriginsOptions } from './origins.js';
 import { Polls } from './polls.js';
 import { pathOf } from './request-path.js';
-import { Streams } from './streams.js';
+import { type StreamListener, Streams } from './streams.js';
 import { WebSockets } from './web-sockets.js';
 
 export interface TransportOptions {
@@ -32,6 +32,7 @@ export interface TransportsOptions extends TransportOptions {
   adapter: NodeAdapter;
   internals: Internals;
   clientExists(clientId: string): Promise<boolean>;
+  listener: StreamListener;
   /** A client was disconnected for reading too slowly. */
   onSlow(): void;
   log: Logger;
@@ -60,7 +61,12 @@ export class Transports {
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
     this.polls = new Polls(proxy);
     this.eventSources = new EventSources({ ...options, origins, ping, streams: () => this.streams });
-    this.streams = new Streams(protocol, proxy, (message) => this.eventSources.askedBy(message));
+    this.streams = new Streams(
+      protocol,
+      proxy,
+      (message) => this.eventSources.askedBy(message),
+      options.listener,
+    );
     this.sockets = new WebSockets({ ...options, protocol, streams: this.streams, origins, ping });
     const serveFile = adapter.handle;
     this.http = new HttpTransport({

@@ -69,7 +69,7 @@ export class WebSockets {
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
-    this.server.handleUpgrade(request, socket, head, (ws) => this.accept(ws, request));
+    this.server.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket, request));
   }
 
   /** Sockets that are open. */
@@ -87,9 +87,9 @@ export class WebSockets {
     this.release();
   }
 
-  private accept(ws: WebSocket, request: IncomingMessage): void {
+  private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage): void {
     const { streams, unsentBytes, onSlow } = this.options;
-    const stream = new SocketStream(ws, unsentBytes, onSlow);
+    const stream = new SocketStream(ws, socket, unsentBytes, onSlow);
     this.sockets.set(stream, true);
     streams.opened(request, stream);
     const unbound = setTimeout(() => {
@@ -133,24 +133,24 @@ export class WebSockets {
 }
 
 class SocketStream implements Stream {
+  /** Undefined where frames are compressed, each socket's for itself. */
+  readonly write: ((frame: Buffer) => void) | undefined;
+
   constructor(
     private readonly ws: WebSocket,
+    private readonly socket: Duplex,
     private readonly unsentBytes: number,
     private readonly onSlow: () => void,
-  ) {}
+  ) {
+    if (ws.extensions === '') this.write = (frame) => this.whereItReads(() => socket.write(frame));
+  }
 
   get open(): boolean {
     return this.ws.readyState === this.ws.OPEN;
   }
 
   send(text: string): void {
-    if (!this.open) return;
-    if (this.ws.bufferedAmount > this.unsentBytes) {
-      this.onSlow();
-      this.cut();
-      return;
-    }
-    this.ws.send(text);
+    this.whereItReads(() => this.ws.send(text));
   }
 
   ping(): void {
@@ -165,5 +165,16 @@ class SocketStream implements Stream {
 
   cut(): void {
     this.ws.terminate();
+  }
+
+  /** What is unsent from before counts: a peer that reads has taken it by now. */
+  private whereItReads(send: () => void): void {
+    if (!this.open) return;
+    if (this.socket.writableLength <= this.unsentBytes) {
+      send();
+      return;
+    }
+    this.onSlow();
+    this.cut();
   }
 }

@@ -36,6 +36,8 @@ interface Shown {
 }
 
 export class UserListView {
+  /** Whom a read under way is for. */
+  private readonly greeting = new WeakMap<Promise<Snapshot>, string[]>();
   private readonly published = new Map<string, Shown>();
   /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
   private readonly shown = new Map<string, Map<string, Shown>>();
@@ -67,9 +69,18 @@ export class UserListView {
     outgoing: (message, request) => this.isNews(message, request),
   });
 
+  /** Those who subscribe at the same time share one read, and one encoding where the engine can. */
   private async greet(clientId: string, channel: string): Promise<void> {
-    const snapshot = await this.options.presence.snapshot(channel);
-    await this.options.bayeux.deliver(clientId, userListOf(channel), toUserList(snapshot));
+    const read = this.options.presence.snapshot(channel);
+    const together = this.greeting.get(read);
+    if (together) {
+      together.push(clientId);
+      return;
+    }
+    const clientIds = [clientId];
+    this.greeting.set(read, clientIds);
+    const snapshot = await read;
+    await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot));
   }
 
   private async publish({ channel }: Announcement): Promise<void> {

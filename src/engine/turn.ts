@@ -1,0 +1,91 @@
+/**
+ * All messages of one event-loop turn, and who gets which of them.
+ *
+ * Most clients of a turn get the same messages, so what a client gets is kept as its place in a tree of steps (the
+ * message, and what came before it), and clients at the same place share one encoding: one Bayeux array, one frame.
+ */
+import type { Message } from 'faye';
+import type { Client } from './client.js';
+import { textFrame } from './frame.js';
+
+interface Encoded {
+  message: Message;
+  json: string;
+}
+
+/** A message, after those of the steps before it. */
+export class Step {
+  private readonly next = new Map<Encoded, Step>();
+  private encodedFrame: Buffer | undefined;
+
+  constructor(
+    private readonly before: Step | null,
+    private readonly encoded: Encoded | null,
+  ) {}
+
+  after(encoded: Encoded): Step {
+    const known = this.next.get(encoded);
+    if (known) return known;
+    const step = new Step(this, encoded);
+    this.next.set(encoded, step);
+    return step;
+  }
+
+  /** In the order of publishing. */
+  get messages(): Encoded[] {
+    const messages: Encoded[] = [];
+    for (let step: Step | null = this; step?.encoded; step = step.before) messages.push(step.encoded);
+    return messages.reverse();
+  }
+
+  /** The WebSocket frame of all messages as one Bayeux array, made once. */
+  get frame(): Buffer {
+    this.encodedFrame ??= textFrame(`[${this.messages.map(({ json }) => json).join(',')}]`);
+    return this.encodedFrame;
+  }
+}
+
+export class Turn {
+  private root = new Step(null, null);
+  private touched: Client[] = [];
+  private scheduled: NodeJS.Immediate | undefined;
+
+  /** At the end of the turn `begin` is called once, then `flush` for each client that got something. */
+  constructor(
+    private readonly begin: () => void,
+    private readonly flush: (client: Client, step: Step) => void,
+  ) {}
+
+  add({ clientId: _, ...message }: Message, clients: Iterable<Client>): void {
+    let encoded: Encoded | undefined;
+    // Clients come mostly from the same step: the last move is most often the next one too.
+    let from: Step | null = null;
+    let to: Step | null = null;
+    for (const client of clients) {
+      encoded ??= { message: message as Message, json: JSON.stringify(message) };
+      const here: Step = client.step ?? this.root;
+      if (here !== from || !to) {
+        from = here;
+        to = here.after(encoded);
+      }
+      if (client.step === null) this.touched.push(client);
+      client.step = to;
+    }
+    if (encoded) this.scheduled ??= setImmediate(() => this.end());
+  }
+
+  /** Sends what the turn has gathered. */
+  end(): void {
+    clearImmediate(this.scheduled);
+    this.scheduled = undefined;
+    const clients = this.touched;
+    this.touched = [];
+    this.root = new Step(null, null);
+    this.begin();
+    for (const client of clients) {
+      const { step } = client;
+      client.step = null;
+      if (step) this.flush(client, step);
+    }
+  }
+}
