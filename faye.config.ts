@@ -22,7 +22,7 @@ export default defineConfig({
   // compression: false, //           permessage-deflate on WebSockets; costs memory and CPU for each socket
   // ── More than one process ──────────────────────────────────────────────────────────────────────────────────────────
   // redis: undefined, //             'redis://127.0.0.1:6379', an ioredis instance, or { client, engineUrl }
-  // engine: 'memory', //             'faye-redis' with Redis
+  // engine: 'faye-online', //        or 'faye-memory'; 'faye-redis' with Redis
   // namespace: 'faye', //            first part of every key in Redis
   // ── Who is who, and may do what: one of jwt, verify and trust ──────────────────────────────────────────────────────
   // authentication: {
@@ -46,6 +46,7 @@ export default defineConfig({
   // validMessage: (message, request) => true, // false or a text refuses it
   // ── Presence ───────────────────────────────────────────────────────────────────────────────────────────────────────
   // gc: 5, //                        seconds between two looks for what a crash left behind
+  // grace: 8, //                     seconds that a client has to come back after its socket closed
   // leaveDelay: 3, //                seconds that a page may take to reload without being seen to leave
   // windows: { base: 50, perUser: 0.2, max: 1500 }, // milliseconds that changes of a channel are gathered
   // channelPattern: undefined, //    what room and time channels must match: /^[0-9a-z/]+$/i, as the gem had it
@@ -58,6 +59,8 @@ export default defineConfig({
   //   messageBytes: 65_536, //       bytes of one message, or of an HTTP body
   //   batchLength: 100, //           messages in one array
   //   subscriptions: 100, //         of one client
+  //   waitingMessages: 1000, //      that wait for a polling client; the oldest are dropped
+  //   waitingBytes: 1_048_576,
   //   unsentBytes: 1_048_576, //     bytes that wait for one client; with more it is disconnected
   //   clientsPerAddress: 5000, //    on one node
   // },

@@ -66,6 +66,7 @@ describe('numbers', () => {
     ['timeout', 10, 1, 300, 'a number of seconds'],
     ['ping', 30, 1, 300, 'a number of seconds'],
     ['gc', 5, 1, 3600, 'a number of seconds'],
+    ['grace', 8, 0.5, 300, 'a number of seconds'],
     ['leaveDelay', 3, 0, 60, 'a number of seconds'],
     ['windows.base', 50, 0, 10000, 'a number of milliseconds'],
     ['windows.perUser', 0.2, 0, 100, 'a number of milliseconds'],
@@ -78,6 +79,8 @@ describe('numbers', () => {
     ['limits.messageBytes', 65536, 1024, 16777216, 'a whole number of bytes'],
     ['limits.batchLength', 100, 1, 1000, 'a whole number of messages'],
     ['limits.subscriptions', 100, 1, 10000, 'a whole number of subscriptions'],
+    ['limits.waitingMessages', 1000, 1, 100000, 'a whole number of messages'],
+    ['limits.waitingBytes', 1048576, 1024, 104857600, 'a whole number of bytes'],
     ['limits.unsentBytes', 1048576, 65536, 104857600, 'a whole number of bytes'],
     ['limits.clientsPerAddress', 5000, 1, 1000000, 'a whole number of clients'],
     ['rates.messagesPerClient', 100, 1, 1000000, 'a number a second'],
@@ -374,8 +377,8 @@ describe('Redis and the engine', () => {
   const plain = (options: RedisOptions): unknown => resolve({ redis: client(options) }).redis?.engineUrl;
 
   it('is in memory where none is configured', () => {
-    expect(resolve({})).toMatchObject({ engine: 'memory', redis: null });
-    expect(resolve({ engine: 'memory' })).toMatchObject({ engine: 'memory', redis: null });
+    expect(resolve({})).toMatchObject({ engine: 'faye-online', redis: null });
+    expect(resolve({ engine: 'faye-memory' })).toMatchObject({ engine: 'faye-memory', redis: null });
   });
 
   it.each([['redis://user:pass@127.0.0.1:6380/2'], ['rediss://127.0.0.1']])(
@@ -410,14 +413,14 @@ describe('Redis and the engine', () => {
 
   it('refuses faye-redis without Redis, and memory with it', () => {
     expect(problemsOf({ engine: 'faye-redis' })).toEqual([
-      'Option `engine`: expected memory, as no Redis is configured, got "faye-redis": faye-redis needs a Redis URL (option `redis`, or REDIS_URL)',
+      'Option `engine`: expected faye-online or faye-memory, as no Redis is configured, got "faye-redis": faye-redis needs a Redis URL (option `redis`, or REDIS_URL)',
     ]);
     const expected =
-      'Option `engine`: expected faye-redis, as Redis is configured, got "memory": presence in Redis needs an engine that all nodes share';
-    expect(problemsOf({ engine: 'memory', redis: 'redis://127.0.0.1' })).toEqual([expected]);
-    expect(problemsOf({ engine: 'memory' }, { REDIS_URL: 'redis://127.0.0.1' })).toEqual([expected]);
+      'Option `engine`: expected faye-redis, as Redis is configured, got "faye-memory": presence in Redis needs an engine that all nodes share';
+    expect(problemsOf({ engine: 'faye-memory', redis: 'redis://127.0.0.1' })).toEqual([expected]);
+    expect(problemsOf({ engine: 'faye-memory' }, { REDIS_URL: 'redis://127.0.0.1' })).toEqual([expected]);
     expect(problemsOf({ engine: 'redis' })).toEqual([
-      'Option `engine`: expected one of memory, faye-redis, got "redis"',
+      'Option `engine`: expected one of faye-online, faye-memory, faye-redis, got "redis"',
     ]);
   });
 

@@ -370,7 +370,7 @@ describe('the package', () => {
       await configure('{ gc: 7 }');
       const config = command('config');
       expect(await config.exitCode(), config.err).toBe(0);
-      expect(JSON.parse(config.out)).toMatchObject({ gc: 7, mount: '/faye', engine: 'memory' });
+      expect(JSON.parse(config.out)).toMatchObject({ gc: 7, mount: '/faye', engine: 'faye-online' });
     });
 
     it.each(['config', 'start'])('%s ends with 1 at an unknown option, and names it', async (name) => {

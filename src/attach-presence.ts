@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { attach } from './attach.js';
 import { hasMemoryEngine } from './bayeux/internals.js';
 import { ConfigError, type PresenceConfig, resolvePresence } from './config/index.js';
+import { Counters } from './counters.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 
@@ -39,6 +40,6 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   }
   const logger = log ?? createLog(config.logLevel, config.production);
   for (const warning of config.warnings) logger.warn(warning);
-  const attached = attach(adapter, config, logger);
+  const attached = attach(adapter, config, new Counters(), logger);
   return { presence: attached.presence, ready: attached.open(), close: () => attached.close() };
 }

@@ -15,7 +15,7 @@ import { Away } from './away.js';
 import { Bayeux } from './bayeux/bayeux.js';
 import type { Extension } from './bayeux/extension.js';
 import type { ResolvedConfig } from './config/index.js';
-import { Counters } from './counters.js';
+import type { Counters } from './counters.js';
 import { Announcer } from './presence/announcer.js';
 import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
@@ -28,7 +28,6 @@ export interface Attached {
   readonly bayeux: Bayeux;
   readonly presence: Presence;
   readonly store: Store;
-  readonly counters: Counters;
   readonly administration: Administration;
   /** Resolves once the store can be asked. */
   open(): Promise<void>;
@@ -40,9 +39,13 @@ const SECOND = 1_000;
 /** A client that lives connects more often than this, by far; one that was forgotten is asked for again. */
 const FORGET_AFTER = 1_800 * SECOND;
 
-export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger): Attached {
+export function attach(
+  adapter: NodeAdapter,
+  config: ResolvedConfig,
+  counters: Counters,
+  log: Logger,
+): Attached {
   const node = randomUUID();
-  const counters = new Counters();
   const bayeux = new Bayeux({
     adapter,
     relay: config.relay,
@@ -90,7 +93,6 @@ export function attach(adapter: NodeAdapter, config: ResolvedConfig, log: Logger
     bayeux,
     presence,
     store,
-    counters,
     administration: admin,
     async open() {
       await store.open();

@@ -3,13 +3,15 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
-import faye, { type NodeAdapter } from 'faye';
+import faye, { type EngineType, type NodeAdapter } from 'faye';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import type { Whom } from '../extensions/administration.js';
 import { type Attached, attach } from './attach.js';
 import { type Config, type ResolvedConfig, resolveConfig } from './config/index.js';
+import { Counters } from './counters.js';
 import { fayeRedis } from './engine/faye-redis.js';
+import { onlineEngine } from './engine/online-engine.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
 import { pages } from './http/pages.js';
@@ -38,13 +40,14 @@ export class FayeOnlineServer {
   readonly http: Server;
   private readonly attached: Attached;
   private readonly connections: Connections;
+  private readonly tally = new Counters();
   private readonly log: Logger;
   private listening: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly config: ResolvedConfig) {
     this.log = createLog(config.logLevel, config.production);
-    this.bayeux = adapterFor(config, this.log);
-    this.attached = attach(this.bayeux, config, this.log);
+    this.bayeux = adapterFor(config, this.tally, this.log);
+    this.attached = attach(this.bayeux, config, this.tally, this.log);
     this.presence = this.attached.presence;
     this.app = this.routes();
     this.http = createHttpServer(this.app);
@@ -93,7 +96,7 @@ export class FayeOnlineServer {
 
   /** What was refused and who was cut off since the start, by name. */
   get counters(): Record<string, number> {
-    return this.attached.counters.all();
+    return this.tally.all();
   }
 
   get url(): string {
@@ -153,9 +156,20 @@ const SIGN_IN = {
   verify: 'a function of the config',
 };
 
-function adapterFor(config: ResolvedConfig, log: Logger): NodeAdapter {
-  const { mount, timeout, ping, redis, namespace, gc } = config;
-  const url = redis?.engineUrl;
-  const engine = url ? { engine: { type: fayeRedis({ url, namespace, gc, log }) } } : {};
-  return new faye.NodeAdapter({ mount, timeout, ping, ...engine });
+function adapterFor(config: ResolvedConfig, counters: Counters, log: Logger): NodeAdapter {
+  const { mount, timeout, ping } = config;
+  const type = engineFor(config, counters, log);
+  return new faye.NodeAdapter({ mount, timeout, ping, ...(type && { engine: { type } }) });
+}
+
+/** Undefined for Faye's own, which is what an adapter has that was told none. */
+function engineFor(config: ResolvedConfig, counters: Counters, log: Logger): EngineType | undefined {
+  const { engine, redis, namespace, gc, grace, limits } = config;
+  if (redis?.engineUrl) return fayeRedis({ url: redis.engineUrl, namespace, gc, log });
+  if (engine === 'faye-memory') return undefined;
+  return onlineEngine({
+    grace: grace * 1_000,
+    waiting: { messages: limits.waitingMessages, bytes: limits.waitingBytes },
+    onDrop: () => counters.count('dropped: waiting messages'),
+  });
 }

@@ -44,7 +44,7 @@ describe('health', () => {
     expect(JSON.parse((await get(`${url}/healthz`)).text)).toEqual({
       status: 'ok',
       store: 'memory',
-      engine: "Faye's memory engine",
+      engine: 'faye-online',
     });
     expect((await get(`${url}/readyz`)).status).toBe(200);
   });

@@ -21,8 +21,8 @@ export function resolveRedis(found: Found): ResolvedRedis | null {
 
 function enginesProblem(engine: EngineName | undefined, hasRedis: boolean): string | undefined {
   if (engine === 'faye-redis' && !hasRedis)
-    return `${wrong('Option `engine`', 'memory, as no Redis is configured', shown(engine))}: faye-redis needs a Redis URL (option \`redis\`, or REDIS_URL)`;
-  if (engine === 'memory' && hasRedis)
+    return `${wrong('Option `engine`', 'faye-online or faye-memory, as no Redis is configured', shown(engine))}: faye-redis needs a Redis URL (option \`redis\`, or REDIS_URL)`;
+  if (engine !== undefined && engine !== 'faye-redis' && hasRedis)
     return `${wrong('Option `engine`', 'faye-redis, as Redis is configured', shown(engine))}: presence in Redis needs an engine that all nodes share`;
   return undefined;
 }

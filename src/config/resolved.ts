@@ -29,6 +29,8 @@ export interface ResolvedConfig {
   redis: ResolvedRedis | null;
   namespace: string;
   gc: number;
+  /** Seconds. */
+  grace: number;
   leaveDelay: number;
   windows: Required<WindowsConfig>;
   limits: Required<LimitsConfig>;

@@ -55,8 +55,8 @@ export interface Config {
    */
   trustProxy?: number;
   /**
-   * What carries messages between clients: one process alone, or all nodes through Redis. One of memory, faye-redis.
-   * Default: faye-redis where Redis is configured, memory otherwise.
+   * What carries messages between clients: one process alone by ours or by Faye's own, or all nodes through Redis. One of
+   * faye-online, faye-memory, faye-redis. Default: faye-redis where Redis is configured, faye-online otherwise.
    */
   engine?: EngineName;
   /**
@@ -70,6 +70,11 @@ export interface Config {
   namespace?: string;
   /** How often the reaper looks for what a crash left behind. A number of seconds from 1 to 3600. Default: 5. */
   gc?: number;
+  /**
+   * How long a client has to come back after its WebSocket has closed, with the engine faye-online; npm's client takes
+   * 5. A number of seconds from 0.5 to 300. Default: 8.
+   */
+  grace?: number;
   /**
    * How long after before_leave a client without a connection is ended; a reload within it does not show. A number of
    * seconds from 0 to 60. Default: 3.
@@ -154,6 +159,12 @@ export interface LimitsConfig {
   batchLength?: number;
   /** Most subscriptions of one client. A whole number of subscriptions from 1 to 10000. Default: 100. */
   subscriptions?: number;
+  /** Most messages that wait for a polling client, with the engine faye-online; the oldest are dropped. A whole number
+   * of messages from 1 to 100000. Default: 1000. */
+  waitingMessages?: number;
+  /** Most bytes that wait for a polling client, with the engine faye-online. A whole number of bytes from 1024 to
+   * 104857600. Default: 1048576. */
+  waitingBytes?: number;
   /** Most that may wait to be sent to one client; with more it is disconnected. A whole number of bytes from 65536
    * to 104857600. Default: 1048576. */
   unsentBytes?: number;
@@ -241,7 +252,7 @@ export type ValidMessage = (
   request: Request,
 ) => boolean | string | Promise<boolean | string>;
 
-export const ENGINES = ['memory', 'faye-redis'] as const;
+export const ENGINES = ['faye-online', 'faye-memory', 'faye-redis'] as const;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type EngineName = (typeof ENGINES)[number];
 export type LogLevel = (typeof LOG_LEVELS)[number];

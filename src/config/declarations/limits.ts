@@ -17,6 +17,20 @@ export const limits = group(
     messageBytes: whole('bytes', 1024, 16777216, 65536, 'Largest message of a WebSocket, or HTTP body.'),
     batchLength: whole('messages', 1, 1000, 100, 'Most messages in one array.'),
     subscriptions: whole('subscriptions', 1, 10000, 100, 'Most subscriptions of one client.'),
+    waitingMessages: whole(
+      'messages',
+      1,
+      100000,
+      1000,
+      'Most messages that wait for a polling client, with the engine faye-online; the oldest are dropped.',
+    ),
+    waitingBytes: whole(
+      'bytes',
+      1024,
+      104857600,
+      1048576,
+      'Most bytes that wait for a polling client, with the engine faye-online.',
+    ),
     unsentBytes: whole(
       'bytes',
       65536,

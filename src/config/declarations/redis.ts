@@ -24,9 +24,9 @@ const isClientOrFactory: Judge<RedisClient | (() => RedisClient)> = (value) =>
   isClient(value) || isFactory(value);
 
 export const engine = z.enum(ENGINES).register(declared, {
-  doc: 'What carries messages between clients: one process alone, or all nodes through Redis.',
-  type: 'one of memory, faye-redis',
-  default: 'faye-redis where Redis is configured, memory otherwise',
+  doc: "What carries messages between clients: one process alone by ours or by Faye's own, or all nodes through Redis.",
+  type: 'one of faye-online, faye-memory, faye-redis',
+  default: 'faye-redis where Redis is configured, faye-online otherwise',
 });
 
 /** Of the object form: url alone, or client with or without engineUrl. */

@@ -38,6 +38,13 @@ export const schema = z.strictObject({
     })
     .default('faye'),
   gc: ranged('a number of seconds', 1, 3600, 5, 'How often the reaper looks for what a crash left behind.'),
+  grace: ranged(
+    'a number of seconds',
+    0.5,
+    300,
+    8,
+    "How long a client has to come back after its WebSocket has closed, with the engine faye-online; npm's client takes 5.",
+  ),
   leaveDelay: ranged(
     'a number of seconds',
     0,
