@@ -14,6 +14,8 @@ type Answer = boolean | Promise<boolean>;
 
 export interface AuthorizeOptions {
   presence: Presence;
+  /** Ends a client for the engine, with its subscriptions and its presence. */
+  endClient(clientId: string): void;
   /** Whether those who are not signed in count as if they were: where the browser is trusted, it could say anything. */
   trusting: boolean;
   /** Allows a room beside those of `identity.channels`. Without it an identity without `channels` may enter any. */
@@ -40,12 +42,16 @@ export function authorize(options: AuthorizeOptions): Extension {
     const identity = identityOf(message);
     const rooms = roomsOf(message);
     if (!identity || !rooms || presence.isIn(message.clientId ?? '', rooms)) return;
-    return enterAll(identity, rooms);
+    return enterAll(identity, rooms, message.clientId ?? '');
   }
 
-  async function enterAll(identity: Identity, rooms: string[]): Promise<void> {
+  async function enterAll(identity: Identity, rooms: string[], clientId: string): Promise<void> {
     for (const room of rooms) {
-      if (!(await mayBeIn(identity, room))) throw refuse('roomForbidden', room);
+      if (await mayBeIn(identity, room)) continue;
+      // Its last proof allowed what this one does not: it must not stay where it was, nor hear what it heard.
+      // After the answer, which would else be that there is no such client.
+      if (presence.isSomewhere(clientId)) setImmediate(() => options.endClient(clientId));
+      throw refuse('roomForbidden', room);
     }
   }
 

@@ -2,6 +2,7 @@
 export { type Extension, extension } from '../src/bayeux/extension.js';
 export { type AuthenticateOptions, authenticate } from './authenticate.js';
 export { type AuthorizeOptions, authorize } from './authorize.js';
+export { available } from './available.js';
 export { BEFORE_LEAVE, beforeLeave } from './before-leave.js';
 export { presence } from './presence.js';
 export { type ValidMessage, validMessage } from './valid-message.js';

@@ -13,7 +13,7 @@ import {
 } from 'rate-limiter-flexible';
 import { addressOf } from '../src/bayeux/address.js';
 import type { Bayeux } from '../src/bayeux/bayeux.js';
-import { refuse, refuseFor } from '../src/bayeux/errors.js';
+import { type Refused, refuse, refuseFor } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
 import type { Counters } from '../src/counters.js';
 import type { Commands } from '../src/redis/scripts.js';
@@ -54,9 +54,21 @@ export function rateLimit(options: RateLimitOptions): Extension {
 
   async function handshake(address: string): Promise<void> {
     await consume(handshakes, address, 'handshakes of one address');
-    if (clients.of(address) < options.clientsPerAddress) return;
+    if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients();
+  }
+
+  /** Handshakes of one moment all pass `handshake` before any of them has its client: those beyond the limit lose it. */
+  function admit(reply: Message, clientId: string, address: string): void {
+    clients.add(clientId, address);
+    if (clients.of(address) <= options.clientsPerAddress) return;
+    bayeux.end(clientId);
+    delete reply.clientId;
+    Object.assign(reply, { successful: false, error: tooManyClients().refusal });
+  }
+
+  function tooManyClients(): Refused {
     counters.count('refused: clients of one address');
-    throw refuseFor(SECONDS * 1_000);
+    return refuseFor(SECONDS * 1_000);
   }
 
   function checkSubscriptions({ clientId = '', subscription = [] }: Message): void {
@@ -83,7 +95,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
     outgoing(message, request) {
       const { channel, clientId, successful } = message;
       if (channel === '/meta/handshake' && successful && clientId !== undefined && request !== null)
-        clients.add(clientId, addressOf(request, trustProxy));
+        admit(message, clientId, addressOf(request, trustProxy));
       return true;
     },
   });

@@ -21,6 +21,8 @@ const CLIENT_ID_LENGTH = 128;
 const ID_LENGTH = 64;
 const SUBSCRIPTIONS = 100;
 const TOKEN_LENGTH = 8192;
+/** Levels of objects and arrays in a field. Thousands overflow the stack of whoever copies or writes them. */
+const DEPTH = 100;
 /** A channel that nobody has, for the answer to a message whose own can't be repeated. */
 const NOWHERE = '/invalid';
 const HANDSHAKE = { version: '1.0', supportedConnectionTypes: ['long-polling'] };
@@ -42,6 +44,7 @@ export function validate(options: ValidateOptions): Extension {
 
 function problemOf(message: Message, options: ValidateOptions): string | undefined {
   return (
+    depthProblem(message) ??
     channelProblem(message.channel, 'channel', options.channelLength, isChannelName) ??
     textProblem(message.clientId, 'clientId', CLIENT_ID_LENGTH) ??
     textProblem(message.id, 'id', ID_LENGTH) ??
@@ -57,6 +60,7 @@ function problemOf(message: Message, options: ValidateOptions): string | undefin
 
 function makeAnswerable(message: Message, options: ValidateOptions): void {
   const { channelLength } = options;
+  for (const field of deepFields(message)) delete message[field];
   if (channelProblem(message.channel, 'channel', channelLength, isChannelName)) message.channel = NOWHERE;
   if (textProblem(message.clientId, 'clientId', CLIENT_ID_LENGTH)) delete message.clientId;
   if (textProblem(message.id, 'id', ID_LENGTH)) delete message.id;
@@ -66,6 +70,19 @@ function makeAnswerable(message: Message, options: ValidateOptions): void {
   if (subscriptionProblem(message, options)) message.subscription = [];
   if (handshakeProblem(message)) Object.assign(message, HANDSHAKE);
   delete message.advice;
+}
+
+function depthProblem(message: Message): string | undefined {
+  const [field] = deepFields(message);
+  return field === undefined ? undefined : bayeuxError('tooDeep', field);
+}
+
+const deepFields = (message: Message): string[] =>
+  Object.keys(message).filter((field) => isDeeper(message[field], DEPTH));
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 function channelProblem(

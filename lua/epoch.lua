@@ -9,7 +9,6 @@
 
 local known = redis.call('HMGET', KEYS[1], 'id', 'run_id')
 if known[1] and known[2] == ARGV[1] then return known[1] end
-local id = known[1]
-if not id or known[2] then id = ARGV[2] end
-redis.call('HSET', KEYS[1], 'id', id, 'run_id', ARGV[1])
-return id
+-- An epoch without a run id was begun by an enter after everything was lost; which Redis that was is not known.
+redis.call('HSET', KEYS[1], 'id', ARGV[2], 'run_id', ARGV[1])
+return ARGV[2]

@@ -22,10 +22,16 @@ if #rest > 0 then
 end
 
 local user = redis.call('HGET', KEYS[2], ARGV[2])
+local entered = redis.call('ZSCORE', KEYS[3], ARGV[2])
 redis.call('HDEL', KEYS[1], ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[3], ARGV[2])
-redis.call('RPUSH', KEYS[4], 'l' .. user)
+-- Not ours, or half lost: nobody was told of it, so there is nothing to take back.
+if not user or not entered then return {0, -1} end
+redis.call(
+  'RPUSH', KEYS[4],
+  'l' .. string.format('%016.0f', entered) .. string.format('%04d', #ARGV[2]) .. ARGV[2] .. user
+)
 
 local time = redis.call('TIME')
 local users = redis.call('HLEN', KEYS[2])

@@ -1,18 +1,66 @@
--- Reads a channel: its version and its users, oldest first.
+-- Reads a channel as it was last announced: its version and its users then, oldest first. Changes that are still pending
+-- are undone, so that one version is one list, whoever reads it, and a join and a leave that cancel out show to nobody.
 --
 -- Atomic because the version must be that of the users read with it.
 --
--- KEYS  1 users<channel>   2 order<channel>   3 state<channel>   4 epoch
+-- KEYS  1 users<channel>   2 order<channel>   3 state<channel>   4 epoch   5 pending<channel>
 -- ARGV  1 users to return at most
 -- returns {epoch, version, number of users, {user JSON, ...}}
 
+local limit = tonumber(ARGV[1])
 local epoch = redis.call('HMGET', KEYS[4], 'id', 'floor')
 local version = redis.call('HGET', KEYS[3], 'version') or epoch[2] or 0
-local uids = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1)
-local users = {}
--- In steps: Lua's unpack has a limit of some thousand values.
-for first = 1, #uids, 1000 do
-  local part = redis.call('HMGET', KEYS[1], unpack(uids, first, math.min(first + 999, #uids)))
-  for _, user in ipairs(part) do users[#users + 1] = user end
+local count = redis.call('HLEN', KEYS[1])
+
+-- The first pending change of a user says whether it was there: one that joins was not, one that leaves was.
+local first = {}
+local undone = {}
+local pending = redis.call('LRANGE', KEYS[5], 0, -1)
+for _, change in ipairs(pending) do
+  local length = tonumber(string.sub(change, 18, 21))
+  local uid = string.sub(change, 22, 21 + length)
+  if not first[uid] then
+    local was = string.sub(change, 1, 1) == 'l'
+    first[uid] = true
+    if was then
+      undone[#undone + 1] = {score = string.sub(change, 2, 17), user = string.sub(change, 22 + length)}
+    end
+    local is = redis.call('HEXISTS', KEYS[1], uid) == 1
+    if was and not is then count = count + 1 end
+    if is and not was then count = count - 1 end
+  end
 end
-return {epoch[1] or '', tonumber(version), redis.call('HLEN', KEYS[1]), users}
+table.sort(undone, function(a, b) return a.score < b.score end)
+
+local users = {}
+local uids = {}
+local members = redis.call('ZRANGE', KEYS[2], 0, limit + #pending - 1, 'WITHSCORES')
+local next = 1
+for i = 1, #members, 2 do
+  if #users >= limit then break end
+  local uid = members[i]
+  if not first[uid] then
+    -- Scores have 16 digits, and compare as text once they are written out.
+    local score = string.format('%016.0f', members[i + 1])
+    while undone[next] and undone[next].score < score and #users < limit do
+      users[#users + 1] = undone[next].user
+      next = next + 1
+    end
+    if #users < limit then
+      users[#users + 1] = false
+      uids[#uids + 1] = {place = #users, uid = uid}
+    end
+  end
+end
+while undone[next] and #users < limit do
+  users[#users + 1] = undone[next].user
+  next = next + 1
+end
+-- In steps: Lua's unpack has a limit of some thousand values.
+for start = 1, #uids, 1000 do
+  local part = {}
+  for i = start, math.min(start + 999, #uids) do part[#part + 1] = uids[i].uid end
+  local found = redis.call('HMGET', KEYS[1], unpack(part))
+  for i, user in ipairs(found) do users[uids[start + i - 1].place] = user end
+end
+return {epoch[1] or '', tonumber(version), count, users}

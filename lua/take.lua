@@ -6,7 +6,7 @@
 -- ARGV  1 claim, a random id   2 how long it holds, ms
 -- returns nil where another claim stands or nothing is known of the channel, else
 --         {epoch, version of the last announcement, number of users, {change, ...}}
---         with a change being 'j' (join) or 'l' (leave) and the user's JSON
+--         with changes as enter wrote them
 
 local state = redis.call('HMGET', KEYS[1], 'version', 'claim', 'claim_until')
 if not state[1] then return nil end

@@ -20,9 +20,10 @@ export default defineConfig({
 });
 \`\`\`
 
-A flag (\`--port\`, \`--host\`) goes before the environment, and the environment before the file. An option or variable
-that is wrong or unknown stops the start; the message names each of them, what was expected and what came.
-\`faye-online config\` shows what is in force, without its secrets.
+A flag (\`--port\`, \`--host\`) goes before the environment, and the environment before the file. An option that is wrong
+or unknown and a variable that is wrong stop the start; the message names each of them, what was expected and what came.
+An unknown variable that begins with FAYE_ONLINE_ is warned of. \`faye-online config\` shows what is in force, without its
+secrets.
 `;
 
 const AUTHENTICATION = `## Which proof counts
@@ -40,13 +41,15 @@ A secret goes with HS256, HS384 and HS512, a public key or key set with the othe
 
 ## Redis and the engine
 
-With Redis the engine is faye-redis, without it Faye's own in memory; one without the other is an error. faye-redis
-connects by URL alone, so that a Cluster, Sentinels, a socket file, TLS with certificates of its own, or a function that
-returns a client take an \`engineUrl\` for it:
+With Redis the engine is faye-redis, without it faye-online's own in memory; one without the other is an error. faye-redis
+connects by URL alone, so that Sentinels, a socket file, TLS with certificates of its own, or a function that returns a
+client take an \`engineUrl\` for it:
 
 \`\`\`ts
-redis: { client: () => new Cluster(nodes), engineUrl: 'redis://127.0.0.1:6379' },
+redis: { client: () => new Redis({ sentinels, name: 'main' }), engineUrl: 'redis://127.0.0.1:6379' },
 \`\`\`
+
+A Redis Cluster is refused: neither the engine nor presence can use one yet.
 `;
 
 /** The whole of docs/configuration.md. */

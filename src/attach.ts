@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { type Administration, administration } from '../extensions/administration.js';
 import { authenticate } from '../extensions/authenticate.js';
 import { authorize } from '../extensions/authorize.js';
+import { available } from '../extensions/available.js';
 import { beforeLeave } from '../extensions/before-leave.js';
 import { presence as enterAtConnect } from '../extensions/presence.js';
 import { rateLimit } from '../extensions/rate-limit.js';
@@ -36,8 +37,10 @@ export interface Attached {
 }
 
 const SECOND = 1_000;
-/** A client that lives connects more often than this, by far; one that was forgotten is asked for again. */
-const FORGET_AFTER = 1_800 * SECOND;
+/** What a node remembers of a silent client goes after so many times the timeout; it is asked for again if need be. */
+const FORGET_AFTER = 3;
+/** Seconds that it is remembered in any case. */
+const REMEMBER = 60;
 
 export function attach(
   adapter: NodeAdapter,
@@ -56,7 +59,7 @@ export function attach(
   });
   const store = storeFor(config, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
-  const announcer = new Announcer({ store, node, log });
+  const announcer = new Announcer({ store, node, announced: (said) => view.announced(said), log });
   const { userListLimit } = config.limits;
   const presence = new Presence({ store, announcer, clientExists, listLimit: userListLimit, log });
   const reaper = new Reaper({
@@ -68,17 +71,23 @@ export function attach(
     expiryGrace: config.expiryGrace,
     node,
     every: config.gc * SECOND,
-    forgetAfter: FORGET_AFTER,
+    forgetAfter: Math.max(FORGET_AFTER * config.timeout, REMEMBER) * SECOND,
     log,
   });
-  const view = new UserListView({ bayeux, presence, node, log });
+  const view = new UserListView({ bayeux, presence, log });
 
   const admin = administration(bayeux, presence, store);
   const ours = extensionsFor(config, { bayeux, presence, store, counters });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
-  store.onAnnouncement((announcement) => view.announced(announcement));
+  store.onAnnouncement((announcement) => view.heard(announcement));
+  store.onMoved((clientId) => presence.doubtChannels(clientId));
+  store.onEpoch(() => {
+    presence.doubtChannels();
+    view.refresh();
+  });
+  bayeux.onBack(() => view.refresh());
   bayeux.on('disconnect', (clientId) => {
     bayeux.queues
       .runAsync(clientId, () => presence.end(clientId))
@@ -102,6 +111,7 @@ export function attach(
     async close() {
       await reaper.close();
       await announcer.close();
+      await view.idle();
       bayeux.close();
       await store.close();
     },
@@ -130,6 +140,7 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
   const redis = store instanceof RedisStore ? { commands: store.commands, namespace } : undefined;
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
+    available(bayeux),
     rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters }),
     ...(config.validMessage ? [validMessage(config.validMessage)] : []),
     authenticate({
@@ -139,7 +150,14 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
       bannedFor: (uid) => store.bannedFor(uid),
       serverToken,
     }),
-    authorize({ presence, trusting: proof.trusting, mayEnter, maySubscribe, mayPublish }),
+    authorize({
+      presence,
+      endClient: (clientId) => bayeux.end(clientId),
+      trusting: proof.trusting,
+      mayEnter,
+      maySubscribe,
+      mayPublish,
+    }),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
     enterAtConnect(presence),
   ];

@@ -125,6 +125,13 @@ function named(key: string, value: unknown): unknown {
 
 const nameOf = ({ name }: { name?: unknown }): string => `[extension ${name ?? 'without a name'}]`;
 
+/** Commander would hand the word to `start`, the default, which then has too many. */
+function refuseUnknownCommand(word = ''): void {
+  const known = program.commands.map((command) => command.name());
+  if (word === '' || word.startsWith('-') || [...known, 'help'].includes(word)) return;
+  program.error(`error: unknown command '${word}', expected one of ${known.join(', ')}`);
+}
+
 /** Its own package.json is above src/ here, and above dist/src/ where it is built. */
 function packageVersion(): string {
   for (const up of ['../package.json', '../../package.json']) {
@@ -145,4 +152,5 @@ const program = new Command('faye-online')
 withFlags(program, 'start', 'start the server', true).action(start);
 withFlags(program, 'config', 'show the configuration as it is in force, without secrets').action(showConfig);
 
+refuseUnknownCommand(process.argv[2]);
 program.parseAsync().catch(fail);

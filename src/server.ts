@@ -116,9 +116,9 @@ export class FayeOnlineServer {
       `Store     ${store.description}`,
       `Engine    ${bayeux.engine}`,
       `Sign-in   ${SIGN_IN[authentication.way]}`,
-      ...(redis ? [] : ['For more than one process: REDIS_URL=redis://… npm start']),
+      ...(redis ? [] : ['For more than one process: set REDIS_URL=redis://…']),
       ...(authentication.way === 'trust'
-        ? ['For real users: FAYE_ONLINE_SECRET=… NODE_ENV=production npm start']
+        ? ['For real users: set FAYE_ONLINE_SECRET=… and NODE_ENV=production']
         : []),
     ];
   }

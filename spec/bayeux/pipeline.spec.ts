@@ -205,7 +205,11 @@ it('replaces the advice of a reply that is refused', async () => {
   const advice = { reconnect: 'handshake' as const };
   const reply = (channel: string, error: string) => outgoing({ channel, successful: false, error, advice });
   expect((await reply('/meta/connect', '403:/a:No'))?.advice).toEqual({ reconnect: 'none' });
-  expect((await reply('/meta/connect', '401:x:Other'))?.advice).toEqual(advice);
+  expect((await reply('/meta/connect', '401:x:Other'))?.advice).toEqual({
+    reconnect: 'handshake',
+    interval: 5000,
+  });
+  expect((await reply('/meta/connect', '401:x:Unknown client'))?.advice).toMatchObject({ interval: 0 });
   expect((await reply('/meta/subscribe', '401::Token expired'))?.advice).toMatchObject({ interval: 5000 });
 });
 

@@ -75,11 +75,8 @@ export class People {
   }
 }
 
-function asExpression(pattern: string): RegExp {
-  const [start = '', end] = pattern.split('*', 1).concat(pattern.slice(pattern.indexOf('*')));
-  if (!pattern.includes('*')) return new RegExp(`^${pattern}$`);
-  return new RegExp(`^${start}${end === '**' ? '.+' : '[^/]+'}$`);
-}
+const asExpression = (pattern: string): RegExp =>
+  new RegExp(`^${pattern.replace(/\*\*?/, (stars) => (stars.length === 2 ? '.+' : '[^/]+'))}$`);
 
 async function tokensOf(people: readonly Person[], startedAt: number): Promise<string[]> {
   const signed = people.flatMap(({ uid, name, grants, endsAfter = 86_400 }) =>

@@ -159,7 +159,7 @@ class Cluster {
   }
 
   async list(channel: string): Promise<string[]> {
-    const snapshot = await this.nodes[1]?.presence.snapshot(channel);
+    const snapshot = await this.nodes[1]?.presence.list(channel);
     return (snapshot?.users ?? []).map(({ uid }) => userKey(uid)).sort();
   }
 

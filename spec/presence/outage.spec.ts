@@ -53,7 +53,7 @@ beforeEach(async () => {
   await presence.bind('c1', ann);
 });
 
-const there = async (channel = '/a') => (await store.snapshot(channel, 10)).count;
+const there = async (channel = '/a') => (await store.members(channel, 10)).count;
 
 it.each([
   ['intend', false],

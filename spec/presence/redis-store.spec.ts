@@ -46,6 +46,39 @@ describe('RedisStore', () => {
     await store.close();
   });
 
+  it('makes a join of a user of whom the gem has left clientIds', async () => {
+    await redis.flush();
+    await redis.ask((raw) => raw.hset('/faye/uid_to_clientIds/a', '1', '["old"]'));
+    const store = await open();
+    expect(await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1')).toMatchObject({ changed: true });
+    expect(await store.leave('/a', 1, 'c1')).toMatchObject({ changed: true });
+    await store.close();
+  });
+
+  it('leaves where half of a channel was lost', async () => {
+    await redis.flush();
+    const store = await open();
+    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    await redis.ask((raw) => raw.del('/faye/users/a'));
+    expect(await store.leave('/a', 1, 'c1')).toEqual({ changed: false, dueIn: null });
+    expect((await store.members('/a', 10)).count).toBe(0);
+    await store.close();
+  });
+
+  it('tells other nodes, and not itself, that a client has moved', async () => {
+    await redis.flush();
+    const [store, other] = await Promise.all([open(), open()]);
+    const heard: string[] = [];
+    store.onMoved((clientId) => heard.push(`self ${clientId}`));
+    other.onMoved((clientId) => heard.push(clientId));
+    await store.tellMoved('c1');
+    await other.tellMoved('c2');
+    await until(() => heard.length === 2, 'both to be heard');
+    expect(heard.sort()).toEqual(['c1', 'self c2']);
+    await store.close();
+    await other.close();
+  });
+
   it('lets one node at a time hold the reaper, and takes over from one that died', async () => {
     await redis.flush();
     const [store, other] = await Promise.all([open(), open()]);
@@ -106,7 +139,8 @@ describe('RedisStore', () => {
       const snapshot = await store.snapshot('/a', 10);
       return snapshot.epoch !== before.epoch && snapshot;
     }, 'a new epoch');
-    expect(after.users).toEqual([{ uid: 1, uname: 'Ann' }]);
+    expect(after.version).toBe(before.version);
+    expect((await store.members('/a', 10)).users).toEqual([{ uid: 1, uname: 'Ann' }]);
     await store.close();
   });
 

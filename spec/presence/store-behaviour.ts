@@ -29,7 +29,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
   afterEach(() => tested.close());
 
   const uids = async (channel: string, limit = 100) =>
-    (await other.snapshot(channel, limit)).users.map(({ uid }) => uid);
+    (await other.members(channel, limit)).users.map(({ uid }) => uid);
 
   describe('#enter', () => {
     it("makes a join of a user's first client only", async () => {
@@ -69,7 +69,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
     it('keeps what a user is called as it was given', async () => {
       const user = { uid: 9007199254740991, uname: '1e400 [] {} \\ "' };
       await store.enter('/a', user, 'c1');
-      expect((await other.snapshot('/a', 10)).users).toEqual([user]);
+      expect((await other.members('/a', 10)).users).toEqual([user]);
     });
 
     it('loses none of a hundred tabs opened at once on two nodes', async () => {
@@ -105,14 +105,14 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
     });
   });
 
-  describe('#snapshot', () => {
+  describe('#members', () => {
     it('of an unknown channel is empty', async () => {
-      expect(await store.snapshot('/nobody', 10)).toMatchObject({ count: 0, users: [] });
+      expect(await store.members('/nobody', 10)).toEqual({ count: 0, users: [] });
     });
 
     it('counts all where it lists some', async () => {
       for (let uid = 0; uid < 30; uid += 1) await store.enter('/a', { uid, uname: `u${uid}` }, `c${uid}`);
-      const { count, users } = await store.snapshot('/a', 7);
+      const { count, users } = await store.members('/a', 7);
       expect(count).toBe(30);
       expect(users.map(({ uid }) => uid)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     });
@@ -120,7 +120,66 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
     it('reads thousands', async () => {
       const users = Array.from({ length: 2500 }, (_, uid) => ({ uid, uname: 'x'.repeat(50) }));
       await Promise.all(users.map((user) => store.enter('/a', user, `c${user.uid}`)));
-      expect((await store.snapshot('/a', 10_000)).users).toHaveLength(2500);
+      expect((await store.members('/a', 10_000)).users).toHaveLength(2500);
+    });
+  });
+
+  describe('#snapshot', () => {
+    const announceAll = async () => {
+      const taken = await store.take('/a', 'k');
+      if (!taken) throw new Error('nothing to take');
+      const { epoch, version, count, changes } = taken;
+      const said = { channel: '/a', epoch, version: version + 1, count, joins: [], leaves: [], node: 'n' };
+      await store.announce('/a', 'k', changes.length, said);
+    };
+    const listed = async (limit = 10) => {
+      const { count, users } = await other.snapshot('/a', limit);
+      return [count, users.map(({ uid }) => uid)];
+    };
+    const user = (uid: string | number) => ({ uid, uname: 'é😀' });
+
+    it('of an unknown channel is empty', async () => {
+      expect(await store.snapshot('/nobody', 10)).toMatchObject({ count: 0, users: [] });
+    });
+
+    it('is what was announced last, whatever is pending', async () => {
+      for (const uid of ['a', 'ü😀{', 'c', 'd']) await store.enter('/a', user(uid), `c-${uid}`);
+      expect(await listed()).toEqual([0, []]);
+      await announceAll();
+      const all = [4, ['a', 'ü😀{', 'c', 'd']];
+      expect(await listed()).toEqual(all);
+      await store.leave('/a', 'ü😀{', 'c-ü😀{');
+      await store.enter('/a', user('e'), 'c-e');
+      await store.leave('/a', 'a', 'c-a');
+      expect(await listed()).toEqual(all);
+      await store.enter('/a', user('a'), 'c-a2');
+      expect(await listed()).toEqual(all);
+      expect(await listed(2)).toEqual([4, ['a', 'ü😀{']]);
+      await announceAll();
+      expect(await listed()).toEqual([4, ['c', 'd', 'e', 'a']]);
+      expect(await listed(2)).toEqual([4, ['c', 'd']]);
+    });
+
+    it('is the same for everybody at one version, where a join and a leave cancel out too', async () => {
+      await store.enter('/a', user('a'), 'c-a');
+      await announceAll();
+      const before = await other.snapshot('/a', 10);
+      await store.enter('/a', user('b'), 'c-b');
+      expect(await other.snapshot('/a', 10)).toEqual(before);
+      await store.leave('/a', 'b', 'c-b');
+      expect(await other.snapshot('/a', 10)).toEqual(before);
+      const taken = await store.take('/a', 'k');
+      await store.announce('/a', 'k', taken?.changes.length ?? 0, null);
+      expect(await other.snapshot('/a', 10)).toEqual(before);
+    });
+
+    it('of a channel that everybody has left but nobody was told is still what it was', async () => {
+      await store.enter('/a', user('a'), 'c-a');
+      await announceAll();
+      await store.leave('/a', 'a', 'c-a');
+      expect(await listed()).toEqual([1, ['a']]);
+      await announceAll();
+      expect(await listed()).toEqual([0, []]);
     });
   });
 

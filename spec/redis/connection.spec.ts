@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openRedis, type RedisConnections } from '../../src/redis/connection.js';
 import { silent } from '../support/log.js';
@@ -39,4 +39,10 @@ describe('#openRedis', () => {
     expect(await commands.call('CLIENT', 'INFO')).toContain(' db=3 ');
     expect(source.status).toBe('wait');
   });
+});
+
+it('refuses a Redis Cluster, of the user or of a function', () => {
+  const cluster = () => new Cluster([{ port: 1 }], { lazyConnect: true });
+  expect(() => openRedis(cluster(), silent)).toThrow('Redis Cluster is not supported');
+  expect(() => openRedis(cluster, silent)).toThrow('Redis Cluster is not supported');
 });

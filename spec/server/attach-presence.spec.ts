@@ -77,7 +77,7 @@ describe('attachPresence', () => {
       ['join', ROOM, 'ann'],
       ['leave', ROOM, 'ann'],
     ]);
-    expect(await attached.presence.snapshot(ROOM)).toMatchObject({ count: 0, users: [] });
+    expect(await attached.presence.list(ROOM)).toMatchObject({ count: 0, users: [] });
   });
 
   it('gives the adapter back as it was', async () => {
@@ -86,7 +86,7 @@ describe('attachPresence', () => {
     const clientId = await newClientId(endpoint);
     expect(await say(endpoint, connectMessage(clientId, user('ann')))).toMatchObject({ successful: true });
     expect((await say(endpoint, { channel: '/a/user_list', clientId, data: 1 })).successful).toBe(true);
-    expect((await attached.presence.snapshot(ROOM)).count).toBe(0);
+    expect((await attached.presence.list(ROOM)).count).toBe(0);
   });
 
   it('takes an ioredis instance, and leaves it to its owner', async () => {

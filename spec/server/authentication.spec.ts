@@ -43,7 +43,7 @@ const proven = async (claims: Record<string, unknown>, expires?: string | number
 });
 const everywhere = { uid: 7, name: 'Ann', channels: ['/classes/*', '/courses/**'] };
 const uids = async ({ server }: Running, channel = ROOM) =>
-  (await server.presence.snapshot(channel)).users.map(({ uid }) => uid);
+  (await server.presence.list(channel)).users.map(({ uid }) => uid);
 
 describe('jwt', () => {
   let running: Running;
@@ -57,14 +57,14 @@ describe('jwt', () => {
     const auth = { ...(await proven(everywhere)), current_user: { uid: 'eve', uname: 'Eve' } };
     const ann = await join(endpoint, auth);
     await sees(ann, ROOM, [7]);
-    expect((await running.server.presence.snapshot(ROOM)).users).toEqual([{ uid: 7, uname: 'Ann' }]);
+    expect((await running.server.presence.list(ROOM)).users).toEqual([{ uid: 7, uname: 'Ann' }]);
   });
 
   it('takes sub for a missing uid, and the uid for a missing name', async () => {
     const endpoint = await start();
     const ann = await join(endpoint, await proven({ sub: 'u-1', channels: ['/**'] }));
     await sees(ann, ROOM, ['u-1']);
-    expect((await running.server.presence.snapshot(ROOM)).users).toEqual([{ uid: 'u-1', uname: 'u-1' }]);
+    expect((await running.server.presence.list(ROOM)).users).toEqual([{ uid: 'u-1', uname: 'u-1' }]);
   });
 
   it('takes the token from ext.auth as well', async () => {
@@ -172,6 +172,20 @@ describe('jwt', () => {
       [7, ROOM],
     ]);
     expect(await uids(running)).toEqual([7]);
+  });
+
+  it('ends a client whose new token does not allow the room that it is in', async () => {
+    const endpoint = await start();
+    const witness = await join(endpoint, await proven({ ...everywhere, uid: 'witness' }));
+    const clientId = await newClientId(endpoint);
+    await say(
+      endpoint,
+      connectMessage(clientId, await proven({ uid: 7, channels: ['/classes/*', '/courses/**'] })),
+    );
+    await sees(witness, ROOM, ['witness', 7]);
+    const less = await proven({ uid: 7, channels: ['/courses/**'] });
+    expect((await say(endpoint, connectMessage(clientId, less))).error).toMatch(/^403:\/classes/);
+    await sees(witness, ROOM, ['witness']);
   });
 
   it('refuses an array of subscriptions of which one is not allowed, as a whole', async () => {
@@ -282,7 +296,7 @@ describe('trust', () => {
     await plain.client.subscribe('/chat', (data) => heard.push(data));
     await plain.client.publish('/chat', 'hello');
     await until(() => heard.length > 0, 'the message');
-    expect(await server.presence.snapshot(ROOM)).toMatchObject({ count: 0 });
+    expect(await server.presence.list(ROOM)).toMatchObject({ count: 0 });
   });
 
   it('takes __proto__ for a plain uid', async () => {

@@ -91,7 +91,7 @@ describe('the log', () => {
     await ann.client.publish('/faye_online/before_leave', {});
     const clientId = ann.clientId() ?? '';
     await ann.client.disconnect();
-    await until(async () => (await attached.presence.snapshot('/a')).count === 0, 'the leave');
+    await until(async () => (await attached.presence.list('/a')).count === 0, 'the leave');
     await attached.close();
     second.close();
     http.close();

@@ -34,7 +34,7 @@ function knowsWhoIsOnline(open: () => Promise<World>): void {
     return world;
   };
   const uids = async (channel: string) =>
-    (await world.second.server.presence.snapshot(channel)).users.map(({ uid }) => uid);
+    (await world.second.server.presence.list(channel)).users.map(({ uid }) => uid);
 
   for (const transport of ['websocket', 'long-polling'] satisfies Transport[]) {
     describe(`over ${transport}`, () => {
@@ -133,6 +133,38 @@ function knowsWhoIsOnline(open: () => Promise<World>): void {
     poll.abort();
     await held;
     await sees(witness, ROOM, ['witness']);
+  });
+
+  it('moves a client whose connects reach different servers, back and forth', async () => {
+    const { first, second } = await opened();
+    const clientId = await newClientId(first.endpoint);
+    const rooms = ['/rooms/a', '/rooms/b'];
+    for (let move = 0; move < 4; move += 1) {
+      const room = rooms[move % 2] ?? '';
+      const { endpoint } = move % 2 ? second : first;
+      await until(async () => {
+        await say(endpoint, connectMessage(clientId, user('ann', room)));
+        const lists = await Promise.all(rooms.map((each) => uids(each)));
+        return `${lists}` === `${rooms.map((each) => (each === room ? ['ann'] : []))}`;
+      }, `ann to be in ${room} alone`);
+    }
+  });
+
+  it('leaves everybody with the right list where people come and go within a window', async () => {
+    const { first, second } = await opened();
+    const there = await join(first.endpoint, user('there'));
+    await sees(there, ROOM, ['there']);
+    const watchers = [];
+    for (let round = 0; round < 8; round += 1) {
+      const { endpoint } = round % 2 ? first : second;
+      const clientId = await newClientId(endpoint);
+      await say(endpoint, connectMessage(clientId, user(`brief${round}`)));
+      const watcher = connectAs(endpoint, {});
+      await watcher.client.subscribe(`${ROOM}/user_list`, () => {});
+      await say(endpoint, { channel: '/meta/disconnect', clientId });
+      watchers.push(watcher);
+    }
+    for (const watcher of [there, ...watchers]) await sees(watcher, ROOM, ['there']);
   });
 
   it('gives no list to those who subscribe with a wildcard', async () => {
@@ -332,10 +364,7 @@ describe('two servers on one Redis', () => {
       await until(() => carl.list(ROOM)?.length === 3, 'all three');
       await until(() => ann.list(ROOM)?.includes('carl'), 'ann to see carl');
       await Promise.all([ann, bob, carl].map(({ client }) => client.disconnect()));
-      await until(
-        async () => (await first.server.presence.snapshot(ROOM)).count === 0,
-        'the room to be empty',
-      );
+      await until(async () => (await first.server.presence.list(ROOM)).count === 0, 'the room to be empty');
     }
   });
 });

@@ -24,6 +24,8 @@ export interface EngineExtras {
   readonly connected?: boolean;
   /** Sends one message to some clients, encoded once, in order with what else they get. */
   deliver?(clientIds: readonly string[], message: Message): void;
+  /** Calls back when it is back after an outage, once it has looked which of its clients are still there. */
+  onBack?(listener: () => void): void;
   attached?(clientId: string, stream: Stream): void;
   detached?(clientId: string): void;
   /** Tells it how to know whether one encoding may go to many. */
@@ -149,7 +151,30 @@ export class Bayeux {
     this.connecting.push(listener);
   }
 
-  /** What a client has subscribed to on this node. */
+  /** Who of this node has subscribed to what `read` makes of a channel. */
+  subscribersBy<T>(read: (channel: string) => T | undefined): Map<T, string[]> {
+    const subscribers = new Map<T, string[]>();
+    for (const [clientId, channels] of this.subscriptions) {
+      for (const channel of channels) {
+        const key = read(channel);
+        if (key !== undefined) subscribers.set(key, [...(subscribers.get(key) ?? []), clientId]);
+      }
+    }
+    return subscribers;
+  }
+
+  /** Calls back when an engine over the network is back, and has again what this node's clients subscribe to. */
+  onBack(listener: () => void): void {
+    this.extras.onBack?.(() => {
+      for (const [clientId, channels] of this.subscriptions) {
+        // Redis may have come back with older data, without them.
+        for (const channel of channels) this.internals.engine.subscribe?.(clientId, channel);
+      }
+      listener();
+    });
+  }
+
+  /** What a client has subscribed to on this node, or is about to. */
   subscriptionsOf(clientId: string): ReadonlySet<string> {
     return this.subscriptions.get(clientId) ?? NONE;
   }
@@ -205,9 +230,17 @@ export class Bayeux {
       for (const listener of this.connecting) listener(clientId);
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
+    } else if (channel === '/meta/subscribe' && clientId) {
+      this.remember(clientId, [message.subscription ?? []].flat());
     } else if (request) {
       rebuildPublish(message, this.options.relay);
     }
+  }
+
+  /** Before the engine has them: an engine may take its time, and the client's next message is judged meanwhile. */
+  private remember(clientId: string, subscriptions: string[]): void {
+    const known = this.subscriptions.get(clientId) ?? NONE;
+    this.subscriptions.set(clientId, new Set([...known, ...subscriptions]));
   }
 
   /** Messages to the server itself are acknowledged by Faye as published, and go to nobody. */
@@ -239,8 +272,6 @@ export class Bayeux {
   }
 
   private hasSubscribed(clientId: string, channel: string): void {
-    const channels = this.subscriptions.get(clientId) ?? new Set();
-    this.subscriptions.set(clientId, channels.add(channel));
     for (const listener of this.subscribed) listener(clientId, channel);
   }
 }

@@ -48,6 +48,7 @@ const TABLE = {
   channelReserved: { code: 403, text: 'This channel is reserved for the server', advice: never },
   channelInvalid: { code: 405, text: 'Invalid channel', advice: never },
   tooLong: { code: 413, text: 'Too long', advice: never },
+  tooDeep: { code: 413, text: 'Nested too deep', advice: never },
   tooManySubscriptions: { code: 429, text: 'Too many subscriptions', advice: never },
   serverError: { code: 500, text: 'Internal server error', advice: again },
   unavailable: { code: 503, text: 'Presence is away and will be back', advice: again },
@@ -66,13 +67,16 @@ export function refusedBecause(text: string, ...args: unknown[]): string {
   return `403:${args.map(argument).join(',')}:${wireSafe(text, 200)}`;
 }
 
+/** The advice where nothing is known of the refusal. */
+export const UNKNOWN_REFUSAL: Advice = afresh;
+
 const byText = new Map<string, Advice>(
   Object.values(TABLE).map(({ code, text, advice }) => [`${code}:${text}`, advice]),
 );
 
 /**
- * The advice that ends the loop of a client refused with this error, or undefined where the error is Faye's own
- * and its advice stands.
+ * The advice that ends the loop of a client refused with this error, or undefined where the error is Faye's own, or
+ * that of an extension of the operator's.
  */
 export function adviceFor(error: string): Advice | undefined {
   const parts = error.split(':');

@@ -10,7 +10,7 @@ export type Pass = (message: Message | null) => void;
 
 /** Faye's `Engine.Proxy`, which holds the engine and the connections. */
 export interface EngineProxy {
-  readonly _engine: object;
+  readonly _engine: { emptyQueue(clientId: string): void };
   readonly _options: { type?: unknown };
   readonly _connections: Map<string, unknown>;
   connect(
@@ -20,6 +20,7 @@ export interface EngineProxy {
     context?: unknown,
   ): void;
   hasConnection(clientId: string): boolean;
+  ping(clientId: string): void;
   flushConnection(clientId: string, close?: boolean): void;
   clientExists(clientId: string, callback: (exists: boolean) => void, context?: unknown): void;
   destroyClient(clientId: string, callback?: () => void, context?: unknown): void;
@@ -33,6 +34,7 @@ export interface EngineProxy {
 /** What every Faye engine takes: a message and the channel names (not patterns to expand) to look it up by. */
 export interface Publishing {
   publish(message: Message, channels: string[]): void;
+  subscribe?(clientId: string, channel: string): void;
 }
 
 /** Faye's `Server`: the protocol. */

@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
-import { adviceFor, bayeuxError, Refused } from './errors.js';
+import { adviceFor, bayeuxError, Refused, UNKNOWN_REFUSAL } from './errors.js';
 import {
   type Extension,
   type FayeExtension,
@@ -214,10 +214,9 @@ export class Pipeline {
 
 const LATER = Symbol('later');
 
-/** Faye has put its own advice on handshakes and connects; ours replaces it where the refusal is ours. */
+/** Faye has put its own advice on handshakes and connects: to handshake at once, which is a loop. */
 function advise(reply: Message): void {
-  const advice = adviceFor(reply.error ?? '');
-  if (!advice) return;
   const connecting = reply.channel === '/meta/connect' || reply.channel === '/meta/handshake';
-  if (connecting || advice.reconnect === 'handshake') reply.advice = { ...advice };
+  const advice = adviceFor(reply.error ?? '') ?? (connecting ? UNKNOWN_REFUSAL : undefined);
+  if (advice && (connecting || advice.reconnect === 'handshake')) reply.advice = { ...advice };
 }

@@ -14,20 +14,28 @@ export class Polls {
   /** A request whose messages are about to be processed. */
   opened(request: IncomingMessage, response: ServerResponse): void {
     this.responses.set(request, response);
+    // One request may bring the connects of many clients.
+    response.setMaxListeners(0);
   }
 
   /** Called with each connect that passed the extensions. A close counts only for the client's latest poll. */
   connecting(clientId: string, request: IncomingMessage | null): void {
+    const before = this.latest.get(clientId);
+    if (before !== undefined && before !== request) this.supersede(clientId, before);
     const response = request && this.responses.get(request);
-    if (!response || !request) {
-      this.latest.delete(clientId);
-      return;
-    }
+    if (!response || !request) return;
     this.latest.set(clientId, request);
     response.once('close', () => {
       if (this.latest.get(clientId) !== request) return;
       this.latest.delete(clientId);
       if (!response.writableFinished) this.proxy.flushConnection(clientId);
     });
+  }
+
+  /** Faye never answers a poll that another took the place of: thousands could wait on one connection. */
+  private supersede(clientId: string, request: IncomingMessage): void {
+    this.latest.delete(clientId);
+    const response = this.responses.get(request);
+    if (!response?.writableEnded) response?.destroy();
   }
 }

@@ -2,6 +2,7 @@
 /** The browser's side of presence: Faye's own client, which says with every message who it is and where. */
 import type { Client } from 'faye';
 import { farewell } from './farewell.js';
+import { handshakeByPost } from './handshake.js';
 import { Identity } from './identify.js';
 import { CLIENT_DEFAULTS, checkOptions, type FayeLibrary, type OnlineClientOptions } from './options.js';
 import { calmHandshake, printOnce, reportRefusals } from './refusals.js';
@@ -41,6 +42,7 @@ export function initOnlineClient(options: OnlineClientOptions): Client {
   const client = new faye.Client(options.faye_url, { ...CLIENT_DEFAULTS, ...options.client_opts, scheduler });
   // Faye would end the client on `beforeunload`, also where the person then stays.
   client.disable('autodisconnect');
+  handshakeByPost(client);
   client.addExtension(identity.extension());
   client.addExtension(reportRefusals(options.onError ?? printOnce()));
   client.addExtension(calmHandshake());

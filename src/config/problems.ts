@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Declaration, Schema } from './declarations/declaration.js';
 import { childrenOf, declarationOf, EXPECTS_OBJECT, elementOf, expectation } from './declarations/tree.js';
+import { isCluster } from './redis-client.js';
 import { optionRows } from './rows.js';
 import { shown, wrong } from './shown.js';
 import { close } from './spelling.js';
@@ -20,17 +21,18 @@ export function describeIssue(input: Input, issue: Issue, above: Path = []): str
   const path = [...above, ...issue.path];
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => unknownOption(input.schema, path, key));
-  if (issue.code === 'invalid_union') {
+  const value = path.reduce<unknown>(
+    (from, key) => (from as Record<PropertyKey, unknown>)?.[key],
+    input.value,
+  );
+  // The fields of a Cluster are no options.
+  if (issue.code === 'invalid_union' && !isCluster(value)) {
     const within = issue.errors
       .flat()
       .filter((each) => each.path.length > 0 || each.code === 'unrecognized_keys');
     if (within.length > 0) return within.flatMap((each) => describeIssue(input, each, path));
   }
   const declaration = declarationAt(input.schema, path);
-  const value = path.reduce<unknown>(
-    (from, key) => (from as Record<PropertyKey, unknown>)?.[key],
-    input.value,
-  );
   return [
     wrong(`${input.kind} \`${written(path)}\``, expectation(declaration), shown(value, declaration.secret)),
   ];

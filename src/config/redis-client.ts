@@ -1,9 +1,9 @@
 /** An ioredis instance of the user's own, and the URL that can be read from it. */
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { RedisClient } from './types.js';
 
 /** By what it can do: it may be of another copy of ioredis than ours. */
-export const isClient = (value: unknown): value is RedisClient =>
+const isOfIoredis = (value: unknown): value is Redis | Cluster =>
   typeof value === 'object' &&
   value !== null &&
   'defineCommand' in value &&
@@ -12,15 +12,18 @@ export const isClient = (value: unknown): value is RedisClient =>
   typeof value.duplicate === 'function' &&
   'options' in value;
 
-/** Neither Cluster, Sentinel, socket file nor TLS with certificates of its own: what a URL can say. */
-export function isPlain(client: RedisClient): client is Redis {
-  if (client.isCluster) return false;
-  const { sentinels, path, tls } = (client as Redis).options;
+export const isCluster = (value: unknown): value is Cluster => isOfIoredis(value) && value.isCluster;
+
+/** No Cluster: a script's keys would have to be in one slot, and ours are not. */
+export const isClient = (value: unknown): value is RedisClient => isOfIoredis(value) && !value.isCluster;
+
+/** Neither Sentinel, socket file nor TLS with certificates of its own: what a URL can say. */
+export function isPlain({ options: { sentinels, path, tls } }: RedisClient): boolean {
   const plainTls = typeof tls !== 'object' || tls === null || Object.keys(tls).length === 0;
   return !sentinels?.length && !path && plainTls;
 }
 
-export function urlOfClient({ options }: Redis): string {
+export function urlOfClient({ options }: RedisClient): string {
   const { host = 'localhost', port = 6379, db = 0, username, password, tls } = options;
   const user = password ? `${encodeURIComponent(username ?? '')}:${encodeURIComponent(password)}@` : '';
   const name = host.includes(':') ? `[${host}]` : host;

@@ -1,11 +1,9 @@
 /** How Redis and the engine are resolved: one is never without the other. */
-import type { Redis } from 'ioredis';
-import type { RedisSource } from '../redis/connection.js';
 import type { Found } from './found.js';
 import { isClient, isPlain, urlOfClient } from './redis-client.js';
 import type { ResolvedRedis } from './resolved.js';
 import { shown, wrong } from './shown.js';
-import type { EngineName, RedisConfig } from './types.js';
+import type { EngineName, RedisConfig, RedisSource } from './types.js';
 
 export function resolveRedis(found: Found): ResolvedRedis | null {
   const { file, set, refused, problems, warnings } = found;
@@ -49,8 +47,7 @@ function urlOf(source: RedisSource): string | undefined {
 
 function kindOf(source: RedisSource): string {
   if (!isClient(source)) return shown(source, 'url');
-  if (source.isCluster) return 'a Cluster';
-  const { sentinels, path } = (source as Redis).options;
+  const { sentinels, path } = source.options;
   if (sentinels?.length) return 'an ioredis instance with Sentinels';
   return path ? 'an ioredis instance on a socket file' : 'an ioredis instance with TLS settings of its own';
 }

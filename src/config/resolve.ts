@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { resolveProof } from './authentication.js';
 import { check, readable } from './check.js';
-import { environmentSchema } from './declarations/environment.js';
+import { environmentSchema, unknownVariables } from './declarations/environment.js';
 import { schema } from './declarations/schema.js';
 import { ConfigError } from './errors.js';
 import type { Found } from './found.js';
@@ -54,7 +54,7 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
     engineIsOurs: scope.engineIsOurs,
     production: set.NODE_ENV === 'production',
     problems: [...file.problems, ...variables.problems],
-    warnings: [],
+    warnings: unknownVariables(env),
   };
   return together(found, resolveRedis(found), resolveProof(found), resolveOrigins(found));
 }

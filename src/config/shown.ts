@@ -1,6 +1,6 @@
 /** What came, as it is shown: short, and without secrets. */
 import { types } from 'node:util';
-import { isClient } from './redis-client.js';
+import { isClient, isCluster } from './redis-client.js';
 
 export const wrong = (what: string, expected: string, got: string): string =>
   `${what}: expected ${expected}, got ${got}`;
@@ -16,6 +16,7 @@ export function shown(value: unknown, secret?: true | 'url'): string {
   if (typeof value !== 'object' || value === null) return secret ? aKindOf(value) : String(value);
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (types.isRegExp(value)) return String(value);
+  if (isCluster(value)) return 'a Cluster';
   const keys = isClient(value) ? [] : Object.keys(value);
   return keys.length > 0 ? `an object with ${cut(keys.join(', '))}` : 'an object';
 }

@@ -1,10 +1,9 @@
 /** What an operator may write: the docstrings say what declarations/ declares, and a spec compares them. */
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { JSONWebKeySet } from 'jose';
 import type { Verify } from '../authentication/custom.js';
 import type { Extension, FayeExtension, Message, Request } from '../bayeux/extension.js';
 import type { Identity } from '../presence/identity.js';
-import type { RedisSource } from '../redis/connection.js';
 
 /** Identity function: gives `faye.config.ts` its types. Nothing is checked before the server starts. */
 export function defineConfig(config: Config): Config {
@@ -39,8 +38,9 @@ export interface Config {
    */
   origins?: string[] | '*';
   /**
-   * JSON-P and callback-polling, for browsers without CORS: GET requests without an Origin, which any page can send.
-   * True or false. Default: false.
+   * JSON-P and callback-polling: GET requests without an Origin, which any page can send. A stock Faye client on a page
+   * of another origin needs it for its handshake, with the token in the URL; faye-online's client does not. True or
+   * false. Default: false.
    */
   jsonp?: boolean;
   /**
@@ -61,8 +61,8 @@ export interface Config {
   engine?: EngineName;
   /**
    * Redis, for more than one node. faye-redis connects by URL alone: that of an ioredis instance is read from its
-   * options, and a Cluster, Sentinel or factory takes an `engineUrl` beside it. A redis:// or rediss:// URL, an
-   * ioredis instance, a function that returns one, { url } or { client, engineUrl }. Default: none, all is in memory.
+   * options, and Sentinels or a function take an `engineUrl` beside it. A redis:// or rediss:// URL, an ioredis instance
+   * (no Cluster), a function that returns one, { url } or { client, engineUrl }. Default: none, all is in memory.
    */
   redis?: RedisConfig;
   /** First part of every key in Redis; nodes with the same namespace are one server. A text of 1 to 64 of the
@@ -228,13 +228,16 @@ export interface JwtConfig {
   clockTolerance?: number;
 }
 
-export type RedisClient = Redis | Cluster;
+/** No Cluster. */
+export type RedisClient = Redis;
+export type RedisSource = string | RedisClient | (() => RedisClient);
 export type RedisConfig = RedisSource | RedisOptions;
 
 export interface RedisOptions {
   /** The same as `redis` as a text. A redis:// or rediss:// URL. Default: none. */
   url?: string;
-  /** Instead of url: the client of presence. An ioredis instance, or a function that returns one. Default: none. */
+  /** Instead of url: the client of presence. An ioredis instance (no Cluster), or a function that returns one. Default:
+   * none. */
   client?: RedisClient | (() => RedisClient);
   /** Beside client: where faye-redis connects to. A redis:// or rediss:// URL. Default: read from a plain ioredis
    * instance. */

@@ -15,7 +15,8 @@ export class Deadlines {
 
   constructor(
     private readonly over: (client: Client) => void,
-    private readonly now: () => number = Date.now,
+    /** Milliseconds. Not the time of day: when that is set, every client would be over, or none. */
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.next = this.bucketOf(this.now());
     this.timer = setInterval(() => this.tick(), SPAN);
@@ -53,6 +54,8 @@ export class Deadlines {
   }
 
   private check(client: Client): void {
+    // The end of one may have ended another.
+    if (client.bucket !== this.next) return;
     client.bucket = 0;
     if (client.deadline <= this.now()) this.over(client);
     else this.put(client, this.bucketOf(client.deadline));

@@ -14,7 +14,7 @@ import type { EngineType, Message } from 'faye';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
 import type { EngineExtras } from '../bayeux/bayeux.js';
-import { DESTROY, PUBLISH, SUBSCRIBE, TAKE } from './atomic-steps.js';
+import { DESTROY, GIVE_BACK, PUBLISH, SUBSCRIBE, TAKE } from './atomic-steps.js';
 import { type EngineHost, FayeRedis } from './faye-redis-source.js';
 import { Links } from './links.js';
 import { describeAddress, parseRedisUrl, type RedisAddress } from './redis-address.js';
@@ -44,6 +44,7 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
   private readonly links: Links;
   private readonly clients: string;
   private mayEndFrom = 0;
+  private readonly listeners: (() => void)[] = [];
 
   constructor(server: EngineHost, { namespace, gc, log }: FayeRedisOptions, address: RedisAddress) {
     const links = new Links(address, log);
@@ -137,7 +138,11 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
     if (!this._server.hasConnection(clientId)) return;
     const take = [TAKE, 1, this.keyOf(clientId, 'messages')];
     this.links.commands.attempt('eval', take, (error, messages) => {
-      if (!error) this._server.deliver(clientId, this.parse(messages as string[]));
+      if (error) return;
+      const taken = messages as string[];
+      // A poll is answered with the first message that comes; it may be gone by the time that these have.
+      if (taken.length > 0 && !this._server.deliver(clientId, this.parse(taken)))
+        this.giveBack(clientId, taken);
     });
   }
 
@@ -164,7 +169,14 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
   /** Notifications of messages and of ended clients were missed, and maybe no node could ping its clients. */
   private catchUp(): void {
     this.mayEndFrom = Date.now() + 2_000 * this._server.timeout;
-    for (const clientId of [...this._server._connections.keys()]) void this.resume(clientId);
+    const resumed = [...this._server._connections.keys()].map((clientId) => this.resume(clientId));
+    void Promise.all(resumed).then(() => {
+      for (const listener of this.listeners) listener();
+    });
+  }
+
+  onBack(listener: () => void): void {
+    this.listeners.push(listener);
   }
 
   private async resume(clientId: string): Promise<void> {
@@ -174,6 +186,11 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
     if (!exists) return this._server.trigger('close', clientId);
     this.ping(clientId);
     this.emptyQueue(clientId);
+  }
+
+  private giveBack(clientId: string, messages: readonly string[]): void {
+    const keys = [this.clients, this.keyOf(clientId, 'messages')];
+    this.run(GIVE_BACK, keys, [clientId, ...messages], () => this.emptyQueue(clientId));
   }
 
   private announceEnd(clientId: string, channels: readonly string[]): void {

@@ -117,7 +117,7 @@ export class OnlineEngine implements EngineExtras {
 
   emptyQueue(clientId: string): void {
     const client = this.registry.get(clientId);
-    if (!client?.waiting || !this.host.hasConnection(clientId)) return;
+    if (!client?.waiting || !this.reaches(client)) return;
     const messages = client.waiting.take();
     client.waiting = null;
     this.host.deliver(clientId, messages);
@@ -168,9 +168,10 @@ export class OnlineEngine implements EngineExtras {
     return this.registry.size;
   }
 
+  /** Once, however often: a listener of its own events may end it again. */
   private end(client: Client): void {
+    if (!this.registry.remove(client)) return;
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
-    this.registry.remove(client);
     this.deadlines.remove(client);
     client.waiting = null;
     client.stream = null;
@@ -191,10 +192,25 @@ export class OnlineEngine implements EngineExtras {
     else this.sendFayesWay(client, step);
   }
 
-  /** Each its own copy: an extension may change it. */
+  /** Each its own copy: an extension may change it. The limits are for what waits, not for what is sent. */
   private sendFayesWay(client: Client, step: Step): void {
+    const { id } = client;
+    if (this.reaches(client)) {
+      this.emptyQueue(id);
+      this.host.deliver(
+        id,
+        step.messages.map(({ json }) => JSON.parse(json) as Message),
+      );
+      return;
+    }
     client.waiting ??= new Waiting(this.options.waiting, this.options.onDrop);
-    for (const { json } of step.messages) client.waiting.push(JSON.parse(json) as Message, json.length);
-    this.emptyQueue(client.id);
+    for (const { json } of step.messages) {
+      client.waiting.push(JSON.parse(json) as Message, Buffer.byteLength(json));
+    }
+  }
+
+  /** Faye has a connection also of a stream that is closing, which drops what it is given. */
+  private reaches({ id, stream }: Client): boolean {
+    return this.host.hasConnection(id) && (stream === null || stream.open);
   }
 }

@@ -13,8 +13,9 @@ export class Registry {
     return this.clients.get(clientId);
   }
 
-  remove(client: Client): void {
-    this.clients.delete(client.id);
+  /** Whether it was there. */
+  remove(client: Client): boolean {
+    return this.clients.delete(client.id);
   }
 
   /** Whether it is new. `first`: nobody on this node had subscribed to the channel. */

@@ -1,4 +1,4 @@
-/** The demo page at `/`, and the browser's script. */
+/** The demo page at `/`, and the browser's script. Read once, so that a build beside a running server changes nothing of it. */
 import { readFileSync } from 'node:fs';
 import { Router } from 'express';
 
@@ -17,23 +17,28 @@ export interface PagesOptions {
 
 export function pages({ mount, demo }: PagesOptions): Router {
   const router = Router();
+  const script = clientScript();
   router.get('/faye-online/client.js', (_request, response) => {
-    response.type('text/javascript').send(clientScript());
+    if (script === undefined) throw new Error('The client script has not been built: run `npm run build`');
+    // Helmet's default would keep it from the pages of other origins, which are to load it as they load Faye's.
+    response.set('Cross-Origin-Resource-Policy', 'cross-origin').type('text/javascript').send(script);
   });
   if (!demo) return router;
+  const page = readFileSync(new URL('index.html', PAGES), 'utf8').replaceAll('{{mount}}', mount);
   router.get('/', (_request, response) => {
-    const page = readFileSync(new URL('index.html', PAGES), 'utf8');
-    response.type('text/html').send(page.replaceAll('{{mount}}', mount));
+    response.type('text/html').send(page);
   });
   for (const file of ['demo.css', 'demo.js', 'demo.svg']) {
+    const text = readFileSync(new URL(file, PAGES), 'utf8');
     router.get(`/${file}`, (_request, response) => {
-      response.type(file).send(readFileSync(new URL(file, PAGES), 'utf8'));
+      response.type(file).send(text);
     });
   }
   return router;
 }
 
-function clientScript(): string {
+/** Undefined where it runs from source that was never built. */
+function clientScript(): string | undefined {
   for (const place of SCRIPTS) {
     try {
       return readFileSync(place, 'utf8');
@@ -41,5 +46,5 @@ function clientScript(): string {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
-  throw new Error('The client script has not been built: run `npm run build`');
+  return undefined;
 }

@@ -10,12 +10,15 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import { Away } from '../away.js';
 import { netChange } from './net-change.js';
 import type { Announcement, Announcements, Taken } from './store.js';
 
 export interface AnnouncerOptions {
   store: Announcements;
   node: string;
+  /** Called with what this very node has announced, also where it does not hear itself at the moment. */
+  announced?(announcement: Announcement): void;
   log: Logger;
 }
 
@@ -53,12 +56,9 @@ export class Announcer {
     const claim = randomUUID();
     const taken = await store.take(channel, claim);
     if (!taken) return;
-    const { dueIn } = await store.announce(
-      channel,
-      claim,
-      taken.changes.length,
-      this.compose(channel, taken),
-    );
+    const announcement = this.compose(channel, taken);
+    const { done, dueIn } = await store.announce(channel, claim, taken.changes.length, announcement);
+    if (done && announcement) this.options.announced?.(announcement);
     this.mark(channel, dueIn);
   }
 
@@ -88,7 +88,8 @@ export class Announcer {
   private run(work: Promise<void>): void {
     const settled = work
       .catch((error: unknown) => {
-        this.options.log.warn({ err: error }, 'an announcement waits: the store could not be asked');
+        const level = error instanceof Away ? 'debug' : 'error';
+        this.options.log[level]({ err: error }, 'an announcement waits for the next look');
       })
       .finally(() => this.underWay.delete(settled));
     this.underWay.add(settled);

@@ -7,6 +7,7 @@ import {
   type Change,
   CLAIM_TTL,
   type ClientRecord,
+  type Members,
   type Order,
   type Snapshot,
   type Store,
@@ -18,13 +19,20 @@ import {
 interface Member {
   user: User;
   clientIds: Set<string>;
+  /** Its place in the order of entering. */
+  entered: number;
+}
+
+interface PendingChange extends Change {
+  /** When the user entered. */
+  entered: number;
 }
 
 interface Room {
   /** By user key; a Map keeps the order of entering. */
   members: Map<string, Member>;
   version: number;
-  pending: Change[];
+  pending: PendingChange[];
   claim: { by: string; until: number } | null;
 }
 
@@ -39,6 +47,7 @@ export class MemoryStore implements Store {
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly bans = new Map<string, number>();
   private readonly obeying: ((order: Order) => void)[] = [];
+  private entries = 0;
   /** The highest version of a room that is gone, so that a room's next life goes on from there. */
   private floor = 0;
 
@@ -93,6 +102,13 @@ export class MemoryStore implements Store {
     this.clients.delete(clientId);
   }
 
+  /** There is no other node. */
+  async tellMoved(): Promise<void> {}
+
+  onMoved(): void {}
+
+  onEpoch(): void {}
+
   async enter(channel: string, user: User, clientId: string): Promise<Transition> {
     const room = this.room(channel);
     const key = userKey(user.uid);
@@ -101,8 +117,9 @@ export class MemoryStore implements Store {
       member.clientIds.add(clientId);
       return { changed: false, dueIn: null };
     }
-    room.members.set(key, { user, clientIds: new Set([clientId]) });
-    return this.change(channel, room, { type: 'join', user });
+    const entered = this.entries++;
+    room.members.set(key, { user, clientIds: new Set([clientId]), entered });
+    return this.change(channel, room, { type: 'join', user, entered });
   }
 
   async leave(channel: string, uid: string | number, clientId: string): Promise<Transition> {
@@ -113,25 +130,31 @@ export class MemoryStore implements Store {
       return { changed: false, dueIn: null };
     }
     room.members.delete(key);
-    return this.change(channel, room, { type: 'leave', user: member.user });
+    return this.change(channel, room, { type: 'leave', user: member.user, entered: member.entered });
+  }
+
+  async members(channel: string, limit: number): Promise<Members> {
+    const room = this.rooms.get(channel);
+    return { count: room?.members.size ?? 0, users: firstUsers(room?.members.values() ?? [], limit) };
   }
 
   async snapshot(channel: string, limit: number): Promise<Snapshot> {
     const room = this.rooms.get(channel);
-    const users: User[] = [];
-    for (const { user } of room?.members.values() ?? []) {
-      if (users.length === limit) break;
-      users.push(user);
-    }
-    const count = room?.members.size ?? 0;
-    return { epoch: this.epoch, version: room?.version ?? this.floor, count, users };
+    const version = room?.version ?? this.floor;
+    const announced = room ? asAnnounced(room) : [];
+    return { epoch: this.epoch, version, count: announced.length, users: firstUsers(announced, limit) };
   }
 
   async take(channel: string, claim: string): Promise<Taken | null> {
     const room = this.rooms.get(channel);
     if (!room || (room.claim && room.claim.by !== claim && room.claim.until > this.now())) return null;
     room.claim = { by: claim, until: this.now() + CLAIM_TTL };
-    return { epoch: this.epoch, version: room.version, count: room.members.size, changes: [...room.pending] };
+    return {
+      epoch: this.epoch,
+      version: room.version,
+      count: room.members.size,
+      changes: room.pending.map(({ type, user }) => ({ type, user })),
+    };
   }
 
   async announce(
@@ -220,7 +243,7 @@ export class MemoryStore implements Store {
     return room;
   }
 
-  private change(channel: string, room: Room, change: Change): Transition {
+  private change(channel: string, room: Room, change: PendingChange): Transition {
     room.pending.push(change);
     return { changed: true, dueIn: this.mark(channel, room) };
   }
@@ -237,4 +260,34 @@ export class MemoryStore implements Store {
     this.floor = Math.max(this.floor, room.version);
     this.rooms.delete(channel);
   }
+}
+
+interface Listed {
+  user: User;
+  entered: number;
+}
+
+/**
+ * The members without the pending changes. The first of a user's says whether it was there: one that joins was not,
+ * one that leaves was.
+ */
+function asAnnounced({ members, pending }: Room): Listed[] {
+  if (pending.length === 0) return [...members.values()];
+  const first = new Map<string, PendingChange>();
+  for (const change of pending) {
+    const key = userKey(change.user.uid);
+    if (!first.has(key)) first.set(key, change);
+  }
+  const stayed = [...members].filter(([key]) => !first.has(key)).map(([, member]) => member);
+  const undone = [...first.values()].filter(({ type }) => type === 'leave');
+  return undone.length === 0 ? stayed : [...stayed, ...undone].sort((a, b) => a.entered - b.entered);
+}
+
+function firstUsers(listed: Iterable<Listed>, limit: number): User[] {
+  const users: User[] = [];
+  for (const { user } of listed) {
+    if (users.length === limit) break;
+    users.push(user);
+  }
+  return users;
 }

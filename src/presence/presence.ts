@@ -16,10 +16,11 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
+import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
 import { type Identity, publicUser, type User, userKey } from './identity.js';
-import type { Snapshot, Store, Transition } from './store.js';
+import type { Members, Snapshot, Store, Transition } from './store.js';
 
 export interface PresenceOptions {
   store: Store;
@@ -42,6 +43,8 @@ interface LocalClient {
   identity: Identity;
   /** The channels that it is in for certain; null until it has entered on this node. */
   channels: readonly string[] | null;
+  /** The identity that it entered them with. */
+  enteredAs: Identity | null;
   usedAt: number;
 }
 
@@ -56,7 +59,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
     this.snapshots = new Coalesced((channel) => options.store.snapshot(channel, options.listLimit));
   }
 
-  /** Who is in a channel now, oldest first; shared among all who ask at the same time. */
+  /** Who is in a channel now, oldest first, at most `limits.userListLimit`; `count` counts all. */
+  list(channel: string): Promise<Members> {
+    return this.options.store.members(channel, this.options.listLimit);
+  }
+
+  /** A channel as it was last announced, by its version; shared among all who ask at the same time. */
   snapshot(channel: string): Promise<Snapshot> {
     return this.snapshots.get(channel);
   }
@@ -92,10 +100,16 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return 'bound';
   }
 
-  /** Whether a client is in exactly these channels, as far as this node knows. */
+  /** Whether a client is in exactly these channels, by the proof that it has now, as far as this node knows. */
   isIn(clientId: string, channels: readonly string[]): boolean {
-    const present = this.local.get(clientId)?.channels;
+    const client = this.local.get(clientId);
+    const present = client?.enteredAs === client?.identity ? client?.channels : null;
     return present?.length === channels.length && channels.every((channel) => present.includes(channel));
+  }
+
+  /** Whether a client is in any channel, as far as this node knows. */
+  isSomewhere(clientId: string): boolean {
+    return (this.local.get(clientId)?.channels?.length ?? 0) > 0;
   }
 
   /**
@@ -157,6 +171,14 @@ export class Presence extends EventEmitter<PresenceEvents> {
     }
   }
 
+  /** Where a client is, is not certain any more: it enters again with its next connect. Of all clients without one. */
+  doubtChannels(clientId?: string): void {
+    for (const id of clientId === undefined ? this.local.keys() : [clientId]) {
+      const client = this.local.get(id);
+      if (client) client.channels = null;
+    }
+  }
+
   /** Forgets what this node remembered of a client; the store still knows it if it lives. */
   drop(clientId: string): void {
     this.local.delete(clientId);
@@ -201,10 +223,13 @@ export class Presence extends EventEmitter<PresenceEvents> {
       await this.end(clientId);
       return false;
     }
-    if (dropped.length > 0) await store.settle(clientId, channels);
+    if (dropped.length > 0) {
+      await store.settle(clientId, channels);
+      await store.tellMoved(clientId);
+    }
     this.unsettled.delete(clientId);
     const client = this.local.get(clientId);
-    if (client) client.channels = [...channels];
+    if (client) Object.assign(client, { channels: [...channels], enteredAs: identity });
     return true;
   }
 
@@ -230,19 +255,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
   }
 
   private remember(clientId: string, identity: Identity): void {
-    const channels = this.local.get(clientId)?.channels ?? null;
-    this.local.set(clientId, { identity, channels, usedAt: Date.now() });
+    const { channels = null, enteredAs = null } = this.local.get(clientId) ?? {};
+    this.local.set(clientId, { identity, channels, enteredAs, usedAt: Date.now() });
   }
 
   private doubt(clientId: string, user: User, channels: readonly string[]): void {
     const known = this.unsettled.get(clientId)?.channels ?? [];
     this.unsettled.set(clientId, { user, channels: new Set([...known, ...channels]) });
   }
-}
-
-/** Waits for all, then throws the first failure: no step of a client may be under way when its next one begins. */
-async function allSettled(steps: Promise<void>[]): Promise<void> {
-  const results = await Promise.allSettled(steps);
-  const failed = results.find((result) => result.status === 'rejected');
-  if (failed) throw failed.reason;
 }

@@ -6,6 +6,7 @@
  * client stays until it can.
  */
 import type { Logger } from 'pino';
+import { allSettled, firstFailure } from './all-settled.js';
 import type { Presence } from './presence.js';
 import type { Upkeep } from './store.js';
 
@@ -54,10 +55,10 @@ export class Reaper {
   async tick(): Promise<void> {
     const { presence, forgetAfter, log } = this.options;
     try {
-      for (const clientId of presence.doubtful) {
-        await this.options.inTurn(clientId, () => presence.settle(clientId));
-      }
       presence.forgetUnused(forgetAfter);
+      await allSettled(
+        presence.doubtful.map((clientId) => this.options.inTurn(clientId, () => presence.settle(clientId))),
+      );
       await this.expire();
       await this.reap();
     } catch (error) {
@@ -80,8 +81,14 @@ export class Reaper {
     if (!(await store.lock(node, Math.max(every, 10_000)))) return;
     try {
       const clientIds = await store.unchecked(every, BATCH);
-      const alive = await Promise.all(clientIds.map((clientId) => this.check(clientId)));
-      await store.checked(clientIds.filter((_, index) => alive[index]));
+      const alive: string[] = [];
+      const checks = clientIds.map(async (clientId) => {
+        if (await this.check(clientId)) alive.push(clientId);
+      });
+      // One that can't be asked for, or ended, must not keep the others from it.
+      const failed = await firstFailure(checks);
+      await store.checked(alive);
+      if (failed) throw failed.reason;
     } finally {
       await store.unlock(node);
     }

@@ -12,6 +12,7 @@ import {
   type Change,
   CLAIM_TTL,
   type ClientRecord,
+  type Members,
   type Order,
   type Snapshot,
   type Store,
@@ -27,11 +28,21 @@ export interface RedisStoreOptions {
   log: Logger;
 }
 
+interface Moved {
+  clientId: string;
+  by: string;
+}
+
 export class RedisStore implements Store {
   private readonly redis: RedisConnections;
   private readonly keys: Keys;
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly obeying: ((order: Order) => void)[] = [];
+  private readonly following: ((moved: Moved) => void)[] = [];
+  private readonly renewed: (() => void)[] = [];
+  /** Ours, so that this node does not hear what it said itself. */
+  private readonly self = randomUUID();
+  private epoch: string | undefined;
 
   constructor(private readonly options: RedisStoreOptions) {
     this.keys = new Keys(options.namespace);
@@ -40,6 +51,7 @@ export class RedisStore implements Store {
     this.redis.listener.on('message', (channel: string, text: string) => {
       if (channel === this.keys.announcements) this.hear(text, this.listeners);
       else if (channel === this.keys.orders) this.hear(text, this.obeying);
+      else if (channel === this.keys.moved) this.hear(text, this.following);
     });
   }
 
@@ -54,7 +66,7 @@ export class RedisStore implements Store {
   async open(): Promise<void> {
     const { commands, listener } = this.redis;
     await Promise.all([whenReady(commands), whenReady(listener)]);
-    await listener.subscribe(this.keys.announcements, this.keys.orders);
+    await listener.subscribe(this.keys.announcements, this.keys.orders, this.keys.moved);
   }
 
   async close(): Promise<void> {
@@ -97,6 +109,21 @@ export class RedisStore implements Store {
     );
   }
 
+  async tellMoved(clientId: string): Promise<void> {
+    const moved: Moved = { clientId, by: this.self };
+    await this.ask((redis) => redis.publish(this.keys.moved, JSON.stringify(moved)));
+  }
+
+  onMoved(listener: (clientId: string) => void): void {
+    this.following.push(({ clientId, by }) => {
+      if (by !== this.self) listener(clientId);
+    });
+  }
+
+  onEpoch(listener: () => void): void {
+    this.renewed.push(listener);
+  }
+
   async enter(channel: string, user: User, clientId: string): Promise<Transition> {
     const { keys } = this;
     const [joined, dueIn] = await this.run(
@@ -131,11 +158,21 @@ export class RedisStore implements Store {
     return { changed: left === 1, dueIn: due(dueIn) };
   }
 
+  async members(channel: string, limit: number): Promise<Members> {
+    const { keys } = this;
+    const [count, users] = await this.run(
+      scripts.members,
+      [keys.users(channel), keys.order(channel)],
+      [limit],
+    );
+    return { count, users: users.map(parseUser) };
+  }
+
   async snapshot(channel: string, limit: number): Promise<Snapshot> {
     const { keys } = this;
     const [epoch, version, count, users] = await this.run(
       scripts.snapshot,
-      [keys.users(channel), keys.order(channel), keys.state(channel), keys.epoch],
+      [keys.users(channel), keys.order(channel), keys.state(channel), keys.epoch, keys.pending(channel)],
       [limit],
     );
     return { epoch, version, count, users: users.map(parseUser) };
@@ -265,7 +302,10 @@ export class RedisStore implements Store {
   private async readEpoch(): Promise<void> {
     const info = await this.ask((redis) => redis.info('server'));
     const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
-    await this.run(scripts.epoch, [this.keys.epoch], [runId, randomUUID()]);
+    const epoch = await this.run(scripts.epoch, [this.keys.epoch], [runId, randomUUID()]);
+    const changed = this.epoch !== undefined && this.epoch !== epoch;
+    this.epoch = epoch;
+    if (changed) for (const listener of this.renewed) listener();
   }
 
   private hear<T>(text: string, listeners: ((heard: T) => void)[]): void {
@@ -282,8 +322,13 @@ const due = (dueIn: number): number | null => (dueIn < 0 ? null : dueIn);
 
 const parseUser = (json: string): User => JSON.parse(json) as User;
 
+/** Bytes before the uid: what it is, when the user entered, and the length of the uid (lua/enter.lua). */
+const CHANGE_HEAD = 21;
+
 function parseChange(text: string): Change {
-  return { type: text.startsWith('j') ? 'join' : 'leave', user: parseUser(text.slice(1)) };
+  const bytes = Buffer.from(text);
+  const user = bytes.subarray(CHANGE_HEAD + Number(text.slice(CHANGE_HEAD - 4, CHANGE_HEAD)));
+  return { type: text.startsWith('j') ? 'join' : 'leave', user: parseUser(user.toString()) };
 }
 
 function parseRecord(json: string): ClientRecord {

@@ -28,14 +28,18 @@ export interface Change {
   user: User;
 }
 
-/** The state of a channel at (epoch, version). Changes that are not announced yet are in it. */
-export interface Snapshot {
-  epoch: string;
-  version: number;
+/** Who is in a channel now; what is not announced yet included. */
+export interface Members {
   /** All users, also those that the list was cut short of. */
   count: number;
   /** Oldest first, at most as many as were asked for. */
   users: User[];
+}
+
+/** A channel as it was last announced: one (epoch, version) is one list. */
+export interface Snapshot extends Members {
+  epoch: string;
+  version: number;
 }
 
 /** Changes claimed for announcing. They stay pending until they are announced. */
@@ -88,12 +92,20 @@ export interface ClientRecords {
   beginEnd(clientId: string): Promise<ClientRecord | null>;
   /** The end of the end. */
   forget(clientId: string): Promise<void>;
+  /** Tells the other nodes that a client is in other channels than they may remember. */
+  tellMoved(clientId: string): Promise<void>;
+  /** Hears it of other nodes' clients, in its time. */
+  onMoved(listener: (clientId: string) => void): void;
+  /** What is in the store may be older than it was: another Redis, or a restarted one, is in its place. */
+  onEpoch(listener: () => void): void;
 }
 
 /** Channels: who is in. */
 export interface Memberships {
   enter(channel: string, user: User, clientId: string): Promise<Transition>;
   leave(channel: string, uid: string | number, clientId: string): Promise<Transition>;
+  /** At most `limit` users, oldest first. */
+  members(channel: string, limit: number): Promise<Members>;
   /** At most `limit` users, oldest first. */
   snapshot(channel: string, limit: number): Promise<Snapshot>;
 }

@@ -6,7 +6,6 @@
  */
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
-import type { Commands } from './scripts.js';
 
 /** A `redis://` or `rediss://` URL, an ioredis instance of the user's own, or a function that makes one. */
 export type RedisSource = string | Redis | Cluster | (() => Redis | Cluster);
@@ -25,8 +24,8 @@ const OPTIONS = {
 } satisfies RedisOptions;
 
 export interface RedisConnections {
-  readonly commands: Commands;
-  readonly listener: Commands;
+  readonly commands: Redis;
+  readonly listener: Redis;
   readonly description: string;
   close(): void;
 }
@@ -60,20 +59,30 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
   };
 }
 
-function connect(source: RedisSource, options: RedisOptions): Commands {
+/** ioredis reports it as an `error` as well, and tries again. */
+const NOTHING = (): void => {};
+
+function connect(source: RedisSource, options: RedisOptions): Redis {
   if (typeof source === 'string') return new Redis(source, options);
-  if (typeof source === 'function') return source();
-  return isCluster(source) ? source.duplicate([], { redisOptions: options }) : source.duplicate(options);
+  const made = typeof source === 'function' ? source() : source;
+  if (isCluster(made)) {
+    if (made !== source) made.disconnect();
+    throw new Error('Redis Cluster is not supported: expected a connection to one Redis, or by Sentinel');
+  }
+  if (made === source) return made.duplicate(options);
+  // A connection of the user's making may wait for its first command before it connects; nobody sends one.
+  if (made.status === 'wait') made.connect().catch(NOTHING);
+  return made;
 }
 
 /** By what it says of itself: the user's may be of another copy of ioredis than ours. */
-const isCluster = (redis: Commands): redis is Cluster => redis.isCluster;
+const isCluster = (redis: Redis | Cluster): redis is Cluster => redis.isCluster;
 
 /** One line when it goes and one when it is back; ioredis reports an error for every attempt in between. */
-function reportOutages(redis: Commands, role: string, log: Logger): void {
+function reportOutages(redis: Redis, role: string, log: Logger): void {
   let away = false;
   redis.on('error', (error: Error) => {
-    if (!away) log.error({ err: error, role }, 'Redis is away');
+    if (!away) log.error({ reason: error.message, role }, 'Redis is away');
     away = true;
   });
   redis.on('ready', () => {
@@ -82,12 +91,11 @@ function reportOutages(redis: Commands, role: string, log: Logger): void {
   });
 }
 
-function describe(source: RedisSource, commands: Commands): string {
+function describe(source: RedisSource, commands: Redis): string {
   if (typeof source === 'string') {
     const { hostname, port } = new URL(source);
     return `Redis at ${hostname}:${port || 6379}`;
   }
-  if (isCluster(commands)) return 'Redis Cluster';
   const { host, port, sentinels, name } = commands.options;
   return sentinels ? `Redis ${name ?? ''} by Sentinel`.trim() : `Redis at ${host}:${port}`;
 }

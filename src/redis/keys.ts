@@ -46,6 +46,10 @@ export class Keys {
   get orders(): string {
     return `/${this.ns}/orders`;
   }
+  /** Pub/Sub channel, no key: clients that one node has moved, to the others. */
+  get moved(): string {
+    return `/${this.ns}/moved`;
+  }
   /** Pub/Sub channel, no key: announcements to all nodes. */
   get announcements(): string {
     return `/${this.ns}/announcements`;

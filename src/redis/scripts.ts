@@ -41,6 +41,7 @@ export const scripts = {
   epoch: script<string>('epoch'),
   intend: script<number>('intend'),
   leave: script<[left: number, dueIn: number]>('leave'),
+  members: script<[count: number, users: string[]]>('members'),
   overdue: script<string[]>('overdue'),
   settle: script<number>('settle'),
   snapshot: script<[epoch: string, version: number, count: number, users: string[]]>('snapshot'),

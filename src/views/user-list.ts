@@ -26,9 +26,13 @@ export interface UserList {
 export interface UserListOptions {
   bayeux: Bayeux;
   presence: Presence;
-  node: string;
   log: Logger;
 }
+
+/** Milliseconds until a list that could not be sent is tried again. */
+const RETRY = 1_000;
+/** Clients whose last lists are remembered; beyond, the oldest are forgotten. */
+const REMEMBERED = 20_000;
 
 interface Shown {
   epoch: string;
@@ -38,6 +42,7 @@ interface Shown {
 export class UserListView {
   /** Whom a read under way is for. */
   private readonly greeting = new WeakMap<Promise<Snapshot>, string[]>();
+  private readonly publishing = new Map<string, Promise<void>>();
   private readonly published = new Map<string, Shown>();
   /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
   private readonly shown = new Map<string, Map<string, Shown>>();
@@ -50,14 +55,29 @@ export class UserListView {
     options.bayeux.on('close', (clientId) => this.shown.delete(clientId));
   }
 
-  /**
-   * To be called with every announcement. Where the engine reaches the clients of every node, the node that announced
-   * publishes for all.
-   */
-  announced(announcement: Announcement): void {
-    const { bayeux, node } = this.options;
-    if (bayeux.shared && announcement.node !== node) return;
-    this.publish(announcement).catch((error) => this.failed(error, announcement.channel));
+  /** To be called with every announcement that this node hears, its own too. */
+  heard(announcement: Announcement): void {
+    if (announcement.count === 0) this.published.delete(announcement.channel);
+    // Where the engine reaches the clients of every node, the one that announced publishes for all.
+    if (!this.options.bayeux.shared) this.publish(announcement.channel);
+  }
+
+  /** To be called with what this node has announced. */
+  announced({ channel }: Announcement): void {
+    if (this.options.bayeux.shared) this.publish(channel);
+  }
+
+  /** Subscribers of this node may have missed lists: they get them again. */
+  refresh(): void {
+    for (const [channel, clientIds] of this.options.bayeux.subscribersBy(listedChannel)) {
+      for (const clientId of clientIds)
+        this.greet(clientId, channel).catch((error) => this.failed(error, channel));
+    }
+  }
+
+  /** Resolves once nothing is on its way. */
+  async idle(): Promise<void> {
+    await Promise.all(this.publishing.values());
   }
 
   /**
@@ -83,7 +103,22 @@ export class UserListView {
     await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot));
   }
 
-  private async publish({ channel }: Announcement): Promise<void> {
+  /** What could not be sent is tried again, until it is: for the subscribers the list is wrong until then. */
+  private publish(channel: string): void {
+    const before = this.publishing.get(channel) ?? Promise.resolve();
+    const sent = before
+      .then(() => this.send(channel))
+      .catch((error: unknown) => {
+        this.failed(error, channel);
+        setTimeout(() => this.publish(channel), RETRY).unref();
+      })
+      .finally(() => {
+        if (this.publishing.get(channel) === sent) this.publishing.delete(channel);
+      });
+    this.publishing.set(channel, sent);
+  }
+
+  private async send(channel: string): Promise<void> {
     const snapshot = await this.options.presence.snapshot(channel);
     // Two announcements may have shared one read.
     if (!isNewer(snapshot, this.published.get(channel))) return;
@@ -100,7 +135,12 @@ export class UserListView {
     const last = seen.get(message.channel);
     if (last?.epoch === epoch && version < last.version) return false;
     seen.set(message.channel, { epoch, version });
-    this.shown.set(clientId, seen);
+    // A client that has ended meanwhile would stay.
+    if (this.options.bayeux.hasConnection(clientId)) this.shown.set(clientId, seen);
+    for (const oldest of this.shown.keys()) {
+      if (this.shown.size <= REMEMBERED) break;
+      this.shown.delete(oldest);
+    }
     return true;
   }
 

@@ -7,6 +7,8 @@ import { secret } from './jwt.js';
 import { redisUrl } from './redis.js';
 import { host, logLevel, port } from './server.js';
 
+const OURS = 'FAYE_ONLINE_';
+
 const asNumber = (text: unknown): unknown => (/^\d+$/.test(String(text)) ? Number(text) : text);
 
 /** A misspelt `production` would be a server that believes everybody. */
@@ -28,6 +30,18 @@ export const environmentSchema = z.object({
 });
 
 export type Variables = z.output<typeof environmentSchema>;
+
+/** A warning for each variable that looks like one of ours. The name alone: its value may be a secret. */
+export function unknownVariables(env: NodeJS.ProcessEnv): string[] {
+  const known = Object.keys(environmentSchema.shape);
+  return Object.keys(env)
+    .filter((name) => name.startsWith(OURS) && !known.includes(name))
+    .map((name) => {
+      const near = known.find((each) => close(each, name));
+      const hint = near ? `did you mean \`${near}\`?` : 'it does nothing.';
+      return `Unknown environment variable \`${name}\`: ${hint}`;
+    });
+}
 
 /** What each variable of the environment does. */
 export const ENVIRONMENT: Readonly<Record<keyof Variables, string>> = {

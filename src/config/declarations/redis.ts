@@ -44,7 +44,7 @@ export const redis = z
           .custom<RedisClient | (() => RedisClient)>(isClientOrFactory)
           .register(declared, {
             doc: 'Instead of url: the client of presence.',
-            type: 'an ioredis instance, or a function that returns one',
+            type: 'an ioredis instance (no Cluster), or a function that returns one',
             default: 'none',
             secret: 'url',
           })
@@ -57,8 +57,8 @@ export const redis = z
       .refine(isOneSource, { when: ({ issues }) => issues.length === 0 }),
   ])
   .register(declared, {
-    doc: 'Redis, for more than one node. faye-redis connects by URL alone: that of an ioredis instance is read from its options, and a Cluster, Sentinel or factory takes an `engineUrl` beside it.',
-    type: 'a redis:// or rediss:// URL, an ioredis instance, a function that returns one, { url } or { client, engineUrl }',
+    doc: 'Redis, for more than one node. faye-redis connects by URL alone: that of an ioredis instance is read from its options, and Sentinels or a function take an `engineUrl` beside it.',
+    type: 'a redis:// or rediss:// URL, an ioredis instance (no Cluster), a function that returns one, { url } or { client, engineUrl }',
     default: 'none, all is in memory',
     secret: 'url',
   });

@@ -16,7 +16,7 @@ export const origins = z
   });
 
 export const jsonp = offByDefault(
-  'JSON-P and callback-polling, for browsers without CORS: GET requests without an Origin, which any page can send.',
+  "JSON-P and callback-polling: GET requests without an Origin, which any page can send. A stock Faye client on a page of another origin needs it for its handshake, with the token in the URL; faye-online's client does not.",
 );
 
 export const compression = offByDefault(

@@ -1,0 +1,31 @@
+/** The servers that are compared. */
+import type { ServerOptions } from './processes/served.js';
+
+export type Dialect = 'bayeux' | 'socket.io' | 'ws';
+
+export interface Peer {
+  name: string;
+  /** Its file in bench/servers. */
+  server: string;
+  dialect: Dialect;
+  options?: Partial<ServerOptions>;
+  /** It needs a redis-server. */
+  redis?: true;
+}
+
+export const OURS: Peer = { name: 'faye-online', server: 'faye-online', dialect: 'bayeux' };
+export const OURS_ON_FAYE: Peer = {
+  ...OURS,
+  name: "faye-online, Faye's memory engine",
+  options: { engine: 'faye-memory' },
+};
+export const OURS_DEFLATE: Peer = {
+  ...OURS,
+  name: 'faye-online, permessage-deflate',
+  options: { compression: true },
+};
+export const FAYE: Peer = { name: 'faye, memory engine', server: 'faye', dialect: 'bayeux' };
+export const FAYE_REDIS: Peer = { name: 'faye + faye-redis', server: 'faye-redis', dialect: 'bayeux', redis: true };
+export const SOCKET_IO: Peer = { name: 'socket.io', server: 'socket.io', dialect: 'socket.io' };
+export const WS: Peer = { name: 'ws', server: 'ws', dialect: 'ws' };
+export const GEM: Peer = { name: "faye-online gem's algorithm on faye", server: 'gem', dialect: 'bayeux' };

@@ -1,0 +1,39 @@
+/** What every server's process has: it starts on a free port, and says what it used. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
+import { answer } from '../processes/answer.js';
+import type { Memory, ServerOptions } from '../processes/served.js';
+
+/** `start` puts its server onto the HTTP server, which listens after that. */
+export function serve(start: (http: Server, options: ServerOptions) => void): void {
+  serveOn(async (options) => {
+    const http = createServer();
+    start(http, options);
+    http.listen(0, '127.0.0.1', 4_096);
+    await once(http, 'listening');
+    return (http.address() as AddressInfo).port;
+  });
+}
+
+/** `start` resolves with the port. */
+export function serveOn(start: (options: ServerOptions) => Promise<number>): void {
+  answer({
+    start,
+    cpu: () => {
+      const { user, system } = process.cpuUsage();
+      return user + system;
+    },
+    memory,
+  });
+}
+
+async function memory(): Promise<Memory> {
+  for (let time = 0; time < 4; time += 1) {
+    globalThis.gc?.();
+    await wait(250);
+  }
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { rss, heap: heapUsed + external };
+}

@@ -1,0 +1,89 @@
+/** Honest clients, npm's own, beside the fuzz: they must not notice any of it. */
+import faye, { type Client } from 'faye';
+import { until } from '../support/until.js';
+import type { Oracle } from './oracle.js';
+import { OBSERVED } from './people.js';
+
+/** Whose lists they watch. */
+export const WATCHED = ['/rooms/1', '/rooms/2', '/courses/1', OBSERVED];
+/** Both publish and hear here, and so may the fuzz. */
+const ECHO = '/honest/echo';
+/** Milliseconds between two words. */
+const EVERY = 1_000;
+/** Milliseconds in which a word must be heard; the machine may be busy. */
+const PATIENCE = 20_000;
+
+export type Way = 'websocket' | 'long-polling';
+
+export class Observer {
+  /** uids as last seen, by channel. */
+  readonly lists = new Map<string, unknown[]>();
+  private readonly client: Client;
+  private readonly waiting = new Map<string, number>();
+  private timer: NodeJS.Timeout | undefined;
+  private words = 0;
+
+  constructor(
+    port: number,
+    readonly way: Way,
+    private readonly token: string,
+    private readonly oracle: Oracle,
+  ) {
+    this.client = new faye.Client(`http://127.0.0.1:${port}/faye`, { timeout: 20, retry: 1 });
+    if (way === 'long-polling') this.client.disable('websocket');
+    // An address that the fuzz does not have.
+    this.client.setHeader('X-Forwarded-For', way === 'websocket' ? '10.1.0.1' : '10.2.0.1');
+    this.prove();
+    oracle.secrets.add(token);
+  }
+
+  async join(): Promise<void> {
+    for (const channel of WATCHED) await this.client.subscribe(`${channel}/user_list`, () => {});
+    await this.client.subscribe(ECHO, (data: unknown) => this.waiting.delete(String(data)));
+    this.timer = setInterval(() => this.speak(), EVERY);
+  }
+
+  /** Fails the run where what it says is not heard. */
+  async works(): Promise<void> {
+    this.speak();
+    await until(() => this.waiting.size === 0, 'its words', PATIENCE).catch(() =>
+      this.oracle.violate('an honest client no longer hears itself', `${this.way} ${[...this.waiting.keys()]}`),
+    );
+  }
+
+  leave(): void {
+    clearInterval(this.timer);
+    this.client.disconnect();
+  }
+
+  private speak(): void {
+    const late = [...this.waiting].find(([, since]) => Date.now() - since > PATIENCE);
+    if (late) this.oracle.violate('an honest client does not hear itself in time', `${this.way} ${late[0]}`);
+    const word = `${this.way} ${this.words++} ${this.token.slice(-8)}`;
+    this.waiting.set(word, Date.now());
+    this.client.publish(ECHO, word).then(undefined, (error) => {
+      this.oracle.violate('an honest client is refused', `${this.way} ${error.message}`);
+    });
+  }
+
+  private prove(): void {
+    this.client.addExtension({
+      outgoing: (message, callback) => {
+        message.auth = { token: this.token, room_channel: OBSERVED };
+        callback(message);
+      },
+      incoming: (message, callback) => {
+        if (message.clientId) this.oracle.secrets.add(message.clientId);
+        if (message.error) this.oracle.violate('an honest client is refused', `${this.way} ${message.error}`);
+        if (message.channel.endsWith('/user_list') && message.data !== undefined) this.sees(message);
+        callback(message);
+      },
+    });
+  }
+
+  private sees(message: { channel: string; data?: unknown }): void {
+    this.oracle.isList({ ...message });
+    const { user_list } = message.data as { user_list?: unknown[] };
+    this.lists.set(message.channel.slice(0, -'/user_list'.length), user_list ?? []);
+  }
+}

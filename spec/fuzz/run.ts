@@ -1,0 +1,44 @@
+/** `npm run fuzz -- --seed S --count N [--profile open|faye-memory|default]` */
+import { parseArgs } from 'node:util';
+import { fuzz, type Summary } from './fuzz.js';
+import { profileOf } from './wire.js';
+
+const HOUR = 3_600;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    count: { type: 'string', default: '20000' },
+    profile: { type: 'string', default: 'open' },
+  },
+});
+
+function wholeNumber(name: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw new TypeError(`Expected --${name} to be a whole number, got ${text}`);
+  return Number(text);
+}
+
+function summaryLine({ messages, requests, frames, seconds, seed, profile, violations }: Summary): string {
+  return `${messages} messages, ${requests} requests, ${frames} frames in ${seconds} s, seed ${seed}, profile ${profile}: ${violations.length} violations`;
+}
+
+function explain({ violations, shrunk, last }: Summary): void {
+  for (const { what, detail } of violations.slice(0, 10)) console.error(`\n${what}\n  ${detail}`);
+  if (shrunk !== undefined) console.error(`\nThe smallest round that was found:\n${shrunk.slice(0, 6_000)}`);
+  console.error(`\nSent last:\n${last.join('\n')}`);
+}
+
+const count = wholeNumber('count', values.count);
+const summary = await fuzz({
+  seed: wholeNumber('seed', values.seed),
+  count,
+  profile: profileOf(values.profile),
+  warmUp: Math.min(20_000, count / 4),
+  lookEvery: 100_000,
+  seconds: HOUR,
+  log: (line) => console.log(line),
+});
+console.log(JSON.stringify(summary.seen));
+if (summary.violations.length > 0) explain(summary);
+console.log(summaryLine(summary));
+process.exit(summary.violations.length > 0 ? 1 : 0);

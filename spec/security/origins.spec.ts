@@ -1,0 +1,100 @@
+/** Which pages may speak to the server: any on npm's Faye as it comes, with the cookies of their visitors. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
+import { EventStream } from '../support/event-stream.js';
+import { type Answer, ask } from '../support/http-request.js';
+import { startPlainFaye } from '../support/plain-faye.js';
+import { newClientId, startServer } from '../support/server.js';
+import { stopTargets, type Target } from './target.js';
+
+afterEach(stopTargets);
+
+const GOOD = 'https://good.example';
+const EVIL = 'https://evil.example';
+
+const startOurs = () => startServer({ origins: [GOOD] });
+
+function post({ endpoint }: Target, headers: Record<string, string>): Promise<Answer> {
+  const all = { 'Content-Type': 'application/json', ...headers };
+  return ask(endpoint, { method: 'POST', headers: all }, JSON.stringify(HANDSHAKE));
+}
+
+function preflight({ endpoint }: Target, origin: string): Promise<Answer> {
+  const headers = { Origin: origin, 'Access-Control-Request-Method': 'POST' };
+  return ask(endpoint, { method: 'OPTIONS', headers });
+}
+
+const lets = (origin: string) => ({
+  'access-control-allow-origin': origin,
+  'access-control-allow-credentials': 'true',
+});
+
+describe('a page of another origin', () => {
+  it('is welcome on plain Faye, by each way, with credentials', async () => {
+    const target = await startPlainFaye();
+    expect(await post(target, { Origin: EVIL })).toMatchObject({ status: 200, headers: lets(EVIL) });
+    expect((await preflight(target, EVIL)).headers).toMatchObject(lets(EVIL));
+    await BayeuxSocket.open(target.endpoint, { origin: EVIL });
+    expect((await EventStream.open(target.endpoint, 'x', { Origin: EVIL })).status).toBe(200);
+  });
+
+  it.each([
+    EVIL,
+    'http://good.example',
+    'https://good.example:8443',
+    'https://good.example.evil.example',
+    'https://notgood.example',
+    'null',
+    'https://',
+    'good.example',
+  ])('is refused here, by each way: %s', async (origin) => {
+    const target = await startOurs();
+    for (const answer of [await post(target, { Origin: origin }), await preflight(target, origin)]) {
+      expect(answer).toMatchObject({ status: 403, text: 'Forbidden' });
+      expect(Object.keys(answer.headers).join()).not.toContain('access-control');
+    }
+    await expect(BayeuxSocket.open(target.endpoint, { origin })).rejects.toThrow('403');
+    const clientId = await newClientId(target.endpoint);
+    expect((await EventStream.open(target.endpoint, clientId, { Origin: origin })).status).toBe(403);
+    const query = `?message=${encodeURIComponent(JSON.stringify(HANDSHAKE))}`;
+    expect((await ask(target.endpoint + query, { headers: { Origin: origin } })).status).toBe(403);
+  });
+});
+
+describe('a page of an origin that may', () => {
+  it('is answered to it alone, with credentials, by each way', async () => {
+    const target = await startOurs();
+    const answer = await post(target, { Origin: GOOD });
+    expect(answer).toMatchObject({ status: 200, headers: { ...lets(GOOD), vary: 'Origin' } });
+    expect((await preflight(target, GOOD)).status).toBe(204);
+    expect((await preflight(target, GOOD)).headers).toMatchObject({
+      ...lets(GOOD),
+      vary: 'Origin',
+      'access-control-allow-methods': 'POST, GET',
+      'access-control-allow-headers': expect.stringContaining('Content-Type'),
+    });
+    const socket = await BayeuxSocket.open(target.endpoint, { origin: GOOD });
+    expect(await socket.ask(HANDSHAKE)).toMatchObject({ successful: true });
+    const clientId = await newClientId(target.endpoint);
+    expect((await EventStream.open(target.endpoint, clientId, { Origin: GOOD })).status).toBe(200);
+  });
+
+  it("may be the server's own, which needs no list, also behind a proxy that speaks TLS", async () => {
+    const target = await startServer({ origins: [] });
+    const { origin } = new URL(target.endpoint);
+    expect((await post(target, { Origin: origin })).status).toBe(200);
+    await BayeuxSocket.open(target.endpoint, { origin });
+    const proxied = { Origin: 'https://chat.example', Host: 'chat.example' };
+    expect((await post(target, proxied)).status).toBe(200);
+    expect((await post(target, { ...proxied, Host: 'other.example' })).status).toBe(403);
+  });
+});
+
+describe('a program, which names no origin', () => {
+  it('is answered without a word about origins', async () => {
+    const target = await startOurs();
+    const answer = await post(target, {});
+    expect(answer.status).toBe(200);
+    expect(Object.keys(answer.headers).join()).not.toContain('access-control');
+  });
+});
