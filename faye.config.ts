@@ -8,6 +8,7 @@ export default defineConfig({
   // port: 9292, //                   0 takes any that is free
   // host: '127.0.0.1', //            so where the browser is trusted; otherwise '0.0.0.0', every address
   // mount: '/faye', //               Bayeux; Faye's script is at /faye/client.js
+  // adminToken: undefined, //        opens /metrics from elsewhere; better in FAYE_ONLINE_ADMIN_TOKEN
   // demo: true, //                   the page at /; only where the browser is trusted, and not in production
   // logLevel: 'info', //             fatal, error, warn, info, debug, trace, silent
   // ── Faye ───────────────────────────────────────────────────────────────────────────────────────────────────────────

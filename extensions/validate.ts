@@ -21,6 +21,8 @@ const CLIENT_ID_LENGTH = 128;
 const ID_LENGTH = 64;
 const SUBSCRIPTIONS = 100;
 const TOKEN_LENGTH = 8192;
+/** Milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 /** Levels of objects and arrays in a field. Thousands overflow the stack of whoever copies or writes them. */
 const DEPTH = 100;
 /** A channel that nobody has, for the answer to a message whose own can't be repeated. */
@@ -31,9 +33,6 @@ export function validate(options: ValidateOptions): Extension {
   return extension({
     name: 'validate',
     incoming(message) {
-      // Replies have these; a message that comes in with them is none.
-      delete message.error;
-      delete message.successful;
       const error = problemOf(message, options);
       if (!error) return;
       message.error = error;
@@ -107,11 +106,11 @@ function recordProblem(value: unknown, field: string): string | undefined {
   return value === undefined || isRecord(value) ? undefined : bayeuxError('badValue', field);
 }
 
-/** Faye holds a poll for as many milliseconds as the client's `advice.timeout` says. */
+/** Faye holds a poll for as many milliseconds as the client's `advice.timeout` says, with a timer of Node's. */
 function adviceProblem(advice: unknown): string | undefined {
   if (advice === undefined) return undefined;
   const timeout = isRecord(advice) ? advice.timeout : null;
-  const isTime = typeof timeout === 'number' && timeout >= 0 && Number.isFinite(timeout);
+  const isTime = typeof timeout === 'number' && timeout >= 0 && timeout <= LONGEST_TIMER;
   return timeout === undefined || isTime ? undefined : bayeuxError('badValue', 'advice');
 }
 

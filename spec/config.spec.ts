@@ -157,6 +157,7 @@ describe('texts, lists and the like', () => {
     ['authentication.maySubscribe', undefined, [() => true], [true]],
     ['authentication.mayPublish', undefined, [() => true], [true]],
     ['authentication.serverToken', undefined, [TOKEN], ['x'.repeat(15), 1]],
+    ['adminToken', undefined, [TOKEN], ['x'.repeat(15), 1]],
   ];
 
   it.each(options)('%s', (path, fallback, good, bad) => {
@@ -345,6 +346,21 @@ describe('the environment', () => {
     }
   });
 
+  it('warns of a variable that looks like ours, without its value', () => {
+    const { warnings } = resolve({}, { FAYE_ONLINE_SECRTE: 'hidden', FAYE_ONLINE_COLOUR: 'red', OTHER: '1' });
+    expect(warnings).toEqual(
+      expect.arrayContaining([
+        'Unknown environment variable `FAYE_ONLINE_SECRTE`: did you mean `FAYE_ONLINE_SECRET`?',
+        'Unknown environment variable `FAYE_ONLINE_COLOUR`: it does nothing.',
+      ]),
+    );
+    expect(warnings.join()).not.toMatch(/hidden|OTHER/);
+    expect(problemsOf({}, { NODE_ENV: 'production', FAYE_ONLINE_SECRTE: 'hidden' })).toEqual([
+      expect.stringContaining('set FAYE_ONLINE_SECRET'),
+      'Unknown environment variable `FAYE_ONLINE_SECRTE`: did you mean `FAYE_ONLINE_SECRET`?',
+    ]);
+  });
+
   it('counts what is empty as not set', () => {
     const empty = { PORT: '', HOST: '', REDIS_URL: '', NODE_ENV: '', LOG_LEVEL: '', FAYE_ONLINE_SECRET: '' };
     expect(resolve({}, empty)).toEqual(resolve({}));
@@ -358,6 +374,7 @@ describe('the environment', () => {
     ['REDIS_URL', 'localhost', 'a redis:// or rediss:// URL, got a text of 9 characters'],
     ['LOG_LEVEL', 'loud', 'one of fatal, error, warn, info, debug, trace, silent, got "loud"'],
     ['FAYE_ONLINE_SECRET', 'short', 'a text of at least 32 characters, got a text of 5 characters'],
+    ['FAYE_ONLINE_ADMIN_TOKEN', 'short', 'a text of at least 16 characters, got a text of 5 characters'],
     ['FAYE_ONLINE_SERVER_TOKEN', 'short', 'a text of at least 16 characters, got a text of 5 characters'],
     ['NODE_ENV', 'prodution', 'production, or a name that is not like it, got "prodution"'],
     ['NODE_ENV', 'prod', 'production, or a name that is not like it, got "prod"'],
@@ -424,6 +441,18 @@ describe('Redis and the engine', () => {
     ]);
   });
 
+  it('refuses a Cluster', () => {
+    const redis = cluster();
+    expect(problemsOf({ redis })).toEqual([
+      expect.stringMatching(
+        /^Option `redis`: expected .* an ioredis instance \(no Cluster\), .*, got a Cluster$/,
+      ),
+    ]);
+    expect(problemsOf({ redis: { client: redis, engineUrl: 'redis://127.0.0.1:1' } })).toEqual([
+      'Option `redis.client`: expected an ioredis instance (no Cluster), or a function that returns one, got a Cluster',
+    ]);
+  });
+
   it("reads the engine's URL from a plain ioredis instance", () => {
     const redis = client({ host: '10.0.0.1', port: 6380, db: 3, username: 'a:b', password: 'p@ss/word' });
     expect(resolve({ redis })).toMatchObject({
@@ -440,7 +469,6 @@ describe('Redis and the engine', () => {
   it('asks for the URL where an instance can not tell it', () => {
     const factory = () => client({});
     const unable: [unknown, string][] = [
-      [cluster(), 'a Cluster'],
       [
         client({ sentinels: [{ host: '127.0.0.1', port: 1 }], name: 'main' }),
         'an ioredis instance with Sentinels',
@@ -736,7 +764,7 @@ describe('#resolvePresence', () => {
   });
 
   it('needs no URL for an engine', () => {
-    const redis = cluster();
+    const redis = client({ path: '/tmp/redis.sock' });
     expect(resolvePresence({ redis }, {}).redis).toEqual({ source: redis, engineUrl: null });
   });
 });

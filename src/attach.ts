@@ -22,7 +22,7 @@ import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
 import { Reaper } from './presence/reaper.js';
 import { RedisStore } from './presence/redis-store.js';
-import type { Store } from './presence/store.js';
+import type { Announcement, Store } from './presence/store.js';
 import { UserListView } from './views/user-list.js';
 
 export interface Attached {
@@ -59,9 +59,15 @@ export function attach(
   });
   const store = storeFor(config, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
-  const announcer = new Announcer({ store, node, announced: (said) => view.announced(said), log });
+  const announced = (announcement: Announcement) => {
+    counters.count('window');
+    view.announced(announcement);
+  };
+  const announcer = new Announcer({ store, node, announced, log });
   const { userListLimit } = config.limits;
   const presence = new Presence({ store, announcer, clientExists, listLimit: userListLimit, log });
+  presence.on('join', () => counters.count('join'));
+  presence.on('leave', () => counters.count('leave'));
   const reaper = new Reaper({
     store,
     presence,

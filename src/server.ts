@@ -14,6 +14,7 @@ import { fayeRedis } from './engine/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
+import { metrics, type Sample } from './http/metrics.js';
 import { pages } from './http/pages.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
@@ -123,6 +124,21 @@ export class FayeOnlineServer {
     ];
   }
 
+  private sample(): Sample {
+    const { bayeux, presence } = this.attached;
+    const { clients, users } = presence.sizes;
+    const { streams, bytesOut, framesOut } = bayeux.traffic;
+    return {
+      clients,
+      users,
+      channels: bayeux.channels,
+      streams,
+      bytesOut,
+      framesOut,
+      events: this.counters,
+    };
+  }
+
   private routes(): Express {
     const { store, bayeux } = this.attached;
     const app = express();
@@ -134,6 +150,7 @@ export class FayeOnlineServer {
         engine: { description: bayeux.engine, connected: bayeux.connected },
       })),
     );
+    app.use(metrics({ adminToken: this.config.adminToken, sample: () => this.sample() }));
     app.use(pages(this.config));
     return app;
   }

@@ -21,7 +21,7 @@ interface Inside {
     bayeux: {
       queues: Sized;
       subscriptions: Sized;
-      streams: number;
+      traffic: { streams: number };
       internals: { proxy: { _connections: Sized; _engine: FayesMemory | Ours } };
       transports: {
         polls: { latest: Sized };
@@ -43,7 +43,7 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     connections: proxy._connections.size,
     queues: bayeux.queues.size,
     subscriptions: bayeux.subscriptions.size,
-    streams: bayeux.streams,
+    streams: bayeux.traffic.streams,
     bound: streams.bound.size,
     polls: polls.latest.size,
     eventSources: eventSources.wanted.size,

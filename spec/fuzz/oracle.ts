@@ -17,9 +17,12 @@ const DELIVERED = new Set(['channel', 'data', 'id']);
 const STACK = /\n\s+at .+:\d+:\d+/;
 const SERVER_ERROR = /^HTTP\/1\.1 5\d\d/m;
 const DETAIL = 1_500;
+const KEPT = 100;
 
 export class Oracle {
+  /** The first of them. */
   readonly violations: Violation[] = [];
+  found = 0;
   /** What was answered and heard, by kind: that the fuzz got anywhere at all. */
   readonly seen = new Map<string, number>();
   /** The epoch of every list that the server sends. */
@@ -31,7 +34,8 @@ export class Oracle {
 
   violate(what: string, detail: unknown = ''): void {
     const text = typeof detail === 'string' ? detail : JSON.stringify(detail);
-    if (this.violations.length < 100) this.violations.push({ what, detail: text.slice(0, DETAIL) });
+    this.found += 1;
+    if (this.violations.length < KEPT) this.violations.push({ what, detail: text.slice(0, DETAIL) });
   }
 
   /** What the server's process says of itself. */

@@ -4,6 +4,8 @@ import { fuzz, type Summary } from './fuzz.js';
 import { profileOf } from './wire.js';
 
 const HOUR = 3_600;
+/** Texts that are shown of those that were sent last. */
+const SHOWN = 20;
 
 const { values } = parseArgs({
   options: {
@@ -23,9 +25,10 @@ function summaryLine({ messages, requests, frames, seconds, seed, profile, viola
 }
 
 function explain({ violations, shrunk, last }: Summary): void {
-  for (const { what, detail } of violations.slice(0, 10)) console.error(`\n${what}\n  ${detail}`);
+  const kinds = new Map(violations.toReversed().map((violation) => [violation.what, violation]));
+  for (const { what, detail } of kinds.values()) console.error(`\n${what}\n  ${detail}`);
   if (shrunk !== undefined) console.error(`\nThe smallest round that was found:\n${shrunk.slice(0, 6_000)}`);
-  console.error(`\nSent last:\n${last.join('\n')}`);
+  console.error(`\nSent last:\n${last.slice(-SHOWN).join('\n')}`);
 }
 
 const count = wholeNumber('count', values.count);

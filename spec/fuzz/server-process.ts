@@ -31,7 +31,8 @@ export class ServerProcess {
 
   static async start(profile: Profile, onReport: (report: Report) => void): Promise<ServerProcess> {
     const flags = ['--expose-gc', `--max-old-space-size=${HEAP}`, '--import', 'tsx'];
-    const env = { ...process.env, NODE_ENV: 'production' };
+    // Warnings are reported, and not printed.
+    const env = { ...process.env, NODE_ENV: 'production', NODE_NO_WARNINGS: '1' };
     const child = spawn(process.execPath, [...flags, CHILD, profile], {
       env,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

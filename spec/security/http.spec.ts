@@ -1,5 +1,4 @@
 /** Attacks by HTTP: each works on npm's Faye as it comes, and not on our server. */
-import type { Server } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Message, NodeAdapter } from 'faye';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -8,6 +7,7 @@ import { HANDSHAKE } from '../support/bayeux-socket.js';
 import { ask, askRaw } from '../support/http-request.js';
 import { startPlainFaye } from '../support/plain-faye.js';
 import { connectMessage, newClientId, post, startServer } from '../support/server.js';
+import { socketsOf } from '../support/server-sockets.js';
 import { until } from '../support/until.js';
 import { stopTargets, type Target } from './target.js';
 
@@ -90,38 +90,30 @@ describe('a message in the query of a GET, for JSON-P', () => {
   });
 });
 
-/** A poll of a client, written by hand on a connection that can be cut. */
-function poll({ url }: Target, clientId: string, times = 1): Socket {
-  const body = JSON.stringify({ channel: '/meta/connect', clientId, connectionType: 'long-polling' });
+/** Polls of these clients, written by hand on a connection of their own, which can be cut. */
+function poll({ url }: Target, ...clientIds: string[]): Socket {
   const head = 'POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json';
+  const requests = clientIds.map((clientId) => {
+    const body = JSON.stringify({ channel: '/meta/connect', clientId, connectionType: 'long-polling' });
+    return `${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  });
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname).on('error', () => {});
-  socket.write(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`.repeat(times));
+  socket.write(requests.join(''));
   return socket;
 }
 
 const hasConnection = ({ server }: Target, clientId: string) =>
   internalsOf(server.bayeux).proxy.hasConnection(clientId);
 
-/** How many responses have closed. */
-function closedResponses(http: Server): () => number {
-  let closed = 0;
-  http.on('request', (_request, response) => {
-    response.on('close', () => {
-      closed += 1;
-    });
-  });
-  return () => closed;
-}
-
 describe('a poll that was given up', () => {
   async function giveUp(target: Target) {
     const clientId = await newClientId(target.endpoint);
-    const closed = closedResponses(target.server.http);
+    const sockets = socketsOf(target.server.http);
     const socket = poll(target, clientId);
     await until(() => hasConnection(target, clientId), 'the poll to be held');
     socket.destroy();
-    await until(() => closed() > 0, 'the server to notice');
+    await until(() => sockets.size === 0, 'the server to notice');
     return clientId;
   }
 
@@ -136,36 +128,77 @@ describe('a poll that was given up', () => {
   });
 });
 
-describe('many polls of one client, on one connection', () => {
-  /** How many requests came, and how many of those wait for an answer. */
-  function countRequests(http: Server) {
-    let all = 0;
-    const waiting = new Set<unknown>();
-    http.on('request', (request, response) => {
-      all += 1;
-      waiting.add(request);
-      response.on('close', () => waiting.delete(request));
-    });
-    return { all: () => all, waiting: () => waiting.size };
+describe('a poll that was given up while an extension took its time', () => {
+  function gate() {
+    const held: (() => void)[] = [];
+    const extension = {
+      incoming(message: Message, pass: (message: Message) => void) {
+        if (message.channel === '/meta/connect') held.push(() => pass(message));
+        else pass(message);
+      },
+    };
+    return { extension, held };
   }
 
-  async function pile(target: Target) {
+  async function giveUp(target: Target, held: (() => void)[]) {
     const clientId = await newClientId(target.endpoint);
-    const count = countRequests(target.server.http);
-    const socket = poll(target, clientId, 10);
-    await until(() => count.all() > 0, 'the requests');
-    return { count, socket };
+    const connections: string[] = [];
+    internalsOf(target.server.bayeux).proxy.bind('connection:open', (id: string) => connections.push(id));
+    const sockets = socketsOf(target.server.http);
+    const socket = poll(target, clientId);
+    await until(() => held.length > 0, 'the poll to come');
+    socket.destroy();
+    await until(() => sockets.size === 0, 'the server to notice');
+    for (const pass of held) pass();
+    await until(() => connections.length > 0, 'Faye to take the poll');
+    return clientId;
   }
 
-  it('are never answered by plain Faye but the last, and kept', async () => {
-    const { count, socket } = await pile(await startPlainFaye());
-    await until(() => count.waiting() === 10, 'all of them to wait');
-    socket.destroy();
+  it('counts as a connection on plain Faye', async () => {
+    const { extension, held } = gate();
+    const target = await startPlainFaye([extension]);
+    expect(hasConnection(target, await giveUp(target, held))).toBe(true);
   });
 
-  it('end their connection here', async () => {
-    const { count } = await pile(await startServer({ timeout: 60 }));
-    await until(() => count.waiting() === 0, 'none of them to wait');
+  it('soon counts no longer here', async () => {
+    const { extension, held } = gate();
+    const target = await startServer({ timeout: 60, extensions: [extension] });
+    const clientId = await giveUp(target, held);
+    await until(() => !hasConnection(target, clientId), 'the poll to be let go');
+  });
+});
+
+describe('many polls', () => {
+  async function pile(target: Target) {
+    const clientId = await newClientId(target.endpoint);
+    const sockets = socketsOf(target.server.http);
+    const polls = Array.from({ length: 10 }, () => poll(target, clientId));
+    await until(() => hasConnection(target, clientId), 'a poll to be held');
+    return { sockets, cut: () => polls.map((socket) => socket.destroy()) };
+  }
+
+  it('of one client all wait on plain Faye, which answers only the last', async () => {
+    const { sockets, cut } = await pile(await startPlainFaye());
+    await until(() => sockets.size === 10, 'all of them to wait');
+    cut();
+  });
+
+  it('of one client leave one waiting here', async () => {
+    const { sockets, cut } = await pile(await startServer({ timeout: 60 }));
+    await until(() => sockets.size === 1, 'all but one to be cut');
+    cut();
+  });
+
+  it('on one connection do not wait behind each other, as Node would not tell of their end', async () => {
+    const target = await startServer({ timeout: 60 });
+    const [first, second] = [await newClientId(target.endpoint), await newClientId(target.endpoint)];
+    const closed: string[] = [];
+    internalsOf(target.server.bayeux).proxy.bind('connection:close', (id: string) => closed.push(id));
+    const socket = poll(target, first, second);
+    await until(() => closed.includes(second), 'the second to be let go');
+    expect(hasConnection(target, first)).toBe(true);
+    socket.destroy();
+    await until(() => closed.includes(first), 'the first to be let go');
   });
 });
 
@@ -176,7 +209,7 @@ describe('names of files that are not there', () => {
 
   async function askForFiles({ server, url, endpoint }: Target) {
     const own = await ask(`${endpoint}/client.js`);
-    const paths = ['/faye/a.js', '/faye/b.js', '/faye/c/d.js.map', '/faye/%2e%2e/e.js'];
+    const paths = ['/faye/a.js', '/faye/b.js', '/faye/c/d.js.map', '/faye/e.js?f'];
     const answers = await Promise.all(paths.map((path) => askRaw(url, `GET ${path} HTTP/1.0\r\n\r\n`)));
     expect(answers.map((answer) => answer.split(' ')[1])).toEqual(['404', '404', '404', '404']);
     expect(own.status).toBe(200);

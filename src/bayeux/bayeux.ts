@@ -191,9 +191,14 @@ export class Bayeux {
     this.undo.push(() => proxy.unbind(event, listener as (...args: never[]) => void));
   }
 
-  /** WebSockets and EventSources that are open. */
-  get streams(): number {
-    return this.transports.size;
+  /** Streams that are open, and what went out by streams since the start. */
+  get traffic(): { streams: number; framesOut: number; bytesOut: number } {
+    return { streams: this.transports.size, ...this.transports.traffic };
+  }
+
+  /** Channels and patterns that clients of this node subscribe to. */
+  get channels(): number {
+    return this.subscribersBy((channel) => channel).size;
   }
 
   /** Closes every stream and poll of this node without ending their clients, so that they go to another node. */

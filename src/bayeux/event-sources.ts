@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from 'faye';
 import type { Origins } from './origins.js';
 import { pathOf } from './request-path.js';
-import type { Stream, Streams } from './streams.js';
+import type { Stream, Streams, Traffic } from './streams.js';
 
 export interface EventSourcesOptions {
   streams: () => Streams;
@@ -17,6 +17,7 @@ export interface EventSourcesOptions {
   /** Bytes that may wait to be sent to a client. */
   unsentBytes: number;
   onSlow(): void;
+  traffic: Traffic;
 }
 
 /** Milliseconds in which the client of a new stream must have asked for it. */
@@ -82,7 +83,7 @@ export class EventSources {
   }
 
   private begin(clientId: string, request: IncomingMessage, response: ServerResponse): void {
-    const { origins, unsentBytes, onSlow } = this.options;
+    const { origins } = this.options;
     response.writeHead(200, {
       ...origins.headers(request),
       'Content-Type': 'text/event-stream',
@@ -91,7 +92,7 @@ export class EventSources {
       Connection: 'close',
     });
     response.write(`retry: ${RETRY}\n\n`);
-    const stream = new ResponseStream(response, unsentBytes, onSlow);
+    const stream = new ResponseStream(response, this.options);
     this.streams.set(clientId, stream);
     const unasked = setTimeout(() => {
       if (!this.wanted.has(clientId)) stream.close();
@@ -110,8 +111,7 @@ export class EventSources {
 class ResponseStream implements Stream {
   constructor(
     private readonly response: ServerResponse,
-    private readonly unsentBytes: number,
-    private readonly onSlow: () => void,
+    private readonly options: Pick<EventSourcesOptions, 'unsentBytes' | 'onSlow' | 'traffic'>,
   ) {}
 
   get open(): boolean {
@@ -134,11 +134,13 @@ class ResponseStream implements Stream {
 
   private put(text: string): void {
     if (!this.open) return;
-    if (this.response.writableLength > this.unsentBytes) {
-      this.onSlow();
+    if (this.response.writableLength > this.options.unsentBytes) {
+      this.options.onSlow();
       this.response.destroy();
       return;
     }
+    this.options.traffic.framesOut += 1;
+    this.options.traffic.bytesOut += text.length;
     this.response.write(text);
   }
 }

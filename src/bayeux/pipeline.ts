@@ -68,6 +68,9 @@ export class Pipeline {
       return;
     }
     const message = received as Message;
+    // Replies have these. An extension takes a message with an error for one that was refused, and lets it be.
+    delete message.error;
+    delete message.successful;
     const { clientId } = message;
     const run = (done: () => void) => {
       this.chain('incoming', message, request, (result) => {

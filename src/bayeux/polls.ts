@@ -3,6 +3,7 @@
  * closed tab would look connected; here the response's own `close` ends it at once.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Message } from 'faye';
 import type { EngineProxy } from './internals.js';
 
 export class Polls {
@@ -19,11 +20,17 @@ export class Polls {
   }
 
   /** Called with each connect that passed the extensions. A close counts only for the client's latest poll. */
-  connecting(clientId: string, request: IncomingMessage | null): void {
+  connecting(clientId: string, message: Message, request: IncomingMessage | null): void {
     const before = this.latest.get(clientId);
     if (before !== undefined && before !== request) this.supersede(clientId, before);
     const response = request && this.responses.get(request);
     if (!response || !request) return;
+    // Given up while the extensions ran, or waiting behind another answer: Node would not tell of its close any more.
+    if (response.destroyed || !response.socket) message.advice = { ...message.advice, timeout: 0 };
+    else this.hold(clientId, request, response);
+  }
+
+  private hold(clientId: string, request: IncomingMessage, response: ServerResponse): void {
     this.latest.set(clientId, request);
     response.once('close', () => {
       if (this.latest.get(clientId) !== request) return;

@@ -20,6 +20,12 @@ export interface Stream {
   close(): void;
 }
 
+/** What has gone out by streams since the start. */
+export interface Traffic {
+  framesOut: number;
+  bytesOut: number;
+}
+
 /** What an engine wants to know of streams. */
 export interface StreamListener {
   attached(clientId: string, stream: Stream): void;

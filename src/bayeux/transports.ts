@@ -13,7 +13,7 @@ import type { Internals } from './internals.js';
 import { Origins, type OriginsOptions } from './origins.js';
 import { Polls } from './polls.js';
 import { pathOf } from './request-path.js';
-import { type StreamListener, Streams } from './streams.js';
+import { type StreamListener, Streams, type Traffic } from './streams.js';
 import { WebSockets } from './web-sockets.js';
 
 export interface TransportOptions {
@@ -45,6 +45,8 @@ const PING = 30_000;
 const FILES = ['client.js', 'faye-browser.js', 'faye-browser-min.js'];
 
 export class Transports {
+  /** What has gone out by streams since the start. */
+  readonly traffic: Traffic = { framesOut: 0, bytesOut: 0 };
   private readonly polls: Polls;
   private readonly streams: Streams;
   private readonly sockets: WebSockets;
@@ -60,14 +62,27 @@ export class Transports {
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
     this.polls = new Polls(proxy);
-    this.eventSources = new EventSources({ ...options, origins, ping, streams: () => this.streams });
+    this.eventSources = new EventSources({
+      ...options,
+      origins,
+      ping,
+      traffic: this.traffic,
+      streams: () => this.streams,
+    });
     this.streams = new Streams(
       protocol,
       proxy,
       (message) => this.eventSources.askedBy(message),
       options.listener,
     );
-    this.sockets = new WebSockets({ ...options, protocol, streams: this.streams, origins, ping });
+    this.sockets = new WebSockets({
+      ...options,
+      protocol,
+      streams: this.streams,
+      origins,
+      ping,
+      traffic: this.traffic,
+    });
     const serveFile = adapter.handle;
     this.http = new HttpTransport({
       ...options,
@@ -82,7 +97,7 @@ export class Transports {
 
   /** Called with each connect that passed the extensions. */
   connecting(message: Message, request: Request): void {
-    if (message.clientId !== undefined) this.polls.connecting(message.clientId, request);
+    if (message.clientId !== undefined) this.polls.connecting(message.clientId, message, request);
     this.streams.passed(message, request);
   }
 

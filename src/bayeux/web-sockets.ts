@@ -9,7 +9,7 @@ import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Protocol } from './internals.js';
 import { parseBatch } from './messages.js';
 import type { Origins } from './origins.js';
-import type { Stream, Streams } from './streams.js';
+import type { Stream, Streams, Traffic } from './streams.js';
 
 export interface WebSocketsOptions {
   protocol: Protocol;
@@ -25,6 +25,7 @@ export interface WebSocketsOptions {
   unsentBytes: number;
   /** permessage-deflate. */
   compression: boolean;
+  traffic: Traffic;
   /** A stream that was cut for reading too slowly. */
   onSlow(): void;
   log: Logger;
@@ -88,8 +89,8 @@ export class WebSockets {
   }
 
   private accept(ws: WebSocket, socket: Duplex, request: IncomingMessage): void {
-    const { streams, unsentBytes, onSlow } = this.options;
-    const stream = new SocketStream(ws, socket, unsentBytes, onSlow);
+    const { streams } = this.options;
+    const stream = new SocketStream(ws, socket, this.options);
     this.sockets.set(stream, true);
     streams.opened(request, stream);
     const unbound = setTimeout(() => {
@@ -139,10 +140,9 @@ class SocketStream implements Stream {
   constructor(
     private readonly ws: WebSocket,
     private readonly socket: Duplex,
-    private readonly unsentBytes: number,
-    private readonly onSlow: () => void,
+    private readonly options: Pick<WebSocketsOptions, 'unsentBytes' | 'onSlow' | 'traffic'>,
   ) {
-    if (ws.extensions === '') this.write = (frame) => this.whereItReads(() => socket.write(frame));
+    if (ws.extensions === '') this.write = (frame) => this.writeFrame(frame);
   }
 
   get open(): boolean {
@@ -150,7 +150,9 @@ class SocketStream implements Stream {
   }
 
   send(text: string): void {
-    this.whereItReads(() => this.ws.send(text));
+    if (!this.reads()) return;
+    this.count(text.length);
+    this.ws.send(text);
   }
 
   ping(): void {
@@ -167,14 +169,24 @@ class SocketStream implements Stream {
     this.ws.terminate();
   }
 
-  /** What is unsent from before counts: a peer that reads has taken it by now. */
-  private whereItReads(send: () => void): void {
-    if (!this.open) return;
-    if (this.socket.writableLength <= this.unsentBytes) {
-      send();
-      return;
-    }
-    this.onSlow();
+  private writeFrame(frame: Buffer): void {
+    if (!this.reads()) return;
+    this.count(frame.length);
+    this.socket.write(frame);
+  }
+
+  private count(bytes: number): void {
+    const { traffic } = this.options;
+    traffic.framesOut += 1;
+    traffic.bytesOut += bytes;
+  }
+
+  /** Whether it is open and its peer reads; one that does not is cut. What is unsent from before counts. */
+  private reads(): boolean {
+    if (!this.open) return false;
+    if (this.socket.writableLength <= this.options.unsentBytes) return true;
+    this.options.onSlow();
     this.cut();
+    return false;
   }
 }

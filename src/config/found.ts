@@ -10,6 +10,8 @@ export interface Found {
   readonly refused: ReadonlySet<string>;
   readonly engineIsOurs: boolean;
   readonly production: boolean;
+  /** What there is to say of variables that look like ours and are not: a warning, or the reason of another problem. */
+  readonly unknown: readonly string[];
   readonly problems: string[];
   readonly warnings: string[];
 }

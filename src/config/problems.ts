@@ -19,23 +19,28 @@ interface Input {
 
 export function describeIssue(input: Input, issue: Issue, above: Path = []): string[] {
   const path = [...above, ...issue.path];
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => unknownOption(input.schema, path, key));
   const value = path.reduce<unknown>(
     (from, key) => (from as Record<PropertyKey, unknown>)?.[key],
     input.value,
   );
   // The fields of a Cluster are no options.
-  if (issue.code === 'invalid_union' && !isCluster(value)) {
-    const within = issue.errors
-      .flat()
-      .filter((each) => each.path.length > 0 || each.code === 'unrecognized_keys');
-    if (within.length > 0) return within.flatMap((each) => describeIssue(input, each, path));
-  }
+  const within = isCluster(value) ? [] : describeWithin(input, issue, path);
+  if (within.length > 0) return within;
   const declaration = declarationAt(input.schema, path);
   return [
     wrong(`${input.kind} \`${written(path)}\``, expectation(declaration), shown(value, declaration.secret)),
   ];
+}
+
+/** What is wrong with the fields of an object, rather than with the whole of it. */
+function describeWithin(input: Input, issue: Issue, path: Path): string[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => unknownOption(input.schema, path, key));
+  if (issue.code !== 'invalid_union') return [];
+  const within = issue.errors
+    .flat()
+    .filter((each) => each.path.length > 0 || each.code === 'unrecognized_keys');
+  return within.flatMap((each) => describeIssue(input, each, path));
 }
 
 /** The declaration of what is at the path, or of the nearest thing around it that has one. */

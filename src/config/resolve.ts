@@ -47,6 +47,7 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
   const file = check('Option', scope.options, input);
   const variables = check('Environment variable', scope.variables, readable(scope.variables, env));
   const set = environmentSchema.parse(variables.valid);
+  const unknown = unknownVariables(env);
   const found: Found = {
     file: schema.parse(file.valid),
     set,
@@ -54,7 +55,8 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
     engineIsOurs: scope.engineIsOurs,
     production: set.NODE_ENV === 'production',
     problems: [...file.problems, ...variables.problems],
-    warnings: unknownVariables(env),
+    unknown,
+    warnings: [...unknown],
   };
   return together(found, resolveRedis(found), resolveProof(found), resolveOrigins(found));
 }
@@ -65,8 +67,8 @@ function together(
   proof: Proof | undefined,
   origins: ResolvedOrigins,
 ): ResolvedConfig {
-  const { file, set, production, problems, warnings } = found;
-  if (problems.length > 0 || !proof) throw new ConfigError(problems);
+  const { file, set, production, unknown, problems, warnings } = found;
+  if (problems.length > 0 || !proof) throw new ConfigError([...problems, ...unknown]);
   const trusting = proof.way === 'trust';
   const { mayEnter, maySubscribe, mayPublish, serverToken } = file.authentication;
   return {
@@ -83,6 +85,7 @@ function together(
       mayPublish,
       serverToken: set.FAYE_ONLINE_SERVER_TOKEN ?? serverToken,
     },
+    adminToken: set.FAYE_ONLINE_ADMIN_TOKEN ?? file.adminToken,
     demo: file.demo ?? (trusting && !production),
     logLevel: set.LOG_LEVEL ?? file.logLevel,
     production,

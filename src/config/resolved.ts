@@ -43,6 +43,7 @@ export interface ResolvedConfig {
   /** Seconds. */
   expiryGrace: number;
   validMessage?: ValidMessage;
+  adminToken?: string | undefined;
   demo: boolean;
   logLevel: LogLevel;
   /** Whether NODE_ENV is `production`. */

@@ -123,6 +123,11 @@ export interface Config {
    */
   validMessage?: ValidMessage;
   /**
+   * What opens /metrics to others than programs on the same machine, as `Authorization: Bearer …`. A text of at least 16
+   * characters. Default: none, only the same machine may.
+   */
+  adminToken?: string;
+  /**
    * The page at / to try it with. True or false. Default: true where the browser is trusted and NODE_ENV is not
    * production.
    */

@@ -200,6 +200,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
       .map(([clientId]) => clientId);
   }
 
+  /** Clients that this node remembers, and the users that they are. */
+  get sizes(): { clients: number; users: number } {
+    const users = new Set([...this.local.values()].map(({ identity }) => userKey(identity.uid)));
+    return { clients: this.local.size, users: users.size };
+  }
+
   /** Clients that this node remembers. */
   get size(): number {
     return this.local.size;

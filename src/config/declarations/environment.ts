@@ -5,7 +5,7 @@ import { serverToken } from './authentication.js';
 import { declared } from './declaration.js';
 import { secret } from './jwt.js';
 import { redisUrl } from './redis.js';
-import { host, logLevel, port } from './server.js';
+import { adminToken, host, logLevel, port } from './server.js';
 
 const OURS = 'FAYE_ONLINE_';
 
@@ -27,6 +27,7 @@ export const environmentSchema = z.object({
   LOG_LEVEL: logLevel.optional(),
   FAYE_ONLINE_SECRET: secret.optional(),
   FAYE_ONLINE_SERVER_TOKEN: serverToken.optional(),
+  FAYE_ONLINE_ADMIN_TOKEN: adminToken.optional(),
 });
 
 export type Variables = z.output<typeof environmentSchema>;
@@ -54,4 +55,5 @@ export const ENVIRONMENT: Readonly<Record<keyof Variables, string>> = {
   FAYE_ONLINE_SECRET:
     'Option `authentication.jwt.secret`. It wins over `trust`; with `verify`, `publicKey` or `jwks` it is not used. At least 32 characters.',
   FAYE_ONLINE_SERVER_TOKEN: 'Option `authentication.serverToken`. At least 16 characters.',
+  FAYE_ONLINE_ADMIN_TOKEN: 'Option `adminToken`. At least 16 characters.',
 };

@@ -7,7 +7,7 @@ import { limits, rates } from './limits.js';
 import { extensions, relay } from './messages.js';
 import { channelPattern, windows } from './presence.js';
 import { engine, redis } from './redis.js';
-import { host, logLevel, mount, port } from './server.js';
+import { adminToken, host, logLevel, mount, port } from './server.js';
 import { compression, jsonp, origins, trustProxy } from './transport.js';
 
 export const schema = z.strictObject({
@@ -71,6 +71,7 @@ export const schema = z.strictObject({
     'none',
     'Asked about every message of a browser; false or a text (the reason) refuses it.',
   ),
+  adminToken: adminToken.optional(),
   demo: yesOrNo(
     'true where the browser is trusted and NODE_ENV is not production',
     'The page at / to try it with.',

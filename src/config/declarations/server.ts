@@ -28,6 +28,14 @@ export const mount = z
   })
   .default('/faye');
 
+export const adminToken = z.string().min(16).register(declared, {
+  doc: 'What opens /metrics to others than programs on the same machine, as `Authorization: Bearer …`.',
+  type: 'a text',
+  limits: 'of at least 16 characters',
+  default: 'none, only the same machine may',
+  secret: true,
+});
+
 export const logLevel = z.enum(LOG_LEVELS).register(declared, {
   doc: 'Least level that is logged; info has one line for each who comes or goes.',
   type: `one of ${LOG_LEVELS.join(', ')}`,
