@@ -25,7 +25,12 @@ export const OURS_DEFLATE: Peer = {
   options: { compression: true },
 };
 export const FAYE: Peer = { name: 'faye, memory engine', server: 'faye', dialect: 'bayeux' };
-export const FAYE_REDIS: Peer = { name: 'faye + faye-redis', server: 'faye-redis', dialect: 'bayeux', redis: true };
+export const FAYE_REDIS: Peer = {
+  name: 'faye + faye-redis',
+  server: 'faye-redis',
+  dialect: 'bayeux',
+  redis: true,
+};
 export const SOCKET_IO: Peer = { name: 'socket.io', server: 'socket.io', dialect: 'socket.io' };
 export const WS: Peer = { name: 'ws', server: 'ws', dialect: 'ws' };
 export const GEM: Peer = { name: "faye-online gem's algorithm on faye", server: 'gem', dialect: 'bayeux' };

@@ -18,7 +18,7 @@ import { createServer, type FayeOnlineServer } from '../src/server.js';
 const MB = 1_048_576;
 /** Seconds, and small: a client that vanished is to be gone soon. */
 const TIMEOUT = 2;
-const GRACE = 1;
+const GRACE = 3;
 /** Milliseconds in which everything must be gone after the last client. */
 const GONE = 30_000;
 /** Milliseconds for which rate limits remember an address. */
@@ -295,7 +295,7 @@ async function live(endpoint: string, until: () => boolean): Promise<void> {
   const visitor = new tab(endpoint);
   await visitor.join();
   for (let steps = 1 + random(6); steps > 0 && !until(); steps -= 1) {
-    await pause(200 + random(2_000));
+    await pause(500 + random(3_000));
     await oneOf(
       () => visitor.move(),
       () => visitor.publish(),

@@ -3,7 +3,7 @@ import type { Message } from 'faye';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
 import { startPlainFaye } from '../support/plain-faye.js';
-import { connectMessage, newClientId, say, startServer, user } from '../support/server.js';
+import { connectMessage, join, newClientId, say, sees, startServer, user } from '../support/server.js';
 import { until } from '../support/until.js';
 import { publish, stopTargets, subscribe, type Target } from './target.js';
 
@@ -199,13 +199,10 @@ describe('a user list', () => {
   it('is not heard by wildcards', async () => {
     const target = await startServer();
     const spy = await listen(target, ['/**', '/classes/**', '/classes/4/*']);
-    const ann = await newClientId(target.endpoint);
-    await subscribe(target.endpoint, ann, '/classes/4/user_list');
-    await say(target.endpoint, connectMessage(ann, user('ann')));
-    await until(async () => {
-      const { data } = await say(target.endpoint, connectMessage(ann, user('ann')));
-      return data === undefined && (await target.server.presence.snapshot('/classes/4')).count === 1;
-    }, 'ann to be in');
+    const ann = await join(target.endpoint, user('ann'));
+    await sees(ann, '/classes/4', ['ann']);
+    await join(target.endpoint, user('bob'));
+    await sees(ann, '/classes/4', ['ann', 'bob']);
     expect(await messagesOn(spy, '/classes/4/user_list')).toEqual([]);
   });
 });
