@@ -74,5 +74,5 @@ export function figure(value: number): string {
 /** `got` is to be at most `limit`. */
 export function atMost(what: string, got: number, limit: number, unit: string, why = ''): Goal {
   const goal = `≤ ${figure(limit)} ${unit}${why && ` (${why})`}`;
-  return { what, goal, got: `${figure(got)} ${unit}`, reached: got <= limit };
+  return { what, goal, got: `${figure(got)} ${unit}`.trim(), reached: got <= limit };
 }

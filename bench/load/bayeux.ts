@@ -46,8 +46,9 @@ export class BayeuxClient {
     this.send({ channel: '/meta/connect', clientId: this.clientId, connectionType: 'websocket' });
   }
 
-  async disconnect(): Promise<void> {
-    await this.ask({ channel: '/meta/disconnect', clientId: this.clientId });
+  disconnect(): void {
+    this.socket.expectClose();
+    this.send({ channel: '/meta/disconnect', clientId: this.clientId });
   }
 
   /** The frame of a publish, to be sent many times. */

@@ -20,9 +20,11 @@ export interface Address {
   compression?: boolean;
 }
 
+type OnText = (text: string, socket: WebSocketClient) => void;
+
 export class WebSocketClient implements FrameListener {
-  /** Called with the text of each message, unless it is counted instead. */
-  onText: (text: string) => void = () => {};
+  /** Called with the text of each message, unless it is counted instead. The first may come with the upgrade. */
+  onText: (text: string) => void;
   /** Called for each read in which `count` marks came; counts instead of making texts. */
   onCount: ((count: number) => void) | null = null;
   bytes = 0;
@@ -38,7 +40,8 @@ export class WebSocketClient implements FrameListener {
     throw error;
   };
 
-  private constructor({ port, path, compression }: Address) {
+  private constructor({ port, path, compression }: Address, onText: OnText) {
+    this.onText = (text) => onText(text, this);
     const onread = { buffer: READABLE, callback: (length: number) => this.read(length) };
     this.tcp = connect({ port, host: '127.0.0.1', noDelay: true, onread });
     this.tcp.on('error', (error) => this.end(error));
@@ -50,8 +53,8 @@ export class WebSocketClient implements FrameListener {
     );
   }
 
-  static async open(address: Address): Promise<WebSocketClient> {
-    const socket = new WebSocketClient(address);
+  static async open(address: Address, onText: OnText = () => {}): Promise<WebSocketClient> {
+    const socket = new WebSocketClient(address, onText);
     await new Promise<void>((resolve, reject) => {
       socket.upgraded = resolve;
       socket.failed = reject;
@@ -70,8 +73,14 @@ export class WebSocketClient implements FrameListener {
     this.tcp.write(frames);
   }
 
+  /** The server is about to close it. */
+  expectClose(): void {
+    this.closing = true;
+  }
+
   async close(): Promise<void> {
     this.closing = true;
+    if (this.tcp.closed) return;
     const closed = once(this.tcp, 'close');
     this.tcp.destroy();
     await closed;
@@ -105,7 +114,7 @@ export class WebSocketClient implements FrameListener {
   /** Where the frames begin. */
   private readHead(length: number): number {
     const before = this.head?.length ?? 0;
-    this.head += SHARED.latin1Slice(0, length);
+    this.head += SHARED.toString('latin1', 0, length);
     const end = this.head?.indexOf('\r\n\r\n') ?? -1;
     if (end === -1) return length;
     if (this.head?.startsWith('HTTP/1.1 101')) this.upgraded();
@@ -116,7 +125,7 @@ export class WebSocketClient implements FrameListener {
 
   private text(buffer: Buffer, start: number, end: number, isLast: boolean): void {
     if (isLast && this.parts.length === 0) {
-      this.onText(buffer.utf8Slice(start, end));
+      this.onText(buffer.toString('utf8', start, end));
       return;
     }
     this.parts.push(Buffer.from(buffer.subarray(start, end)));

@@ -31,14 +31,17 @@ const DIALECTS: Record<Dialect, (address: Omit<Where, 'dialect'>) => Promise<Sub
 
   /** engine.io 4 over WebSocket: `0…` opens, `2` is its ping, `40` and `42` are socket.io's connect and event. */
   async 'socket.io'({ port }) {
-    const socket = await WebSocketClient.open({ port, path: '/socket.io/?EIO=4&transport=websocket' });
-    await new Promise<void>((resolve) => {
-      socket.onText = (text) => {
-        if (text.startsWith('0')) socket.send('40');
-        else if (text === '2') socket.send('3');
-        else if (text.startsWith('40')) resolve();
-      };
+    let joined = () => {};
+    const joining = new Promise<void>((resolve) => {
+      joined = resolve;
     });
+    const address = { port, path: '/socket.io/?EIO=4&transport=websocket' };
+    const socket = await WebSocketClient.open(address, (text, engine) => {
+      if (text.startsWith('0')) engine.send('40');
+      else if (text === '2') engine.send('3');
+      else if (text.startsWith('40')) joined();
+    });
+    await joining;
     return { socket, publish: maskedFrame(`42${JSON.stringify(['publish', PAYLOAD])}`) };
   },
 

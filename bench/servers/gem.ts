@@ -18,7 +18,7 @@ serve((http, { timeout }) => {
     adapter.getClient().publish(`${channel}/user_list`, { count: uids.size, user_list: [...uids] });
   };
   adapter.addExtension({
-    incoming(message: Message, callback) {
+    incoming(message: Message, callback: (message: Message) => void) {
       const { channel, clientId, auth } = message as Message & { auth?: Auth };
       if (channel === '/meta/connect' && clientId && auth) {
         const room = rooms.get(auth.room_channel) ?? new Map<string, number>();

@@ -115,7 +115,7 @@ describe('Deadlines', () => {
       pause: fc.integer({ min: 0, max: 1_500 }),
     });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
         const { deadlines, ended } = start();
         const clients = Array.from({ length: 8 }, (_, index) => newClient(String(index)));
         const due = new Map<string, number>();

@@ -1,8 +1,9 @@
 /** What arrives of what is published, over real sockets of a whole server. */
 import { once } from 'node:events';
-import type { Extension as FayeExtension } from 'faye';
+import type { Extension as FayeExtension, Message } from 'faye';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import type { Pass } from '../../src/bayeux/extension.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { textFrame } from '../../src/engine/frame.js';
 import type { OnlineEngine } from '../../src/engine/online-engine.js';
@@ -125,7 +126,8 @@ async function hears(running: Running, { clientId, batches }: Heard): Promise<Re
   const fence = ++fenced;
   insideOf(running).proxy.publish({ channel: `${FENCE}/${clientId}`, data: fence });
   const all = fences.get(clientId) ?? (() => []);
-  await until(() => all().some((batch) => batch.some(({ data }) => data === fence)), 'the fence');
+  const isFence = ({ channel, data }: Reply) => channel.startsWith(FENCE) && data === fence;
+  await until(() => all().some((batch) => batch.some(isFence)), 'the fence');
   return batches();
 }
 
@@ -236,7 +238,7 @@ describe('every way', () => {
   const stamps = { given: 0 };
   /** Each recipient's copy gets a number of its own. */
   const stamp: FayeExtension = {
-    outgoing(message, callback) {
+    outgoing(message: Message, callback: Pass) {
       if (message.data !== undefined && !message.channel.startsWith(FENCE)) {
         stamps.given += 1;
         message.data = {
@@ -257,7 +259,9 @@ describe('every way', () => {
     const running = await startServer({ compression: true, ...config });
     const heard: Heard[] = [];
     for (const way of [...WAYS, ...WAYS]) heard.push(await subscriber(running, ['/a', '/a/**'], way));
-    return { running, heard, ...insideOf(running) };
+    const { proxy } = insideOf(running);
+    await until(() => heard.every(({ clientId }) => proxy.hasConnection(clientId)), 'all to be connected');
+    return { running, heard, proxy };
   }
 
   const numbers = Array.from({ length: 30 }, (_, n) => n);
@@ -332,11 +336,24 @@ describe('every way', () => {
   it('brings a client that an outgoing extension keeps a message from nothing in its place', async () => {
     const { running, heard, proxy } = await everyWay();
     running.server.bayeux.addExtension({
-      outgoing: (message, callback) => callback(message.data === 'secret' ? null : message),
+      outgoing: (message: Message, callback: Pass) => callback(message.data === 'secret' ? null : message),
     });
     for (const data of ['before', 'secret', 'after']) proxy.publish({ channel: '/a', data });
     for (const each of heard) expect(dataOf(await hears(running, each))).toEqual(['before', 'after']);
   });
+
+  it.each([false, true])(
+    'brings more in a turn than may be unsent of earlier ones (extension: %s)',
+    async (extended) => {
+      const { running, heard, proxy } = await everyWay({ limits: { unsentBytes: 65_536 } });
+      if (extended) running.server.bayeux.addExtension(stamp);
+      for (const n of numbers) proxy.publish({ channel: '/a', data: { n, text: 'x'.repeat(20_000) } });
+      for (const each of heard) {
+        expect(dataOf(await hears(running, each)).map((data) => (data as Stamped).n)).toEqual(numbers);
+      }
+      expect(running.server.counters).toEqual({});
+    },
+  );
 
   it('brings more than may wait to those who are there to take it', async () => {
     const { running, heard, proxy } = await everyWay({ limits: { waitingMessages: 10 } });

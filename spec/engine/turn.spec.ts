@@ -150,7 +150,7 @@ const actions: fc.Arbitrary<Action[]> = fc.array(
     { weight: 5, arbitrary: fc.constant({ do: 'turn' as const }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('share' as const), mayShare: fc.boolean() }) },
   ),
-  { maxLength: 80 },
+  { maxLength: 120, size: 'max' },
 );
 
 /** Faye's proxy and the streams, as far as the engine sees them. */

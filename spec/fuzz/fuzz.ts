@@ -136,7 +136,9 @@ class Run {
       new Observer(this.port, 'websocket', first, this.oracle),
       new Observer(this.port, 'long-polling', second, this.oracle),
     ];
-    await Promise.all(this.observers.map((observer) => observer.join()));
+    for (const observer of this.observers) observer.join();
+    const inPlace = () => this.observers.every((observer) => observer.isIn) || !this.goesOn;
+    await until(inPlace, 'the observers to be in', GONE).catch((error) => this.oracle.violate('honest clients can’t come', error.message));
   }
 
   /** Waves until so many messages have been sent. */

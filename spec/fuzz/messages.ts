@@ -86,7 +86,7 @@ const handshakes = fields({
 
 /** Most come back at once; some are held until the server's timeout. */
 const advice = fc.oneof(
-  { weight: 24, arbitrary: fc.constant({ timeout: 0 }) },
+  { weight: 60, arbitrary: fc.constant({ timeout: 0 }) },
   { weight: 1, arbitrary: fc.constantFrom(undefined, {}, { timeout: 50 }, { timeout: 1e9 }, { timeout: 1e308 }) },
 );
 const connects = fields({

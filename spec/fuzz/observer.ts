@@ -37,10 +37,15 @@ export class Observer {
     oracle.secrets.add(token);
   }
 
-  async join(): Promise<void> {
-    for (const channel of WATCHED) await this.client.subscribe(`${channel}/user_list`, () => {});
-    await this.client.subscribe(ECHO, (data: unknown) => this.waiting.delete(String(data)));
+  join(): void {
+    for (const channel of WATCHED) this.client.subscribe(`${channel}/user_list`, () => {});
+    this.client.subscribe(ECHO, (data: unknown) => this.waiting.delete(String(data)));
     this.timer = setInterval(() => this.speak(), EVERY);
+  }
+
+  /** Whether it has seen each list once. */
+  get isIn(): boolean {
+    return WATCHED.every((channel) => this.lists.has(channel));
   }
 
   /** Fails the run where what it says is not heard. */

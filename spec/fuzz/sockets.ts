@@ -11,8 +11,9 @@ const PATIENCE = 3_000;
 /** Milliseconds for an answer that may not come. */
 const GLANCE = 60;
 
+const CLOSE = 8;
 const PONG = 10;
-const CLOSE_FRAME = { fin: true, reserved: 0, opcode: 8, masked: true, length: undefined, long: false };
+const CLOSE_FRAME = { fin: true, reserved: 0, opcode: CLOSE, masked: true, length: undefined, long: false };
 const PING_FRAME = { ...CLOSE_FRAME, opcode: 9 };
 
 export async function visitBySocket(visitor: Visitor, says: Say[], farewell: 'close' | 'cut'): Promise<void> {
@@ -45,6 +46,7 @@ class FuzzSocket {
   private head = '';
   private handshakes = 0;
   private pongs = 0;
+  private closing = false;
   private heard = 0;
 
   constructor(
@@ -82,13 +84,13 @@ class FuzzSocket {
   /** Once the server has read all, and had a moment to answer. */
   async settled(): Promise<void> {
     this.write(encode(PING_FRAME, Buffer.alloc(0)));
-    await this.connection.until(() => this.pongs > 0, PATIENCE);
+    await this.connection.until(() => this.pongs > 0 || this.closing, PATIENCE);
     await this.glance();
   }
 
   async glance(): Promise<void> {
     const before = this.heard;
-    await this.connection.until(() => this.heard > before, GLANCE);
+    await this.connection.until(() => this.heard > before || this.closing, GLANCE);
   }
 
   leave(): void {
@@ -101,6 +103,7 @@ class FuzzSocket {
     if (!this.head.startsWith('HTTP/1.1 101')) return;
     for (const { opcode, text } of this.reader.read(rest)) {
       if (opcode === PONG) this.pongs += 1;
+      if (opcode === CLOSE) this.closing = true;
       if (text === undefined) continue;
       this.heard += 1;
       this.handshakes += this.visitor.heard(text);

@@ -99,4 +99,4 @@ const visits: Arbitrary<Visit> = fc.oneof(
   },
 );
 
-export const rounds: Arbitrary<Round> = fc.array(visits, { minLength: 1, maxLength: 24 });
+export const rounds: Arbitrary<Round> = fc.array(visits, { minLength: 1, maxLength: 48 });

@@ -1,8 +1,5 @@
-/**
- * npm's Faye in a process of its own, for what ends it: prints its address. Its argument is the kind of extension that
- * it has.
- */
-import faye, { type Extension, type Message } from 'faye';
+/** npm's Faye in a process of its own, for what ends it: prints its address. Takes the name of an extension to have. */
+import type { Extension, Message } from 'faye';
 import { startPlainFaye } from '../support/plain-faye.js';
 
 type Pass = (message: Message | null) => void;
@@ -15,22 +12,17 @@ const EXTENSIONS: Record<string, Extension> = {
       setImmediate(() => pass(message));
     },
   },
-  /** As one whose database is away: of this promise nobody hears. */
+  /** As one whose database is away. */
   rejecting: {
     incoming: async (message: Message, pass: Pass) => {
       if (message.channel === '/break') throw new Error('no answer');
       pass(message);
     },
   },
-  throwingLater: {
-    incoming: (message: Message, pass: Pass) => {
-      setImmediate(() => {
-        if (message.channel === '/break') pass(null as never as Message & { channel: never });
-        else pass(message);
-      });
-    },
-  },
 };
 
-const { url } = await startPlainFaye([EXTENSIONS[process.argv[2] ?? 'none'] ?? {}]);
-console.log(url, faye.VERSION);
+const name = process.argv[2] ?? '';
+const extension = EXTENSIONS[name];
+if (!extension) throw new Error(`Expected one of ${Object.keys(EXTENSIONS)}, got ${name}`);
+const { url } = await startPlainFaye([extension]);
+console.log(url);

@@ -14,6 +14,7 @@ export class EventStream {
   status: number | undefined;
   isClosed = false;
   private text = '';
+  private response: IncomingMessage | undefined;
   private readonly request: ClientRequest;
 
   private constructor(endpoint: string, clientId: string, headers: Record<string, string>) {
@@ -53,11 +54,17 @@ export class EventStream {
     return this.received.filter((each) => each.channel === channel).map(({ data }) => data);
   }
 
+  /** From now on it reads nothing. */
+  goDeaf(): void {
+    this.response?.pause();
+  }
+
   cut(): void {
     this.request.destroy();
   }
 
   private read(response: IncomingMessage): void {
+    this.response = response;
     this.status = response.statusCode;
     response.setEncoding('utf8').on('data', (chunk: string) => {
       this.text += chunk;

@@ -135,6 +135,7 @@ function withoutNothing(stream: Stream) {
     send: (text: string) => {
       if (text !== '[null]') stream.send(text);
     },
-    close: () => stream.close(),
+    // Faye closes the stream of a client that has ended, and answers its waiting connect a moment later.
+    close: () => void setImmediate(() => stream.close()),
   };
 }

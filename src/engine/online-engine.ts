@@ -168,9 +168,9 @@ export class OnlineEngine implements EngineExtras {
     return this.registry.size;
   }
 
-  /** Once, however often: a listener of its own events may end it again. */
   private end(client: Client): void {
-    if (!this.registry.remove(client)) return;
+    // First, so that a listener of the events below finds nothing to end once more.
+    this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);
     client.waiting = null;

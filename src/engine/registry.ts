@@ -13,9 +13,8 @@ export class Registry {
     return this.clients.get(clientId);
   }
 
-  /** Whether it was there. */
-  remove(client: Client): boolean {
-    return this.clients.delete(client.id);
+  remove(client: Client): void {
+    this.clients.delete(client.id);
   }
 
   /** Whether it is new. `first`: nobody on this node had subscribed to the channel. */

@@ -21,7 +21,7 @@ export function pages({ mount, demo }: PagesOptions): Router {
   router.get('/faye-online/client.js', (_request, response) => {
     if (script === undefined) throw new Error('The client script has not been built: run `npm run build`');
     // Helmet's default would keep it from the pages of other origins, which are to load it as they load Faye's.
-    response.set('X-Nothing', 'cross-origin').type('text/javascript').send(script);
+    response.set('Cross-Origin-Resource-Policy', 'cross-origin').type('text/javascript').send(script);
   });
   if (!demo) return router;
   const page = readFileSync(new URL('index.html', PAGES), 'utf8').replaceAll('{{mount}}', mount);

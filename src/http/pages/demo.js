@@ -8,6 +8,8 @@ const SEGMENT = /^[a-zA-Z0-9\-_!~()$@]+$/;
 /** Channels that end in one of these are the server's. */
 const RESERVED = ['user_list', 'presence'];
 const LOG_LENGTH = 100;
+/** What a server accepts only where it can do its work. */
+const IN_USE = ['/meta/connect', '/meta/subscribe'];
 
 const byId = (id) => document.getElementById(id);
 /** Angles of the colour wheel that can be told apart. */
@@ -16,14 +18,14 @@ const minutes = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2
 const seconds = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium', hourCycle: 'h23' });
 const number = new Intl.NumberFormat();
 
-/** What this tab is in, or undefined: { client, name, word, users, since }. */
+/** What this tab is in, or undefined: { client, name, word, users, since, away }. */
 let stay;
 
 // ---------------------------------------------------------------------------------------------- joining and leaving
 
 function join(name, word) {
   const room = `/rooms/${word}`;
-  stay = { name, word, users: undefined, since: new Map() };
+  stay = { name, word, users: undefined, since: new Map(), away: false };
   remember(name);
   if (roomInUrl() !== word) history.replaceState(null, '', `#${word}`);
   showRoom(room);
@@ -42,7 +44,13 @@ function join(name, word) {
 function follow(own, room) {
   const whileHere = (step) => (value) => own === stay && step(value);
   own.client.on('transport:down', whileHere(lost));
-  own.client.on('transport:up', whileHere(back));
+  own.client.addExtension({
+    outgoing: (message, pass) => pass(soonAnswered(own, message)),
+    incoming(message, pass) {
+      if (message.successful && IN_USE.includes(message.channel)) whileHere(back)();
+      pass(message);
+    },
+  });
   own.client.subscribe(`${room}/user_list`, whileHere(showList));
 }
 
@@ -55,16 +63,30 @@ function leave() {
 
 function lost() {
   setConnection('waiting', 'Reconnecting');
-  log('note', 'Connection lost');
+  if (!stay.away) log('note', 'Connection lost');
+  stay.away = true;
 }
 
+/** A handshake that was answered is not enough: the server may be there and its Redis not. */
 function back() {
-  if (stay.users) log('note', 'Connected again');
+  if (stay.away) log('note', 'Connected again');
+  stay.away = false;
   setConnection('live', 'Live');
 }
 
-/** A client that the server has forgotten comes back by itself. */
+/** The server would keep the answer to a connect for its `timeout`; who was away is to know at once. */
+function soonAnswered(own, message) {
+  if (own.away && message.channel === '/meta/connect') message.advice = { timeout: 0 };
+  return message;
+}
+
+/** A client that the server has forgotten comes back by itself, and so does one whose server has lost its Redis. */
 function showRefusal({ code, message }, { advice }) {
+  if (!stay) return;
+  if (code === 503) {
+    lost();
+    return;
+  }
   if (code === 401 && advice?.reconnect !== 'none') return;
   setConnection('refused', 'Refused');
   showNotice(`The server refused: ${message} (${code})`);
@@ -78,7 +100,7 @@ function showList({ count, user_list, version, truncated }) {
   else if (!stay.users) log('note', `You joined ${others(count)}`);
   stay.users = users;
   showNotice('');
-  setConnection('live', 'Live');
+  back();
   showCount(count);
   showUsers(users);
   byId('version').textContent = `List version ${number.format(version)}`;
@@ -144,17 +166,20 @@ function avatar(name) {
   return circle;
 }
 
+/** Ada Lovelace is AL, Person 11 is P11. */
 function initials(name) {
   const words = name
     .trim()
     .split(/[\s._-]+/u)
     .filter(Boolean);
-  const letters = words.length > 1 ? [words[0], words[words.length - 1]] : [name.trim()];
-  return letters
-    .map((word) => [...word][0])
-    .join('')
-    .toUpperCase();
+  const first = words[0] ?? name.trim();
+  const last = words.length > 1 ? words[words.length - 1] : '';
+  const number = /\d{1,2}$/.exec(name.trim())?.[0] ?? '';
+  const end = number === first ? '' : number || firstLetter(last);
+  return `${firstLetter(first)}${end}`.toUpperCase();
 }
+
+const firstLetter = (word) => [...word][0] ?? '';
 
 /** The same for a name in every tab (FNV-1a). */
 function hue(name) {

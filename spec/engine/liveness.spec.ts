@@ -1,0 +1,245 @@
+/** When a client is over: by its socket, its silence, or a peer that no longer answers. On whole servers. */
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { internalsOf } from '../../src/bayeux/internals.js';
+import { OnlineEngine } from '../../src/engine/online-engine.js';
+import type { Config } from '../../src/index.js';
+import {
+  connectAs,
+  connectMessage,
+  join,
+  newClientId,
+  post,
+  type Running,
+  say,
+  sees,
+  startServer,
+  stopAll,
+  user,
+} from '../support/server.js';
+import { until } from '../support/until.js';
+
+const ROOM = '/classes/4';
+
+/** Seconds, that never come within a spec. */
+const NEVER = 300;
+
+const sockets: WebSocket[] = [];
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.terminate();
+  await stopAll();
+});
+
+async function start(config: Config) {
+  const running = await startServer({ windows: { base: 10, perUser: 0, max: 10 }, ...config });
+  const { proxy, engine } = internalsOf(running.server.bayeux);
+  const ended: string[] = [];
+  running.server.bayeux.on('disconnect', (clientId) => ended.push(clientId));
+  const left: unknown[] = [];
+  running.server.presence.on('leave', (_channel, { uid }) => left.push(uid));
+  return { ...running, proxy, engine: engine as unknown as OnlineEngine, ended, left };
+}
+
+/** A client's WebSocket, bound to it. */
+async function openSocket(running: Running, clientId: string): Promise<WebSocket> {
+  const socket = new WebSocket(running.endpoint.replace('http', 'ws'));
+  sockets.push(socket);
+  socket.on('error', () => {});
+  await once(socket, 'open');
+  const answered = once(socket, 'message');
+  const connect = { ...connectMessage(clientId), connectionType: 'websocket' };
+  socket.send(JSON.stringify([connect]));
+  const [answer] = await answered;
+  expect(JSON.parse(String(answer))).toMatchObject([{ channel: '/meta/connect', successful: true }]);
+  return socket;
+}
+
+describe('a client whose WebSocket has closed', () => {
+  it.each(['close', 'terminate'] as const)('is over after the grace (%s)', async (how) => {
+    const running = await start({ timeout: NEVER, grace: 0.5 });
+    const clientId = await newClientId(running.endpoint);
+    const socket = await openSocket(running, clientId);
+    expect(running.ended).toEqual([]);
+    socket[how]();
+    await until(() => running.ended.length > 0, 'its end');
+    expect(running.ended).toEqual([clientId]);
+    expect(running.engine.size).toEqual({ clients: 0, channels: 0 });
+    expect(await running.engine.exists(clientId)).toBe(false);
+  });
+
+  it('is not over before', async () => {
+    const running = await start({ timeout: NEVER, grace: NEVER });
+    const clientId = await newClientId(running.endpoint);
+    const socket = await openSocket(running, clientId);
+    socket.terminate();
+    await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
+    expect(await running.engine.exists(clientId)).toBe(true);
+  });
+
+  it('stays where it comes back, and is over after the grace of its next socket', async () => {
+    const running = await start({ timeout: NEVER, grace: 1 });
+    const clientId = await newClientId(running.endpoint);
+    const other = await newClientId(running.endpoint);
+    for (const id of [clientId, other]) (await openSocket(running, id)).terminate();
+    await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
+    const socket = await openSocket(running, clientId);
+    await until(() => running.ended.includes(other), 'the end of one that stayed away for as long');
+    expect(await running.engine.exists(clientId)).toBe(true);
+    socket.terminate();
+    await until(() => running.ended.includes(clientId), 'its end');
+  });
+
+  it('stays where it polls from then on', async () => {
+    const running = await start({ timeout: NEVER, grace: 1 });
+    const clientId = await newClientId(running.endpoint);
+    const other = await newClientId(running.endpoint);
+    for (const id of [clientId, other]) (await openSocket(running, id)).terminate();
+    await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
+    await post(running.endpoint, connectMessage(clientId));
+    await until(() => running.ended.includes(other), 'the end of one that stayed away for as long');
+    expect(await running.engine.exists(clientId)).toBe(true);
+  });
+
+  it('stays where an older socket closes after it has another', async () => {
+    const running = await start({ timeout: NEVER, grace: 0.5 });
+    const clientId = await newClientId(running.endpoint);
+    const other = await newClientId(running.endpoint);
+    const older = await openSocket(running, clientId);
+    await openSocket(running, clientId);
+    await until(() => older.readyState === WebSocket.CLOSED, 'the older socket to be closed');
+    (await openSocket(running, other)).terminate();
+    await until(() => running.ended.includes(other), 'the end of one that closed later');
+    expect(running.proxy.hasConnection(clientId)).toBe(true);
+    expect(running.ended).toEqual([other]);
+  });
+
+  it('gets with its next socket what came meanwhile, and what came while the last was closing', async () => {
+    const running = await start({ timeout: NEVER, grace: NEVER });
+    const clientId = await newClientId(running.endpoint);
+    await say(running.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/a' });
+    await openSocket(running, clientId);
+    // The closing handshake takes a moment, in which the stream drops what it is given.
+    streamOf(running.engine, clientId).close();
+    running.proxy.publish({ channel: '/a', data: 'closing' });
+    await until(() => !running.proxy.hasConnection(clientId), 'the socket to be closed');
+    running.proxy.publish({ channel: '/a', data: 'closed' });
+    const next = new WebSocket(running.endpoint.replace('http', 'ws'));
+    sockets.push(next);
+    const heard: { channel: string; data?: unknown }[] = [];
+    next.on('message', (text) => heard.push(...JSON.parse(String(text))));
+    await once(next, 'open');
+    next.send(JSON.stringify([{ ...connectMessage(clientId), connectionType: 'websocket' }]));
+    await until(() => heard.some(({ data }) => data === 'closed'), 'what waited');
+    const data = heard.filter(({ channel }) => channel === '/a').map((message) => message.data);
+    expect(data).toEqual(['closing', 'closed']);
+  });
+});
+
+describe("npm's client that is cut off", () => {
+  it('comes back with its clientId, its subscriptions, and without leaving', async () => {
+    const running = await start({ timeout: NEVER, grace: 5 });
+    const ann = await join(running.endpoint, user('ann'));
+    const bob = await join(running.endpoint, user('bob'));
+    await sees(bob, ROOM, ['ann', 'bob']);
+    await until(() => running.proxy.hasConnection(ann.clientId() ?? ''), "ann's socket");
+    const heard: unknown[] = [];
+    await ann.client.subscribe('/news', (data) => heard.push(data));
+    const [before, lists] = [ann.clientId(), bob.lists(ROOM).length];
+
+    // By the server's own hand, without a closing handshake, as a network does it.
+    let downs = 0;
+    ann.client.on('transport:down', () => {
+      downs += 1;
+    });
+    streamOf(running.engine, before ?? '').cut();
+    await until(() => downs > 0, 'ann to notice');
+    await until(() => running.proxy.hasConnection(before ?? ''), 'ann to be back');
+    running.server.bayeux.getClient().publish('/news', 'welcome');
+    await until(() => heard.length > 0, 'the news');
+
+    expect(ann.clientId()).toBe(before);
+    expect(running.ended).toEqual([]);
+    expect(running.left).toEqual([]);
+    expect(bob.lists(ROOM)).toHaveLength(lists);
+  });
+});
+
+describe('a client that polls', () => {
+  it('is over after twice the timeout in silence, and one that polls on is not', async () => {
+    const running = await start({ timeout: 1, grace: 0.5 });
+    const bob = connectAs(running.endpoint, user('bob'), 'long-polling');
+    await bob.client.subscribe(`${ROOM}/user_list`, () => {});
+    const silent = await newClientId(running.endpoint);
+    await post(running.endpoint, connectMessage(silent, user('ann')));
+    await sees(bob, ROOM, ['bob', 'ann']);
+    await until(() => running.ended.length > 0, 'the end of the silent one');
+    expect(running.ended).toEqual([silent]);
+    await sees(bob, ROOM, ['bob']);
+  });
+
+  it('is not over after the grace, which is for sockets', async () => {
+    const running = await start({ timeout: NEVER, grace: 0.5 });
+    const polling = await newClientId(running.endpoint);
+    await post(running.endpoint, connectMessage(polling));
+    const other = await newClientId(running.endpoint);
+    (await openSocket(running, other)).terminate();
+    await until(() => running.ended.includes(other), 'the end of one with a socket');
+    expect(running.ended).toEqual([other]);
+  });
+
+  it('is over where it never connected', async () => {
+    const running = await start({ timeout: 1 });
+    const clientId = await newClientId(running.endpoint);
+    await until(() => running.ended.length > 0, 'its end');
+    expect(running.ended).toEqual([clientId]);
+  });
+});
+
+describe('a half-open WebSocket', () => {
+  it('is found by ping and pong; its client is over after the grace', async () => {
+    const running = await start({ timeout: NEVER, ping: 1, grace: 0.5 });
+    const bob = await join(running.endpoint, user('bob'));
+    const clientId = await newClientId(running.endpoint);
+    await post(running.endpoint, connectMessage(clientId, user('ann')));
+    const socket = await openSocket(running, clientId);
+    await sees(bob, ROOM, ['bob', 'ann']);
+    // Its end of the connection is open, and nobody reads there.
+    socket.pause();
+    await until(() => running.ended.length > 0, 'its end');
+    expect(running.ended).toEqual([clientId]);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    await sees(bob, ROOM, ['bob']);
+    expect(running.proxy.hasConnection(bob.clientId() ?? '')).toBe(true);
+  });
+});
+
+describe('once everybody has gone', () => {
+  it.each(['websocket', 'long-polling'] as const)('nothing is left in the engine (%s)', async (transport) => {
+    const running = await start({ timeout: 1, grace: 0.5 });
+    const people = [];
+    for (const uid of [1, 2, 3, 4]) people.push(await join(running.endpoint, user(uid), transport));
+    await sees(people[0] as (typeof people)[0], ROOM, [1, 2, 3, 4]);
+    expect(running.engine).toBeInstanceOf(OnlineEngine);
+    expect(running.engine.size.clients).toBe(4);
+    for (const { client } of people) client.disconnect();
+    await until(() => running.engine.size.clients === 0, 'all to be gone');
+    expect(running.engine.size).toEqual({ clients: 0, channels: 0 });
+    expect(running.proxy._connections.size).toBe(0);
+  });
+});
+
+interface ServerStream {
+  close(): void;
+  cut(): void;
+}
+
+function streamOf(engine: OnlineEngine, clientId: string): ServerStream {
+  const { registry } = engine as unknown as {
+    registry: { get(clientId: string): { stream: ServerStream | null } | undefined };
+  };
+  const stream = registry.get(clientId)?.stream;
+  if (!stream) throw new Error('Expected the client to have a stream');
+  return stream;
+}
