@@ -12,7 +12,7 @@ export interface Options {
   runs: number;
   /** A CPU profile of each server in bench/results/profiles. It slows them down. */
   profile: boolean;
-  /** Only servers whose name contains this. */
+  /** Only servers whose name matches this regular expression. */
   only: string;
 }
 

@@ -1,9 +1,10 @@
 /**
  * Compares this project's server with its peers, and writes bench/results/latest.md and latest.json.
  *
- *     npm run bench [-- fanout|storm|latency|idle …] [--quick] [--runs N] [--only part-of-a-name] [--profile]
+ *     npm run bench [-- fanout|storm|latency|idle …] [--quick] [--runs N] [--only regular-expression] [--profile]
  *
  * Server and load are processes of their own, on 127.0.0.1. It is no test: no time fails it.
+ * With --only or --profile nothing is written.
  */
 import { fanout } from './benchmarks/fanout.js';
 import { idle } from './benchmarks/idle.js';
@@ -29,5 +30,6 @@ prepare();
 const sections: Section[] = [];
 for (const name of options.names) sections.push(await BENCHMARKS[name](options));
 const about = machine();
-write(sections, about, options);
+// What was narrowed or slowed down is looked at, not kept.
+if (!options.only && !options.profile) write(sections, about, options);
 console.log(page(sections, about, options));

@@ -49,8 +49,7 @@ export function authorize(options: AuthorizeOptions): Extension {
     for (const room of rooms) {
       if (await mayBeIn(identity, room)) continue;
       // Its last proof allowed what this one does not: it must not stay where it was, nor hear what it heard.
-      // After the answer, which would else be that there is no such client.
-      if (presence.isSomewhere(clientId)) setImmediate(() => options.endClient(clientId));
+      if (presence.isSomewhere(clientId)) options.endClient(clientId);
       throw refuse('roomForbidden', room);
     }
   }

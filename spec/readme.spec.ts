@@ -52,7 +52,7 @@ async function run(example: string | undefined): Promise<string> {
     output += data;
   });
   await until(() => output.includes('listening'), `the example to listen; it said: ${output}`);
-  return `http://localhost:${port}`;
+  return `http://127.0.0.1:${port}`;
 }
 
 describe('the README', () => {
@@ -74,6 +74,12 @@ describe('the README', () => {
     await sees(ann, '/rooms/lobby', ['ann']);
     const online = await (await fetch(`${url}/online/lobby`)).json();
     expect(online).toEqual({ count: 1, users: [{ uid: 'ann', uname: 'user ann' }] });
+    const script = await fetch(`${url}/faye-online/client.js`);
+    expect([script.status, script.headers.get('content-type')]).toEqual([
+      200,
+      expect.stringContaining('text/javascript'),
+    ]);
+    expect(await script.text()).toContain('initOnlineClient');
   });
 
   it('publishes by curl as it says', async () => {

@@ -26,7 +26,7 @@ export interface Rounds<P extends Peer, T> {
 /** The figures of each run, by peer. */
 export async function rounds<P extends Peer, T>(what: Rounds<P, T>): Promise<Map<P, T[]>> {
   const { options, runsOf = () => options.runs } = what;
-  const peers = what.peers.filter(({ name }) => name.includes(options.only));
+  const peers = what.peers.filter(({ name }) => new RegExp(options.only).test(name));
   const figures = new Map(peers.map((peer) => [peer, [] as T[]]));
   for (let round = 1; round <= options.runs; round += 1) {
     for (const peer of peers) {
@@ -39,7 +39,7 @@ export async function rounds<P extends Peer, T>(what: Rounds<P, T>): Promise<Map
 }
 
 async function once<P extends Peer, T>(what: Rounds<P, T>, peer: P, round: number): Promise<T> {
-  const profile = `${what.name}-${peer.name.replace(/\W+/g, '-')}-${round}.cpuprofile`;
+  const profile = `${what.name}-${peer.name.replace(/\W+/g, '-')}-${round}`;
   const served = await Served.start(peer, what.server, what.options.profile ? profile : undefined);
   const load = new Child(`load/${what.load(peer)}`);
   try {

@@ -36,7 +36,7 @@ export class Served {
 
   static async start(peer: Peer, options: ServerOptions, profile?: string): Promise<Served> {
     const redis = peer.redis ? await RedisServer.start() : undefined;
-    const flags = profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILES}`, `--cpu-prof-name=${profile}`] : [];
+    const flags = profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILES}/${profile}`] : [];
     const child = new Child(`servers/${peer.server}`, ['--expose-gc', ...flags]);
     const all = { ...options, ...peer.options, ...(redis && { redisPort: redis.port }) };
     return new Served(await child.ask<number>('start', all), child, redis);

@@ -1,5 +1,6 @@
 /** What every server's process has: it starts on a free port, and says what it used. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -34,6 +35,13 @@ async function memory(): Promise<Memory> {
     globalThis.gc?.();
     await wait(250);
   }
-  const { rss, heapUsed, external } = process.memoryUsage();
-  return { rss, heap: heapUsed + external };
+  const { heapUsed, external } = process.memoryUsage();
+  return { rss: resident(), heap: heapUsed + external };
+}
+
+/** Bytes. On Linux without what is mapped from files: the kernel may take those pages away at any time. */
+function resident(): number {
+  if (process.platform !== 'linux') return process.memoryUsage().rss;
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }

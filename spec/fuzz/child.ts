@@ -18,8 +18,8 @@ const OPEN: Config = {
 const config = (profile: Profile): Config => ({
   host: '127.0.0.1',
   port: 0,
-  // Short, so that what has gone is gone soon.
-  timeout: 1,
+  // Short, so that what has gone is gone soon, and longer than it takes to count the heap.
+  timeout: 2,
   grace: 1,
   gc: 1,
   leaveDelay: 0.2,
@@ -54,7 +54,8 @@ function measured(counted: Counted, server: FayeOnlineServer): Measure {
 
 async function answer(question: ToServer, server: FayeOnlineServer, port: number): Promise<Answers[ToServer['ask']]> {
   if (question.ask === 'ready') return { port };
-  if (question.ask === 'measure') return measured(countHeap(), server);
+  if (question.ask === 'measure') return measured(await countHeap(), server);
+  if (question.ask === 'held') return heldBy(server);
   if (question.ask === 'lists')
     return Promise.all(
       question.channels.map(async (channel) =>
@@ -76,7 +77,10 @@ async function main(profile: Profile): Promise<void> {
     if (!isRecord(question)) return;
     answer(question, server, port).then(
       (found) => send({ id: question.id, answer: found }),
-      (error) => fault('a question', error),
+      (error) => {
+        fault('a question could not be answered', error);
+        send({ id: question.id, answer: undefined });
+      },
     );
   });
   send({ id: 0, answer: { port } });

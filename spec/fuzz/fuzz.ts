@@ -51,6 +51,8 @@ const GONE = 30_000;
 /** Bytes by which the heap may differ: caches of the runtime, what rate limits remember for 10 s. */
 const HEAP_SLACK = 12 * 2 ** 20;
 const RSS_LIMIT = 600 * 2 ** 20;
+/** What one honest client may have of a kind: channels, say. */
+const SHARE = 10;
 /** By how many each total may differ: requests that a kept connection waits for, and the like. */
 const TOTALS_SLACK: Record<string, number> = { entries: 24, sockets: 6, requests: 24, responses: 24, timers: 80, promises: 400 };
 
@@ -180,20 +182,32 @@ class Run {
     if (!this.goesOn) return;
     await Promise.all(this.observers.map((observer) => observer.works()));
     await this.showsTheTruth();
-    const measure = await this.settled((measure) => this.excess(measure));
+    await this.emptied(this.observers.length);
+    const measure = await this.measured();
     if (!measure) return;
     const excess = this.excess(measure);
-    if (excess) this.oracle.violate('what visitors left behind', { excess, largest: measure.largest, held: measure.held });
+    if (excess) this.oracle.violate('visitors left something behind', { excess, largest: measure.largest });
     this.measures.push(measure);
     this.options.log(this.line(measure));
   }
 
   private async finish(): Promise<void> {
     for (const observer of this.observers.splice(0)) observer.leave();
-    const left = (measure: Measure) => Object.entries(measure.held).filter(([, held]) => held > 0);
-    const measure = await this.settled((measure) => (left(measure).length > 0 ? 'held' : undefined));
-    if (measure && left(measure).length > 0) this.oracle.violate('everybody has gone, and something is left', left(measure));
+    await this.emptied(0);
     await this.server.stop();
+  }
+
+  /** Nothing is held but what honest clients need: where there are none, nothing at all. */
+  private async emptied(clients: number): Promise<void> {
+    const end = Date.now() + GONE;
+    for (;;) {
+      const held = await this.server.ask({ ask: 'held' });
+      if (!held) return;
+      const left = Object.entries(held).filter(([kind, number]) => number > (kind === 'clients' ? clients : clients * SHARE));
+      if (left.length === 0) return;
+      if (Date.now() > end) return this.oracle.violate('everybody has gone, and something is held', held);
+      await pause();
+    }
   }
 
   private async showsTheTruth(): Promise<void> {
@@ -209,21 +223,20 @@ class Run {
     if (known && asText(known) !== asText(truth)) this.oracle.violate('the server believes visitors to be there', known);
   }
 
-  /** The first measure without a problem, or the last one. */
-  private async settled(problem: (measure: Measure) => unknown): Promise<Measure | undefined> {
+  /** The first measure without an excess, or the last one: rate limits remember for 10 s, connections are kept for 5. */
+  private async measured(): Promise<Measure | undefined> {
     const end = Date.now() + GONE;
     for (;;) {
       const measure = await this.server.ask({ ask: 'measure' });
-      if (!measure || !problem(measure) || Date.now() > end) return measure;
-      await new Promise((resolve) => setTimeout(resolve, 500));
+      if (!measure || !this.excess(measure) || Date.now() > end) return measure;
+      await pause();
     }
   }
 
-  /** What there is more of than after the warm-up; the first measure is taken once only honest clients are left. */
+  /** What there is more of than after the warm-up. */
   private excess(measure: Measure): string | undefined {
     const [base] = this.measures;
     if (measure.rss > RSS_LIMIT) return `${measure.rss} bytes of memory`;
-    if ((measure.held.clients ?? 0) > this.observers.length) return `${measure.held.clients} clients`;
     if (!base) return undefined;
     if (measure.heapUsed > base.heapUsed + HEAP_SLACK) return `${measure.heapUsed - base.heapUsed} bytes of heap`;
     const grown = Object.entries(measure.totals).find(
@@ -238,3 +251,5 @@ class Run {
     return `${messages} messages, ${requests} requests, ${frames} frames: heap ${megabytes(heapUsed)}, rss ${megabytes(rss)}, ${JSON.stringify(totals)}`;
   }
 }
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));

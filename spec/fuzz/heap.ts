@@ -12,10 +12,15 @@ const KINDS = {
   timers: '(() => { const timer = setTimeout(() => {}, 0); clearTimeout(timer); return timer.constructor.prototype; })()',
 };
 
+/** Milliseconds. */
+const BREATH = 50;
 const GROUP = 'counted';
 const COUNT = 'function () { return this.length; }';
 const TABLES = `function () {
-  const tables = this.map((table) => [table.size, String(table.keys().next().value).slice(0, 60)]);
+  const shown = (key) => (typeof key === 'string' ? key.slice(0, 60) : typeof key);
+  // Prototypes of subclasses are found too, and have no size.
+  const real = this.filter((table) => !Object.hasOwn(table, 'constructor'));
+  const tables = real.map((table) => [table.size, shown(table.keys().next().value)]);
   return tables.filter(([size]) => size > 0).sort(([a], [b]) => b - a);
 }`;
 
@@ -24,20 +29,27 @@ export interface Counted {
   largest: string[];
 }
 
-/** Synchronous: nothing of the program runs between the questions. */
-export function countHeap(): Counted {
+/** Each question stands the process still for a while, so it goes on with its work between two of them. */
+export async function countHeap(): Promise<Counted> {
   const session = new Session();
   session.connect();
   try {
-    const tables = ['Map', 'Set'].flatMap((type) => about(session, `${type}.prototype`, TABLES) as Tables);
+    const maps = about(session, 'Map.prototype', TABLES) as Tables;
+    await turn();
+    const tables = [...maps, ...(about(session, 'Set.prototype', TABLES) as Tables)];
     const totals: Record<string, number> = { entries: tables.reduce((sum, [size]) => sum + size, 0) };
-    for (const [kind, prototype] of Object.entries(KINDS)) totals[kind] = about(session, prototype, COUNT) as number;
+    for (const [kind, prototype] of Object.entries(KINDS)) {
+      await turn();
+      totals[kind] = about(session, prototype, COUNT) as number;
+    }
     return { totals, largest: largest(tables) };
   } finally {
     session.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
     session.disconnect();
   }
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, BREATH));
 
 type Tables = [size: number, key: string][];
 
@@ -60,6 +72,7 @@ function about(session: Session, prototype: string, question: string): unknown {
   const answer = answered<Runtime.CallFunctionOnReturnType>((done) =>
     session.post('Runtime.callFunctionOn', { objectId, functionDeclaration: question, returnByValue: true }, done),
   );
+  if (answer.exceptionDetails) throw new Error(`Counting failed: ${answer.exceptionDetails.text}`);
   return answer.result.value;
 }
 

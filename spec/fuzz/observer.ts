@@ -52,7 +52,7 @@ export class Observer {
   async works(): Promise<void> {
     this.speak();
     await until(() => this.waiting.size === 0, 'its words', PATIENCE).catch(() =>
-      this.oracle.violate('an honest client no longer hears itself', `${this.way} ${[...this.waiting.keys()]}`),
+      this.oracle.violate('an honest client no longer hears itself', [...this.waiting.keys()].join()),
     );
   }
 
@@ -62,8 +62,11 @@ export class Observer {
   }
 
   private speak(): void {
-    const late = [...this.waiting].find(([, since]) => Date.now() - since > PATIENCE);
-    if (late) this.oracle.violate('an honest client does not hear itself in time', `${this.way} ${late[0]}`);
+    const late = [...this.waiting].filter(([, since]) => Date.now() - since > PATIENCE);
+    for (const [word] of late) {
+      this.waiting.delete(word);
+      this.oracle.violate('an honest client does not hear itself in time', word);
+    }
     const word = `${this.way} ${this.words++} ${this.token.slice(-8)}`;
     this.waiting.set(word, Date.now());
     this.client.publish(ECHO, word).then(undefined, (error) => {

@@ -6,7 +6,7 @@ import type { Visitor } from './visitor.js';
 /** Milliseconds in which a batch without a connect must be answered; the machine may be busy. */
 const ANSWER = 15_000;
 /** Milliseconds that one with a connect is waited for. */
-const HELD = 1_300;
+const HELD = 2_300;
 /** Milliseconds until an EventSource has its first comment. */
 const OPENED = 500;
 

@@ -27,6 +27,7 @@ export type Question =
   | { ask: 'ready' }
   /** Answered after all that was reported before. */
   | { ask: 'flush' }
+  | { ask: 'held' }
   | { ask: 'measure' }
   | { ask: 'lists'; channels: string[] }
   | { ask: 'stop' };
@@ -34,6 +35,7 @@ export type Question =
 export interface Answers {
   ready: { port: number };
   flush: null;
+  held: Measure['held'];
   measure: Measure;
   lists: unknown[][];
   stop: null;

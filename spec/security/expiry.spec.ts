@@ -36,7 +36,7 @@ async function enter({ endpoint }: Running, uid: string, seconds: number) {
 }
 
 const uids = async ({ server }: Running) =>
-  (await server.presence.snapshot(ROOM)).users.map(({ uid }) => uid).join();
+  (await server.presence.list(ROOM)).users.map(({ uid }) => uid).join();
 
 describe('a client whose token has expired', () => {
   inBothWorlds((open) => {

@@ -58,6 +58,8 @@ export class Bayeux {
   private readonly connecting: ClientListener[] = [];
   private readonly subscriptions = new Map<string, Set<string>>();
   private readonly undo: (() => void)[] = [];
+  /** While Faye answers a message that was refused, within one turn. */
+  private refusing = false;
 
   constructor(private readonly options: BayeuxOptions) {
     this.internals = internalsOf(options.adapter);
@@ -78,6 +80,7 @@ export class Bayeux {
       this.subscriptions.delete(clientId);
     });
     this.keepServerMessages();
+    this.answerWithoutAsking();
     this.announceSubscriptions();
   }
 
@@ -89,6 +92,7 @@ export class Bayeux {
       queues: this.queues,
       extensions,
       passed: (message, request) => this.passed(message, request),
+      refused: (answer) => this.answerRefused(answer),
       log,
     });
     this.extras.sharesWhere?.(() => pipeline.isBroadcastSafe);
@@ -258,6 +262,31 @@ export class Bayeux {
     this.undo.push(() => {
       proxy.publish = publish;
     });
+  }
+
+  /**
+   * Faye asks the engine whether the client exists also for a message that was refused already, and then says that it
+   * does not where that is so. The refusal is the answer, and an engine that is away has none.
+   */
+  private answerWithoutAsking(): void {
+    const { proxy } = this.internals;
+    const clientExists = proxy.clientExists;
+    proxy.clientExists = (clientId, callback, context) => {
+      if (this.refusing) callback.call(context, true);
+      else clientExists.call(proxy, clientId, callback, context);
+    };
+    this.undo.push(() => {
+      proxy.clientExists = clientExists;
+    });
+  }
+
+  private answerRefused(answer: () => void): void {
+    this.refusing = true;
+    try {
+      answer();
+    } finally {
+      this.refusing = false;
+    }
   }
 
   private announceSubscriptions(): void {

@@ -25,6 +25,8 @@ export interface PipelineOptions {
   extensions: readonly (Extension | FayeExtension)[];
   /** Called with each incoming message that passed, before Faye handles it, in the same turn. */
   passed(message: Message, request: Request): void;
+  /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
+  refused(answer: () => void): void;
   log: Logger;
 }
 
@@ -89,7 +91,8 @@ export class Pipeline {
   private handOver(message: Message | null, request: Request, pass: Pass): void {
     try {
       if (message && !message.error) this.options.passed(message, request);
-      pass(message);
+      if (message?.error) this.options.refused(() => pass(message));
+      else pass(message);
     } catch (error) {
       this.options.log.error({ err: error, channel: message?.channel }, 'Faye failed to handle a message');
     }

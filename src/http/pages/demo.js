@@ -236,7 +236,8 @@ function showWelcome() {
 function setConnection(state, text) {
   byId('connection').hidden = false;
   byId('connection').dataset.state = state;
-  byId('connection-text').textContent = text;
+  // Set anew, the same text would be read out anew.
+  if (byId('connection-text').textContent !== text) byId('connection-text').textContent = text;
 }
 
 function showNotice(text) {
