@@ -12,6 +12,7 @@ export interface Batch {
 }
 
 const rooms = fc.constantFrom(
+  ...['/rooms/1', '/rooms/2', '/rooms/2', '/courses/1'],
   ...['/rooms/1', '/rooms/2', '/rooms/3', '/rooms/1/a', '/rooms/3/a/b', '/courses/1', '/courses/2'],
   ...['/closed/1', '/secret/observer', '/chat/1'],
 );
@@ -29,7 +30,7 @@ const WRONG = [
 ];
 
 const channels = fc.oneof(
-  { weight: 5, arbitrary: fc.constantFrom(...PLAIN) },
+  { weight: 9, arbitrary: fc.constantFrom(...PLAIN) },
   { weight: 2, arbitrary: fc.constantFrom(...PATTERNS) },
   { weight: 4, arbitrary: rooms.map((room) => `${room}/user_list`) },
   { weight: 2, arbitrary: rooms },
@@ -44,7 +45,8 @@ const clientIds = fc.oneof(
 );
 
 const tokens = fc.oneof(
-  { weight: 8, arbitrary: fc.nat(9).map((n) => `$token:${n}`) },
+  { weight: 16, arbitrary: fc.constant('$own') },
+  { weight: 2, arbitrary: fc.nat(9).map((n) => `$token:${n}`) },
   { weight: 1, arbitrary: fc.nat(13).map((n) => `$bad:${n}`) },
 );
 
@@ -65,7 +67,7 @@ const maybe = <T>(arbitrary: Arbitrary<T>, oneIn: number): Arbitrary<T | undefin
   fc.option(arbitrary, { freq: oneIn - 1, nil: undefined });
 
 const auth = fc.record({
-  token: tokens,
+  token: maybe(tokens, 5),
   room_channel: maybe(rooms, 6),
   time_channel: maybe(rooms, 3),
   current_user: maybe(fc.constant({ uid: 'eve', uname: 'Eve', channels: ['/**'] }), 2),
@@ -78,10 +80,11 @@ const fields = (record: Record<string, Arbitrary<unknown>>): Arbitrary<Fields> =
     .map((message) => Object.entries(message).filter(([, value]) => value !== undefined));
 
 const TYPES = ['long-polling', 'websocket', 'eventsource', 'callback-polling', 'in-process'];
+const USUAL = TYPES.slice(0, 2);
 const handshakes = fields({
   channel: fc.constant('/meta/handshake'),
   version: fc.constant('1.0'),
-  supportedConnectionTypes: fc.constantFrom(TYPES, TYPES.slice(0, 1), ['carrier-pigeon'], []),
+  supportedConnectionTypes: fc.constantFrom(TYPES, TYPES, TYPES.slice(0, 1), TYPES.slice(0, 1), ['carrier-pigeon'], []),
 });
 
 /** Most come back at once; some are held until the server's timeout. */
@@ -92,7 +95,7 @@ const advice = fc.oneof(
 const connects = fields({
   channel: fc.constant('/meta/connect'),
   clientId: clientIds,
-  connectionType: fc.constantFrom(...TYPES, ...TYPES.slice(0, 2), 'carrier-pigeon'),
+  connectionType: fc.constantFrom(...TYPES, ...USUAL, ...USUAL, ...USUAL, 'carrier-pigeon'),
   advice,
 });
 
@@ -185,7 +188,7 @@ const single = messages.map((message): Batch => ({ text: textOf(message), messag
 const mixed = fc
   .array(fc.oneof(messages.map(textOf), oddities.map((value) => JSON.stringify(value))), { maxLength: 6 })
   .map((list): Batch => ({ text: `[${list.join(',')}]`, messages: list.length }));
-const many = fc.tuple(messages.map(textOf), fc.constantFrom(30, 99, 100, 101)).map(
+const many = fc.tuple(messages.map(textOf), fc.constantFrom(5, 20, 100, 101)).map(
   ([text, messages]): Batch => ({ text: `[${Array(messages).fill(text).join(',')}]`, messages }),
 );
 const broken = fc
@@ -193,9 +196,9 @@ const broken = fc
   .map(([{ text }, at, put]): Batch => ({ text: text.slice(0, at) + put + (put ? text.slice(at) : ''), messages: 1 }));
 
 export const batches: Arbitrary<Batch> = fc.oneof(
-  { weight: 20, arbitrary: arrays },
-  { weight: 4, arbitrary: single },
-  { weight: 2, arbitrary: mixed },
+  { weight: 50, arbitrary: arrays },
+  { weight: 10, arbitrary: single },
+  { weight: 4, arbitrary: mixed },
   { weight: 1, arbitrary: many },
-  { weight: 2, arbitrary: broken },
+  { weight: 4, arbitrary: broken },
 );

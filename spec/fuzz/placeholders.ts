@@ -1,7 +1,7 @@
 /**
  * Generated text holds names of what is known only while it is sent, and of what is too long to print: `$mine:2` (a
- * clientId of this visitor), `$client:2` (of any visitor that is signed in), `$token:2`, `$bad:2`, `$server-token`,
- * `$who`, `$huge:9000` (letters), `"$deep:9000"` (arrays in arrays), `"$nest:9000"` (objects in objects), `"$raw:1e999"`
+ * clientId of this visitor), `$client:2` (of any visitor that is signed in), `$own` (the visitor's own token),
+ * `$token:2`, `$bad:2`, `$server-token`, `$who`, `$huge:9000` (letters), `"$deep:9000"` (arrays in arrays), `"$nest:9000"` (objects in objects), `"$raw:1e999"`
  * (what JSON.stringify would not write).
  */
 import { SERVER_TOKEN, type Tokens } from './people.js';
@@ -25,11 +25,13 @@ export interface Knowledge {
   mine: ClientIds;
   shared: ClientIds;
   tokens: Tokens;
+  /** The number of the visitor's own token. */
+  own: number;
   /** Who is not never sends a token that proves anything, nor the clientId of one who did. */
   signedIn: boolean;
 }
 
-const PLACES = /"\$(deep|nest|raw):([^"]*)"|\$(mine|client|token|bad|huge):(\d+)|\$(server-token|who)/g;
+const PLACES = /"\$(deep|nest|raw):([^"]*)"|\$(mine|client|token|bad|huge):(\d+)|\$(server-token|who|own)/g;
 
 export function fill(text: string, knowledge: Knowledge): string {
   return text.replace(PLACES, (_all, quoted, content = '', numbered, number, single) => {
@@ -54,7 +56,9 @@ function named(kind: string, number: number, { mine, shared, tokens, signedIn }:
   return list[number % list.length] ?? '';
 }
 
-function said(kind: string, { signedIn }: Knowledge): string {
+function said(kind: string, knowledge: Knowledge): string {
+  const { signedIn, own } = knowledge;
+  if (kind === 'own') return named('token', own, knowledge);
   if (kind === 'who') return signedIn ? 'signed in' : 'anonymous';
   return signedIn ? SERVER_TOKEN : `${SERVER_TOKEN}!`;
 }

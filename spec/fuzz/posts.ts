@@ -5,8 +5,8 @@ import type { Visitor } from './visitor.js';
 
 /** Milliseconds in which a batch without a connect must be answered; the machine may be busy. */
 const ANSWER = 15_000;
-/** Milliseconds that one with a connect is waited for. */
-const HELD = 2_300;
+/** Milliseconds that one with a connect is waited for: the server may hold it. */
+const HELD = 250;
 /** Milliseconds until an EventSource has its first comment. */
 const OPENED = 500;
 

@@ -36,8 +36,8 @@ export class Visitor {
 
   /** Begins as a page would. Empty where the visit does not. */
   get beginning(): Batch[] {
-    const { polite, signedIn, person } = this.visit;
-    return polite ? [HANDSHAKE, arrival(signedIn ? `$token:${person}` : undefined)] : [];
+    const { polite, signedIn } = this.visit;
+    return polite ? [HANDSHAKE, arrival(signedIn ? '$own' : undefined)] : [];
   }
 
   get headers(): Record<string, string> {
@@ -52,8 +52,8 @@ export class Visitor {
 
   filled(text: string): string {
     const { tokens, shared, last } = this.ground;
-    const { signedIn } = this.visit;
-    const filled = fill(text, { mine: this.mine, shared, tokens, signedIn });
+    const { signedIn, person } = this.visit;
+    const filled = fill(text, { mine: this.mine, shared, tokens, own: person, signedIn });
     if (last.push(filled.slice(0, SHOWN)) > REMEMBERED) last.shift();
     return filled;
   }

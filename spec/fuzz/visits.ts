@@ -10,7 +10,7 @@ interface Visitor {
   signedIn: boolean;
   /** Begins as a page would: handshake, connect into a room, subscribe to its list. */
   polite: boolean;
-  /** Whose token it begins with. */
+  /** The number of its own token. */
   person: number;
   /** X-Forwarded-For, or none. */
   address: string | undefined;
@@ -44,7 +44,7 @@ export type Round = Visit[];
 
 const ADDRESSES = ['10.9.0.1', '10.9.0.2', '10.9.1.1, 10.9.0.3', '2001:db8::1', '::ffff:10.9.0.1', 'nowhere', ',', ''];
 const visitor = {
-  signedIn: fc.boolean(),
+  signedIn: fc.constantFrom(true, true, false),
   polite: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   person: fc.constantFrom(2, 3, 5, 6, 8),
   address: fc.constantFrom(undefined, ...ADDRESSES),

@@ -58,11 +58,11 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: fc.record({ do: fc.constant('vanish' as const), client: fc.nat(CLIENTS - 1) }),
     },
   ),
-  { maxLength: 40 },
+  { maxLength: 40, size: 'max' },
 );
 
 /** How long each step on its way to the store and back takes, in turns of the event loop. */
-const delays = fc.array(fc.nat(6), { minLength: 1, maxLength: 50 });
+const delays = fc.array(fc.nat(6), { minLength: 1, maxLength: 50, size: 'max' });
 
 /** A store over a network of its own: its steps take different times to come, and to be answered. */
 function distant(store: Store, turns: number[]): Store {
@@ -255,7 +255,7 @@ describe('histories on the memory store', () => {
           await cluster.close();
           expect(store.sizes).toEqual({ clients: 0, rooms: 0 });
         }),
-        { numRuns: 300 },
+        { numRuns: 150 },
       );
     });
   }
@@ -289,7 +289,7 @@ describe('histories on Redis', () => {
             'no key to be left but the epoch',
           );
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       );
     });
   }

@@ -7,6 +7,7 @@ import type { Message } from 'faye';
 import type { Origins } from './origins.js';
 import { pathOf } from './request-path.js';
 import type { Stream, Streams, Traffic } from './streams.js';
+import { thisTurn } from './turns.js';
 
 export interface EventSourcesOptions {
   streams: () => Streams;
@@ -109,6 +110,8 @@ export class EventSources {
 }
 
 class ResponseStream implements Stream {
+  private read = 0;
+
   constructor(
     private readonly response: ServerResponse,
     private readonly options: Pick<EventSourcesOptions, 'unsentBytes' | 'onSlow' | 'traffic'>,
@@ -134,11 +137,13 @@ class ResponseStream implements Stream {
 
   private put(text: string): void {
     if (!this.open) return;
-    if (this.response.writableLength > this.options.unsentBytes) {
+    const turn = thisTurn();
+    if (this.read !== turn && this.response.writableLength > this.options.unsentBytes) {
       this.options.onSlow();
       this.response.destroy();
       return;
     }
+    this.read = turn;
     this.options.traffic.framesOut += 1;
     this.options.traffic.bytesOut += text.length;
     this.response.write(text);

@@ -10,6 +10,7 @@ import type { Protocol } from './internals.js';
 import { parseBatch } from './messages.js';
 import type { Origins } from './origins.js';
 import type { Stream, Streams, Traffic } from './streams.js';
+import { thisTurn } from './turns.js';
 
 export interface WebSocketsOptions {
   protocol: Protocol;
@@ -136,6 +137,8 @@ export class WebSockets {
 class SocketStream implements Stream {
   /** Undefined where frames are compressed, each socket's for itself. */
   readonly write: ((frame: Buffer) => void) | undefined;
+  /** The turn in which it was last found to read: more of the same turn is not held against it. */
+  private read = 0;
 
   constructor(
     private readonly ws: WebSocket,
@@ -184,7 +187,11 @@ class SocketStream implements Stream {
   /** Whether it is open and its peer reads; one that does not is cut. What is unsent from before counts. */
   private reads(): boolean {
     if (!this.open) return false;
-    if (this.socket.writableLength <= this.options.unsentBytes) return true;
+    const turn = thisTurn();
+    if (this.read === turn || this.ws.bufferedAmount <= this.options.unsentBytes) {
+      this.read = turn;
+      return true;
+    }
     this.options.onSlow();
     this.cut();
     return false;
