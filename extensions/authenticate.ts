@@ -57,13 +57,16 @@ export function authenticate(options: AuthenticateOptions): Extension {
   }
 
   async function identify(message: Message, request: Request, clientId: string): Promise<void> {
-    const identity = (await proven(message, request, clientId)) ?? (await presence.identityOf(clientId));
-    if (identity) {
-      if (hasExpired(identity)) throw refuse('tokenExpired');
-      setSpeaker(message, { kind: 'user', identity });
-    } else if (!(await options.clientExists(clientId))) {
-      throw refuse('clientUnknown', clientId);
-    }
+    const identity = (await proven(message, request, clientId)) ?? (await bound(clientId));
+    if (!identity) return;
+    if (hasExpired(identity)) throw refuse('tokenExpired');
+    setSpeaker(message, { kind: 'user', identity });
+  }
+
+  /** A client that has just ended may still be in the store: its end waits in its queue behind this message. */
+  async function bound(clientId: string): Promise<Identity | null> {
+    if (!(await options.clientExists(clientId))) throw refuse('clientUnknown', clientId);
+    return presence.identityOf(clientId);
   }
 
   async function proven(message: Message, request: Request, clientId: string): Promise<Identity | null> {

@@ -51,8 +51,8 @@ const GONE = 30_000;
 /** Bytes by which the heap may differ: caches of the runtime, what rate limits remember for 10 s. */
 const HEAP_SLACK = 12 * 2 ** 20;
 const RSS_LIMIT = 600 * 2 ** 20;
-/** What one honest client may have of a kind: channels, say. */
-const SHARE = 10;
+/** Channels that an honest client subscribes to. */
+const CHANNELS = 6;
 /** By how many each total may differ: requests that a kept connection waits for, and the like. */
 const TOTALS_SLACK: Record<string, number> = { entries: 24, sockets: 6, requests: 24, responses: 24, timers: 80, promises: 400 };
 
@@ -203,7 +203,7 @@ class Run {
     for (;;) {
       const held = await this.server.ask({ ask: 'held' });
       if (!held) return;
-      const left = Object.entries(held).filter(([kind, number]) => number > (kind === 'clients' ? clients : clients * SHARE));
+      const left = Object.entries(held).filter(([kind, number]) => number > clients * (kind === 'channels' ? CHANNELS : 1));
       if (left.length === 0) return;
       if (Date.now() > end) return this.oracle.violate('everybody has gone, and something is held', held);
       await pause();

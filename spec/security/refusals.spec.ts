@@ -16,14 +16,14 @@ afterEach(async () => {
 });
 
 /** npm's client, without a word from it once it is silenced: `disconnect` does not stop one that is refused. */
-function startClient({ endpoint }: Target): { errors: string[] } {
+function startClient({ endpoint }: Target): Message[] {
   const client = new faye.Client(endpoint, { retry: 0.1 });
-  const errors: string[] = [];
+  const refusals: Message[] = [];
   let silent = false;
   client.addExtension({
     outgoing: (message, pass) => pass(silent ? null : message),
     incoming(message, pass) {
-      if (message.error) errors.push(message.error);
+      if (message.error) refusals.push({ ...message });
       pass(message);
     },
   });
@@ -34,7 +34,7 @@ function startClient({ endpoint }: Target): { errors: string[] } {
     },
   });
   client.connect();
-  return { errors };
+  return refusals;
 }
 
 function handshakes(adapter: NodeAdapter): string[] {
@@ -52,18 +52,19 @@ const refusing = (error: string) => ({
 
 describe('a client whose connect is refused', () => {
   it.each([
-    ['as forbidden', '403:/classes/4:Forbidden'],
-    ['by an error of an extension’s own', '401::Sign in first_'],
-    ['by an error that is none of Bayeux', 'Go away'],
-  ])('%s: loops on plain Faye, and handshakes once here', async (_how, error) => {
+    ['as forbidden', '403:/classes/4:Forbidden', { reconnect: 'none' }],
+    ['by an error of an extension’s own', '401::No entry', { reconnect: 'handshake', interval: 5_000 }],
+    ['by an error that is none of Bayeux', 'Go away', { reconnect: 'handshake', interval: 5_000 }],
+  ])('%s: loops on plain Faye, and handshakes once here', async (_how, error, advice) => {
     const plain = await startPlainFaye([refusing(error)]);
     const ours = await startServer({ extensions: [refusing(error)] });
-    const [theirHandshakes, ourHandshakes] = [plain, ours].map(({ server }) => handshakes(server.bayeux));
-    const { errors } = startClient(ours);
-    await until(() => errors.length > 0, 'the refusal');
+    const theirHandshakes = handshakes(plain.server.bayeux);
+    const ourHandshakes = handshakes(ours.server.bayeux);
+    const refusals = startClient(ours);
+    await until(() => refusals.length > 0, 'the refusal');
     startClient(plain);
-    await until(() => (theirHandshakes?.length ?? 0) >= 20, 'the loop');
+    await until(() => theirHandshakes.length >= 20, 'the loop');
     expect(ourHandshakes).toHaveLength(1);
-    expect(errors).toEqual([error]);
+    expect(refusals).toEqual([expect.objectContaining({ channel: '/meta/connect', error, advice })]);
   });
 });

@@ -188,7 +188,7 @@ class SocketStream implements Stream {
   private reads(): boolean {
     if (!this.open) return false;
     const turn = thisTurn();
-    if (this.read === turn || this.ws.bufferedAmount <= this.options.unsentBytes) {
+    if (this.read === turn || this.socket.writableLength <= this.options.unsentBytes) {
       this.read = turn;
       return true;
     }
