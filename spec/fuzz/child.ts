@@ -5,7 +5,14 @@ import { createServer, type FayeOnlineServer } from '../../src/server.js';
 import { type Counted, countHeap } from './heap.js';
 import { heldBy } from './held.js';
 import { SECRET, SERVER_TOKEN } from './people.js';
-import { type Answers, type FromServer, type Measure, type Profile, profileOf, type ToServer } from './wire.js';
+import {
+  type Answers,
+  type FromServer,
+  type Measure,
+  type Profile,
+  profileOf,
+  type ToServer,
+} from './wire.js';
 
 const BOUNDLESS = 1_000_000;
 
@@ -52,7 +59,11 @@ function measured(counted: Counted, server: FayeOnlineServer): Measure {
   return { heapUsed, rss, held: heldBy(server), ...counted, counters: server.counters };
 }
 
-async function answer(question: ToServer, server: FayeOnlineServer, port: number): Promise<Answers[ToServer['ask']]> {
+async function answer(
+  question: ToServer,
+  server: FayeOnlineServer,
+  port: number,
+): Promise<Answers[ToServer['ask']]> {
   if (question.ask === 'ready') return { port };
   if (question.ask === 'measure') return measured(await countHeap(), server);
   if (question.ask === 'held') return heldBy(server);

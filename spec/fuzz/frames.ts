@@ -28,7 +28,14 @@ const LENGTHS = [0, 1, 125, 126, 127, 65_535, 65_536, 2 ** 31, 2 ** 40, 2 ** 53]
 /** Bad UTF-8, and the bodies of close frames. */
 const BYTES = [
   ...[[], [0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80], [0xe2, 0x82], [0x03, 0xe8]],
-  ...[[0x03], [0x00, 0x00], [0x03, 0xed], [0xff, 0xff], [0x03, 0xe8, 0xff, 0xfe], Array.from({ length: 126 }, () => 0x61)],
+  ...[
+    [0x03],
+    [0x00, 0x00],
+    [0x03, 0xed],
+    [0xff, 0xff],
+    [0x03, 0xe8, 0xff, 0xfe],
+    Array.from({ length: 126 }, () => 0x61),
+  ],
 ];
 
 const often = <T>(usual: T, other: Arbitrary<T>): Arbitrary<T> =>
@@ -42,7 +49,12 @@ export const frames: Arbitrary<Frame> = fc.record({
   length: often<number | undefined>(undefined, fc.constantFrom(...LENGTHS)),
   long: often(false, fc.constant(true)),
   payload: fc.oneof(
-    { weight: 6, arbitrary: fc.tuple(batches, often(false, fc.constant(true))).map(([batch, compressed]) => ({ ...batch, compressed })) },
+    {
+      weight: 6,
+      arbitrary: fc
+        .tuple(batches, often(false, fc.constant(true)))
+        .map(([batch, compressed]) => ({ ...batch, compressed })),
+    },
     { weight: 1, arbitrary: fc.constantFrom(...BYTES).map((bytes) => ({ bytes })) },
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }).map((bytes) => ({ bytes: [...bytes] })) },
     { weight: 1, arbitrary: fc.constantFrom(1_000, 60_000, 10_000_000).map((zeros) => ({ zeros })) },
@@ -56,7 +68,14 @@ export function textFrames(text: string, fragments: number): Buffer[] {
   const size = Math.max(1, Math.ceil(bytes.length / fragments));
   return Array.from({ length: fragments }, (_, index) =>
     encode(
-      { fin: index === fragments - 1, reserved: 0, opcode: index === 0 ? TEXT : 0, masked: true, length: undefined, long: false },
+      {
+        fin: index === fragments - 1,
+        reserved: 0,
+        opcode: index === 0 ? TEXT : 0,
+        masked: true,
+        length: undefined,
+        long: false,
+      },
       bytes.subarray(index * size, (index + 1) * size),
     ),
   );

@@ -11,8 +11,8 @@ import { OBSERVED, People } from './people.js';
 import { ClientIds } from './placeholders.js';
 import { play } from './play.js';
 import { ServerProcess } from './server-process.js';
-import { type Round, rounds } from './visits.js';
 import type { Ground, Sent } from './visitor.js';
+import { type Round, rounds } from './visits.js';
 import type { Measure, Profile } from './wire.js';
 
 export interface FuzzOptions {
@@ -54,7 +54,14 @@ const RSS_LIMIT = 600 * 2 ** 20;
 /** Channels that an honest client subscribes to. */
 const CHANNELS = 6;
 /** By how many each total may differ: requests that a kept connection waits for, and the like. */
-const TOTALS_SLACK: Record<string, number> = { entries: 24, sockets: 6, requests: 24, responses: 24, timers: 80, promises: 400 };
+const TOTALS_SLACK: Record<string, number> = {
+  entries: 24,
+  sockets: 6,
+  requests: 24,
+  responses: 24,
+  timers: 80,
+  promises: 400,
+};
 
 export async function fuzz(options: FuzzOptions): Promise<Summary> {
   const run = await Run.start(options);
@@ -140,7 +147,9 @@ class Run {
     ];
     for (const observer of this.observers) observer.join();
     const inPlace = () => this.observers.every((observer) => observer.isIn) || !this.goesOn;
-    await until(inPlace, 'the observers to be in', GONE).catch((error) => this.oracle.violate('honest clients can’t come', error.message));
+    await until(inPlace, 'the observers to be in', GONE).catch((error) =>
+      this.oracle.violate('honest clients can’t come', error.message),
+    );
   }
 
   /** Waves until so many messages have been sent. */
@@ -203,7 +212,9 @@ class Run {
     for (;;) {
       const held = await this.server.ask({ ask: 'held' });
       if (!held) return;
-      const left = Object.entries(held).filter(([kind, number]) => number > clients * (kind === 'channels' ? CHANNELS : 1));
+      const left = Object.entries(held).filter(
+        ([kind, number]) => number > clients * (kind === 'channels' ? CHANNELS : 1),
+      );
       if (left.length === 0) return;
       if (Date.now() > end) return this.oracle.violate('everybody has gone, and something is held', held);
       await pause();
@@ -220,7 +231,8 @@ class Run {
         this.oracle.violate('a list is not the truth', { way: observer.way, shown: shown(observer) });
     });
     const known = await this.server.ask({ ask: 'lists', channels: WATCHED });
-    if (known && asText(known) !== asText(truth)) this.oracle.violate('the server believes visitors to be there', known);
+    if (known && asText(known) !== asText(truth))
+      this.oracle.violate('the server believes visitors to be there', known);
   }
 
   /** The first measure without an excess, or the last one: rate limits remember for 10 s, connections are kept for 5. */
@@ -238,7 +250,8 @@ class Run {
     const [base] = this.measures;
     if (measure.rss > RSS_LIMIT) return `${measure.rss} bytes of memory`;
     if (!base) return undefined;
-    if (measure.heapUsed > base.heapUsed + HEAP_SLACK) return `${measure.heapUsed - base.heapUsed} bytes of heap`;
+    if (measure.heapUsed > base.heapUsed + HEAP_SLACK)
+      return `${measure.heapUsed - base.heapUsed} bytes of heap`;
     const grown = Object.entries(measure.totals).find(
       ([kind, total]) => total > (base.totals[kind] ?? 0) + (TOTALS_SLACK[kind] ?? 0),
     );

@@ -9,7 +9,8 @@ const KINDS = {
   requests: "process.getBuiltinModule('node:http').IncomingMessage.prototype",
   responses: "process.getBuiltinModule('node:http').ServerResponse.prototype",
   promises: 'Promise.prototype',
-  timers: '(() => { const timer = setTimeout(() => {}, 0); clearTimeout(timer); return timer.constructor.prototype; })()',
+  timers:
+    '(() => { const timer = setTimeout(() => {}, 0); clearTimeout(timer); return timer.constructor.prototype; })()',
 };
 
 /** Milliseconds. */
@@ -70,7 +71,11 @@ function about(session: Session, prototype: string, question: string): unknown {
   );
   const objectId = found.objects.objectId ?? '';
   const answer = answered<Runtime.CallFunctionOnReturnType>((done) =>
-    session.post('Runtime.callFunctionOn', { objectId, functionDeclaration: question, returnByValue: true }, done),
+    session.post(
+      'Runtime.callFunctionOn',
+      { objectId, functionDeclaration: question, returnByValue: true },
+      done,
+    ),
   );
   if (answer.exceptionDetails) throw new Error(`Counting failed: ${answer.exceptionDetails.text}`);
   return answer.result.value;

@@ -20,13 +20,45 @@ const rooms = fc.constantFrom(
 const PLAIN = ['/chat/1', '/chat/2', '/chat/3', '/honest/echo'];
 const PATTERNS = ['/chat/*', '/chat/**', '/rooms/*', '/rooms/**', '/*', '/**', '/rooms/*/user_list'];
 const RESERVED = [
-  ...['/meta/*', '/meta/**', '/meta/connect', '/meta/other', '/meta/client/$mine:0', '/meta/client/$client:1'],
-  ...['/service/x', '/faye_online/before_leave', '/faye_online/other', '/faye_online/**', '/presence/rooms/1'],
+  ...[
+    '/meta/*',
+    '/meta/**',
+    '/meta/connect',
+    '/meta/other',
+    '/meta/client/$mine:0',
+    '/meta/client/$client:1',
+  ],
+  ...[
+    '/service/x',
+    '/faye_online/before_leave',
+    '/faye_online/other',
+    '/faye_online/**',
+    '/presence/rooms/1',
+  ],
   ...['/rooms/1/presence', '/user_list', '/chat/1/user_list'],
 ];
 const WRONG = [
-  ...['', '/', '//', '/a b', '/ä', 'rooms/1', '/rooms/1/', '/rooms/*/a', '/rooms/***', '/\u0000', '/$huge:300'],
-  ...['/__proto__', '/constructor/toString', `${'/a'.repeat(127)}/`, '/rooms/1\n', '/rooms/%31', '/rooms/1/../2'],
+  ...[
+    '',
+    '/',
+    '//',
+    '/a b',
+    '/ä',
+    'rooms/1',
+    '/rooms/1/',
+    '/rooms/*/a',
+    '/rooms/***',
+    '/\u0000',
+    '/$huge:300',
+  ],
+  ...[
+    '/__proto__',
+    '/constructor/toString',
+    `${'/a'.repeat(127)}/`,
+    '/rooms/1\n',
+    '/rooms/%31',
+    '/rooms/1/../2',
+  ],
 ];
 
 const channels = fc.oneof(
@@ -76,7 +108,12 @@ const auth = fc.record({
 /** Where the fields are; `undefined` is left out. */
 const fields = (record: Record<string, Arbitrary<unknown>>): Arbitrary<Fields> =>
   fc
-    .record({ ...record, auth: maybe(auth, 5), ext: maybe(fc.record({ auth }), 2), id: maybe(fc.base64String({ maxLength: 6 }), 4) })
+    .record({
+      ...record,
+      auth: maybe(auth, 5),
+      ext: maybe(fc.record({ auth }), 2),
+      id: maybe(fc.base64String({ maxLength: 6 }), 4),
+    })
     .map((message) => Object.entries(message).filter(([, value]) => value !== undefined));
 
 const TYPES = ['long-polling', 'websocket', 'eventsource', 'callback-polling', 'in-process'];
@@ -84,13 +121,23 @@ const USUAL = TYPES.slice(0, 2);
 const handshakes = fields({
   channel: fc.constant('/meta/handshake'),
   version: fc.constant('1.0'),
-  supportedConnectionTypes: fc.constantFrom(TYPES, TYPES, TYPES.slice(0, 1), TYPES.slice(0, 1), ['carrier-pigeon'], []),
+  supportedConnectionTypes: fc.constantFrom(
+    TYPES,
+    TYPES,
+    TYPES.slice(0, 1),
+    TYPES.slice(0, 1),
+    ['carrier-pigeon'],
+    [],
+  ),
 });
 
 /** Most come back at once; some are held until the server's timeout. */
 const advice = fc.oneof(
   { weight: 60, arbitrary: fc.constant({ timeout: 0 }) },
-  { weight: 1, arbitrary: fc.constantFrom(undefined, {}, { timeout: 50 }, { timeout: 1e9 }, { timeout: 1e308 }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(undefined, {}, { timeout: 50 }, { timeout: 1e9 }, { timeout: 1e308 }),
+  },
 );
 const connects = fields({
   channel: fc.constant('/meta/connect'),
@@ -108,13 +155,13 @@ const subscribing = (channel: string) =>
   fields({ channel: fc.constant(channel), clientId: clientIds, subscription: subscriptions });
 
 const publishes = fields({ channel: channels, clientId: clientIds, data });
-const serverPublishes = fc
-  .tuple(channels, data, fc.constantFrom('$server-token', '$token:0', '$who'))
-  .map(([channel, content, server_token]): Fields => [
+const serverPublishes = fc.tuple(channels, data, fc.constantFrom('$server-token', '$token:0', '$who')).map(
+  ([channel, content, server_token]): Fields => [
     ['channel', channel],
     ['data', content],
     ['auth', { server_token }],
-  ]);
+  ],
+);
 
 const ofClient = (channel: string, more: Record<string, Arbitrary<unknown>> = {}) =>
   fields({ channel: fc.constant(channel), clientId: clientIds, ...more });
@@ -143,19 +190,23 @@ const removal = positions.map(somewhere(() => []));
 const retyping = fc
   .tuple(positions, oddities)
   .map(([at, value]) => somewhere(([name]) => [[name, value]])(at));
-const renaming = fc.tuple(positions, oddKeys).map(([at, name]) => somewhere(([, value]) => [[name, value]])(at));
+const renaming = fc
+  .tuple(positions, oddKeys)
+  .map(([at, name]) => somewhere(([, value]) => [[name, value]])(at));
 const doubling = fc
   .tuple(positions, oddities)
   .map(([at, value]) => somewhere((field) => [field, [field[0], value]])(at));
 const nesting = fc
   .tuple(positions, fc.constantFrom('array', 'object', 'twice'))
   .map(([at, how]) => somewhere(([name, value]) => [[name, nested(value, how)]])(at));
-const addition = fc
-  .tuple(oddKeys, oddities)
-  .map(([name, value]): Mutation => (message) => [...message, [name, value]]);
-const authMutation = fc
-  .tuple(oddKeys, oddities)
-  .map(([name, value]) => (message: Fields): Fields => [...message, ['auth', Object.fromEntries([[name, value]])]]);
+const addition = fc.tuple(oddKeys, oddities).map(
+  ([name, value]): Mutation =>
+    (message) => [...message, [name, value]],
+);
+const authMutation = fc.tuple(oddKeys, oddities).map(
+  ([name, value]) =>
+    (message: Fields): Fields => [...message, ['auth', Object.fromEntries([[name, value]])]],
+);
 
 function nested(value: unknown, how: string): unknown {
   if (how === 'array') return [value];
@@ -175,7 +226,13 @@ const mutations: Arbitrary<Mutation> = fc.oneof(
 
 /** Two of three are valid. */
 export const messages: Arbitrary<Fields> = fc
-  .tuple(valid, fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(mutations, { minLength: 1, maxLength: 3 }) }))
+  .tuple(
+    valid,
+    fc.oneof(
+      { weight: 2, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(mutations, { minLength: 1, maxLength: 3 }) },
+    ),
+  )
   .map(([message, changes]) => changes.reduce((changed: Fields, change) => change(changed), message));
 
 export const textOf = (message: Fields): string =>
@@ -186,14 +243,25 @@ const arrays = fc
   .map((list): Batch => ({ text: `[${list.join(',')}]`, messages: list.length }));
 const single = messages.map((message): Batch => ({ text: textOf(message), messages: 1 }));
 const mixed = fc
-  .array(fc.oneof(messages.map(textOf), oddities.map((value) => JSON.stringify(value))), { maxLength: 6 })
+  .array(
+    fc.oneof(
+      messages.map(textOf),
+      oddities.map((value) => JSON.stringify(value)),
+    ),
+    { maxLength: 6 },
+  )
   .map((list): Batch => ({ text: `[${list.join(',')}]`, messages: list.length }));
-const many = fc.tuple(messages.map(textOf), fc.constantFrom(5, 20, 100, 101)).map(
-  ([text, messages]): Batch => ({ text: `[${Array(messages).fill(text).join(',')}]`, messages }),
-);
+const many = fc
+  .tuple(messages.map(textOf), fc.constantFrom(5, 20, 100, 101))
+  .map(([text, messages]): Batch => ({ text: `[${Array(messages).fill(text).join(',')}]`, messages }));
 const broken = fc
   .tuple(arrays, fc.nat(400), fc.constantFrom('', '\u0000', '"', ']', '{', ',', '\ufeff', 'NaN', '\\u'))
-  .map(([{ text }, at, put]): Batch => ({ text: text.slice(0, at) + put + (put ? text.slice(at) : ''), messages: 1 }));
+  .map(
+    ([{ text }, at, put]): Batch => ({
+      text: text.slice(0, at) + put + (put ? text.slice(at) : ''),
+      messages: 1,
+    }),
+  );
 
 export const batches: Arbitrary<Batch> = fc.oneof(
   { weight: 50, arbitrary: arrays },

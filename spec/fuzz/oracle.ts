@@ -83,8 +83,10 @@ export class Oracle {
     this.count(String(channel).endsWith(USER_LIST) ? 'heard a list' : 'heard a publish');
     if (!signedIn) this.violate('an anonymous visitor hears a message', message);
     const extra = Object.keys(message).filter((field) => !DELIVERED.has(field));
-    if (extra.length > 0) this.violate('a message was delivered with more than its subscribers should get', message);
-    if (JSON.stringify(message).includes('"anonymous"')) this.violate('an anonymous visitor was heard', message);
+    if (extra.length > 0)
+      this.violate('a message was delivered with more than its subscribers should get', message);
+    if (JSON.stringify(message).includes('"anonymous"'))
+      this.violate('an anonymous visitor was heard', message);
     this.onItsChannel(String(channel), message);
   }
 
@@ -100,7 +102,8 @@ export class Oracle {
   isList(message: Record<string, unknown>): void {
     const epoch = isRecord(message.data) ? message.data.epoch : undefined;
     this.epoch ??= typeof epoch === 'string' ? epoch : undefined;
-    if (epoch === undefined || epoch !== this.epoch) this.violate('a user_list that is not the server’s', message);
+    if (epoch === undefined || epoch !== this.epoch)
+      this.violate('a user_list that is not the server’s', message);
   }
 
   private joined({ channel, uid, uname, at }: Extract<Report, { report: 'joined' }>): void {

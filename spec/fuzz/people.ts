@@ -87,8 +87,8 @@ async function tokensOf(people: readonly Person[], startedAt: number): Promise<s
 
 async function badTokens(startedAt: number): Promise<string[]> {
   const later = startedAt + 86_400;
-  const unsigned = [{ alg: 'none' }, { uid: 'unsigned', ...EVERYWHERE }].map(
-    (part) => Buffer.from(JSON.stringify(part)).toString('base64url'),
+  const unsigned = [{ alg: 'none' }, { uid: 'unsigned', ...EVERYWHERE }].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
   );
   const whole = await sign({ uid: 'shortened', ...EVERYWHERE }, later);
   return Promise.all([

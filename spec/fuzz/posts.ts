@@ -1,7 +1,7 @@
 /** A visit by HTTP, through Node's own client. */
 import { Agent, type ClientRequest, request } from 'node:http';
-import type { Post } from './visits.js';
 import type { Visitor } from './visitor.js';
+import type { Post } from './visits.js';
 
 /** Milliseconds in which a batch without a connect must be answered; the machine may be busy. */
 const ANSWER = 15_000;
@@ -93,7 +93,9 @@ function send(
       response.on('end', () => {
         const status = response.statusCode ?? 0;
         const body = Buffer.concat(chunks).toString('utf8');
-        ground.oracle.answered(`HTTP/1.1 ${status}\n${JSON.stringify(response.headers)}\n${status === 200 ? '' : body}`);
+        ground.oracle.answered(
+          `HTTP/1.1 ${status}\n${JSON.stringify(response.headers)}\n${status === 200 ? '' : body}`,
+        );
         answered(status, body);
       });
     });

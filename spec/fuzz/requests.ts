@@ -9,31 +9,163 @@ export interface RawRequest {
   cutAt: number | undefined;
 }
 
-const METHODS = ['GET', 'POST', 'OPTIONS', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'TRACE', 'CONNECT', 'PROPFIND', 'get', 'G\u0000T'];
+const METHODS = [
+  'GET',
+  'POST',
+  'OPTIONS',
+  'HEAD',
+  'PUT',
+  'DELETE',
+  'PATCH',
+  'TRACE',
+  'CONNECT',
+  'PROPFIND',
+  'get',
+  'G\u0000T',
+];
 const TARGETS = [
-  ...['/faye', '/faye/', '/faye/x', '/faye?', '/faye?message=[]&jsonp=cb', '/faye#x', '/fayex', '/faye.js', '/faye.js.map'],
-  ...['/faye/client.js', '/faye/faye-browser.js', '/faye/faye-browser-min.js.map', '/faye/x.js', '/faye/__proto__.js'],
-  ...['/faye/../etc/passwd', '/faye/..%2f..%2fpackage.json.js', '/faye/%', '/faye/%00.js', '/faye//client.js', '/faye/$mine:0'],
-  ...['/faye/$client:3', '/faye/constructor', '/', '//', '///faye', '/%', '/%ff', '/healthz', '/readyz', '/nowhere', '*', ''],
-  ...['/faye-online/client.js', '/faye-online/%', 'http://x/faye', 'http://[/faye', 'http:///', 'ws://a/faye', 'faye', 'x:80'],
-  ...['/faye?jsonp=alert(1)//&message=%5B%5D', '/faye?message=%', '/\u00ff\u00fe', `/faye/${'x'.repeat(9_000)}`, '/faye\u0000'],
+  ...[
+    '/faye',
+    '/faye/',
+    '/faye/x',
+    '/faye?',
+    '/faye?message=[]&jsonp=cb',
+    '/faye#x',
+    '/fayex',
+    '/faye.js',
+    '/faye.js.map',
+  ],
+  ...[
+    '/faye/client.js',
+    '/faye/faye-browser.js',
+    '/faye/faye-browser-min.js.map',
+    '/faye/x.js',
+    '/faye/__proto__.js',
+  ],
+  ...[
+    '/faye/../etc/passwd',
+    '/faye/..%2f..%2fpackage.json.js',
+    '/faye/%',
+    '/faye/%00.js',
+    '/faye//client.js',
+    '/faye/$mine:0',
+  ],
+  ...[
+    '/faye/$client:3',
+    '/faye/constructor',
+    '/',
+    '//',
+    '///faye',
+    '/%',
+    '/%ff',
+    '/healthz',
+    '/readyz',
+    '/nowhere',
+    '*',
+    '',
+  ],
+  ...[
+    '/faye-online/client.js',
+    '/faye-online/%',
+    'http://x/faye',
+    'http://[/faye',
+    'http:///',
+    'ws://a/faye',
+    'faye',
+    'x:80',
+  ],
+  ...[
+    '/faye?jsonp=alert(1)//&message=%5B%5D',
+    '/faye?message=%',
+    '/\u00ff\u00fe',
+    `/faye/${'x'.repeat(9_000)}`,
+    '/faye\u0000',
+  ],
   ...['/faye?x=\u0080', '/index.html', '/demo.js', '/.env', '/faye/$huge:20000'],
 ];
 const VERSIONS = ['HTTP/1.1', 'HTTP/1.0', 'HTTP/2.0', 'HTTP/1.1 ', 'http/1.1', ''];
 
 const HEADERS = [
-  ...['Content-Type: application/json', 'Content-Type: application/x-www-form-urlencoded', 'Content-Type: ', 'Content-Type: ;;'],
-  ...['Accept: text/event-stream', 'Accept: */*', 'Accept-Encoding: gzip', 'Range: bytes=0-', 'Expect: 100-continue', 'Expect: x'],
-  ...['Origin: https://app.example', 'Origin: https://evil.example', 'Origin: null', 'Origin: \u00ff', 'Origin: http://fuzz'],
-  ...['Connection: close', 'Connection: keep-alive', 'Connection: Upgrade', 'Connection: x, \u00e9', 'Upgrade: websocket', 'Upgrade: h2c'],
-  ...['Cookie: a=b', 'Authorization: Bearer $server-token', 'Authorization: Bearer ', 'Authorization: \u0080', 'Pragma: no-cache'],
-  ...['If-Modified-Since: x', 'If-Modified-Since: Thu, 01 Jan 2037 00:00:00 GMT', 'If-None-Match: *', 'X-Forwarded-For: 1.2.3.4, ,'],
-  ...['X-Forwarded-For: ::1%x', `X-Forwarded-For: ${'1,'.repeat(900)}`, 'Access-Control-Request-Method: POST', 'Forwarded: for=x'],
-  ...['Transfer-Encoding: gzip', 'Transfer-Encoding: chunked, identity', 'Host: other', '__proto__: x', 'constructor: x', 'No colon'],
-  ...[': empty', ' folded: x', 'X: a\u0000b', `X-Long: ${'y'.repeat(20_000)}`, 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 8'],
+  ...[
+    'Content-Type: application/json',
+    'Content-Type: application/x-www-form-urlencoded',
+    'Content-Type: ',
+    'Content-Type: ;;',
+  ],
+  ...[
+    'Accept: text/event-stream',
+    'Accept: */*',
+    'Accept-Encoding: gzip',
+    'Range: bytes=0-',
+    'Expect: 100-continue',
+    'Expect: x',
+  ],
+  ...[
+    'Origin: https://app.example',
+    'Origin: https://evil.example',
+    'Origin: null',
+    'Origin: \u00ff',
+    'Origin: http://fuzz',
+  ],
+  ...[
+    'Connection: close',
+    'Connection: keep-alive',
+    'Connection: Upgrade',
+    'Connection: x, \u00e9',
+    'Upgrade: websocket',
+    'Upgrade: h2c',
+  ],
+  ...[
+    'Cookie: a=b',
+    'Authorization: Bearer $server-token',
+    'Authorization: Bearer ',
+    'Authorization: \u0080',
+    'Pragma: no-cache',
+  ],
+  ...[
+    'If-Modified-Since: x',
+    'If-Modified-Since: Thu, 01 Jan 2037 00:00:00 GMT',
+    'If-None-Match: *',
+    'X-Forwarded-For: 1.2.3.4, ,',
+  ],
+  ...[
+    'X-Forwarded-For: ::1%x',
+    `X-Forwarded-For: ${'1,'.repeat(900)}`,
+    'Access-Control-Request-Method: POST',
+    'Forwarded: for=x',
+  ],
+  ...[
+    'Transfer-Encoding: gzip',
+    'Transfer-Encoding: chunked, identity',
+    'Host: other',
+    '__proto__: x',
+    'constructor: x',
+    'No colon',
+  ],
+  ...[
+    ': empty',
+    ' folded: x',
+    'X: a\u0000b',
+    `X-Long: ${'y'.repeat(20_000)}`,
+    'Sec-WebSocket-Key: x',
+    'Sec-WebSocket-Version: 8',
+  ],
 ];
 
-const LENGTHS = ['0', '1', '-1', '1e3', '0x10', '99999', '70000', '18446744073709551616', 'abc', ' 5', '5, 5', '5\r\nContent-Length: 6'];
+const LENGTHS = [
+  '0',
+  '1',
+  '-1',
+  '1e3',
+  '0x10',
+  '99999',
+  '70000',
+  '18446744073709551616',
+  'abc',
+  ' 5',
+  '5, 5',
+  '5\r\nContent-Length: 6',
+];
 
 const several = (name: string, values: string[]) =>
   fc.oneof(
@@ -47,17 +179,36 @@ const extended = (body: string): string => `${body.length.toString(16)};a="\r\n$
 
 /** The header that says how long the body is, and the body in that form. */
 const bodies: Arbitrary<[header: string, body: string]> = fc.oneof(
-  { weight: 3, arbitrary: batches.map(({ text }): [string, string] => [`Content-Length: $length`, latin(text)]) },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom(...LENGTHS), batches).map(([length, { text }]): [string, string] => [`Content-Length: ${length}`, latin(text)]) },
+  {
+    weight: 3,
+    arbitrary: batches.map(({ text }): [string, string] => [`Content-Length: $length`, latin(text)]),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...LENGTHS), batches)
+      .map(([length, { text }]): [string, string] => [`Content-Length: ${length}`, latin(text)]),
+  },
   {
     weight: 2,
     arbitrary: fc
       .tuple(batches, fc.constantFrom(chunked, oddlyChunked, extended))
       .map(([{ text }, write]): [string, string] => ['Transfer-Encoding: chunked', write(latin(text))]),
   },
-  { weight: 1, arbitrary: fc.constant<[string, string]>(['Content-Length: 4\r\nTransfer-Encoding: chunked', '0\r\n\r\nGET /']) },
+  {
+    weight: 1,
+    arbitrary: fc.constant<[string, string]>([
+      'Content-Length: 4\r\nTransfer-Encoding: chunked',
+      '0\r\n\r\nGET /',
+    ]),
+  },
   { weight: 1, arbitrary: fc.constant<[string, string]>(['X: none', '']) },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }).map((text): [string, string] => ['Content-Length: $length', latin(text)]) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .string({ unit: 'binary', maxLength: 40 })
+      .map((text): [string, string] => ['Content-Length: $length', latin(text)]),
+  },
 );
 
 /** UTF-8, one byte a character. */
@@ -105,7 +256,10 @@ export const upgrades: Arbitrary<Upgrade> = fc.record({
   target: several('target', ['/faye', '/faye/x', '/', '//', '/%', '/nowhere', 'http://[/faye']),
   headers: fc.oneof(
     { weight: 4, arbitrary: fc.constant(PROPER) },
-    { weight: 2, arbitrary: fc.constant<string[]>([...PROPER, 'Sec-WebSocket-Extensions: permessage-deflate']) },
+    {
+      weight: 2,
+      arbitrary: fc.constant<string[]>([...PROPER, 'Sec-WebSocket-Extensions: permessage-deflate']),
+    },
     { weight: 2, arbitrary: fc.constantFrom(...UPGRADE_HEADERS) },
   ),
   early: fc.boolean(),

@@ -20,9 +20,11 @@ export class ServerProcess {
   ) {
     child.on('message', (message: FromServer) => this.receive(message));
     // The server logs errors only: each is one.
-    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => this.said(String(chunk)));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => this.said(String(chunk)));
     child.once('exit', (code, signal) => {
-      if (!this.stopping) onReport({ report: 'fault', what: 'the process ended', detail: `${code ?? signal} ${this.out}` });
+      if (!this.stopping)
+        onReport({ report: 'fault', what: 'the process ended', detail: `${code ?? signal} ${this.out}` });
       for (const answer of this.answers.values()) answer(undefined);
     });
   }

@@ -3,8 +3,8 @@ import { bytesOf, encode, type Frame, FrameReader, textFrames } from './frames.j
 import type { Batch } from './messages.js';
 import { RawConnection } from './raw-connection.js';
 import { PROPER_UPGRADE, type Upgrade } from './requests.js';
-import type { Say } from './visits.js';
 import type { Visitor } from './visitor.js';
+import type { Say } from './visits.js';
 
 /** Milliseconds that an answer is waited for where it matters for what follows. */
 const PATIENCE = 3_000;
@@ -32,7 +32,10 @@ export async function visitByFrames(visitor: Visitor, upgrade: Upgrade, frames: 
   if (!upgrade.early && socket.isOpen) for (const batch of visitor.beginning) await socket.say(batch, 1);
   for (const frame of frames) {
     if (frame.payload && 'messages' in frame.payload) visitor.ground.sent.messages += frame.payload.messages;
-    const bytes = encode(frame, bytesOf(frame.payload, (text) => visitor.filled(text)));
+    const bytes = encode(
+      frame,
+      bytesOf(frame.payload, (text) => visitor.filled(text)),
+    );
     socket.write(bytes.subarray(0, frame.cutAt));
     if (frame.cutAt !== undefined) break;
   }
@@ -57,7 +60,9 @@ class FuzzSocket {
     ground.sent.requests += 1;
     this.connection = new RawConnection(ground.port, (bytes) => this.receive(bytes));
     const from = Object.entries(visitor.headers).map(([name, value]) => `${name}: ${value}`);
-    this.connection.write(`${[`${method} ${target} HTTP/1.1`, 'Host: fuzz', ...headers, ...from].join('\r\n')}\r\n\r\n`);
+    this.connection.write(
+      `${[`${method} ${target} HTTP/1.1`, 'Host: fuzz', ...headers, ...from].join('\r\n')}\r\n\r\n`,
+    );
   }
 
   get isOpen(): boolean {
@@ -73,7 +78,8 @@ class FuzzSocket {
     const text = this.visitor.text(batch);
     const before = this.handshakes;
     for (const frame of textFrames(text, fragments)) this.write(frame);
-    if (text.includes('"/meta/handshake"')) await this.connection.until(() => this.handshakes > before, GLANCE);
+    if (text.includes('"/meta/handshake"'))
+      await this.connection.until(() => this.handshakes > before, GLANCE);
   }
 
   write(bytes: Buffer): void {

@@ -42,7 +42,16 @@ export type Visit = Visitor &
 
 export type Round = Visit[];
 
-const ADDRESSES = ['10.9.0.1', '10.9.0.2', '10.9.1.1, 10.9.0.3', '2001:db8::1', '::ffff:10.9.0.1', 'nowhere', ',', ''];
+const ADDRESSES = [
+  '10.9.0.1',
+  '10.9.0.2',
+  '10.9.1.1, 10.9.0.3',
+  '2001:db8::1',
+  '::ffff:10.9.0.1',
+  'nowhere',
+  ',',
+  '',
+];
 const visitor = {
   signedIn: fc.constantFrom(true, true, false),
   polite: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
@@ -51,14 +60,23 @@ const visitor = {
 };
 
 const mostly = <T>(usual: T, ...others: T[]): Arbitrary<T> =>
-  fc.oneof({ weight: 12, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...others) });
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant(usual) },
+    { weight: 1, arbitrary: fc.constantFrom(...others) },
+  );
 
 const JSON_TYPE = 'application/json';
 const post: Arbitrary<Post> = fc.record({
   batch: batches,
   wait: mostly(true, false),
   part: mostly(1, 0, 0.3, 0.9),
-  type: mostly(JSON_TYPE, `${JSON_TYPE}; charset=utf-8`, 'application/x-www-form-urlencoded', 'text/plain', ''),
+  type: mostly(
+    JSON_TYPE,
+    `${JSON_TYPE}; charset=utf-8`,
+    'application/x-www-form-urlencoded',
+    'text/plain',
+    '',
+  ),
 });
 
 const visits: Arbitrary<Visit> = fc.oneof(
@@ -76,7 +94,10 @@ const visits: Arbitrary<Visit> = fc.oneof(
     arbitrary: fc.record({
       ...visitor,
       by: fc.constant('socket' as const),
-      says: fc.array(fc.record({ batch: batches, fragments: mostly(1, 2, 5) }), { minLength: 1, maxLength: 16 }),
+      says: fc.array(fc.record({ batch: batches, fragments: mostly(1, 2, 5) }), {
+        minLength: 1,
+        maxLength: 16,
+      }),
       farewell: fc.constantFrom('close' as const, 'cut' as const),
     }),
   },
