@@ -26,7 +26,7 @@ const config = (profile: Profile): Config => ({
   host: '127.0.0.1',
   port: 0,
   // Short, so that what has gone is gone soon, and longer than it takes to count the heap.
-  timeout: 2,
+  timeout: 4,
   grace: 1,
   gc: 1,
   leaveDelay: 0.2,

@@ -43,7 +43,7 @@ export interface Summary extends Sent {
 }
 
 /** Rounds of one seed; the next wave has the next seed, so that a wave is repeated by its own. */
-const WAVE = 20;
+const WAVE = 10;
 /** Milliseconds in which a failing round is shrunk. */
 const SHRINK = 60_000;
 /** Milliseconds in which clients without a sign of life are gone, and what was counted for them is forgotten. */

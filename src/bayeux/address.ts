@@ -9,6 +9,17 @@ const UNKNOWN = 'unknown';
  * An IPv6 address counts by its first 64 bits, which is what one household has.
  */
 export function addressOf(request: IncomingMessage, proxies: number): string {
+  const known = addresses.get(request);
+  if (known !== undefined) return known;
+  const address = readAddress(request, proxies);
+  addresses.set(request, address);
+  return address;
+}
+
+/** The request of a WebSocket comes with each of its messages. */
+const addresses = new WeakMap<IncomingMessage, string>();
+
+function readAddress(request: IncomingMessage, proxies: number): string {
   const own = request.socket.remoteAddress;
   if (proxies === 0) return normal(own);
   const header = request.headers['x-forwarded-for'];
