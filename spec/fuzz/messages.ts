@@ -224,12 +224,12 @@ const mutations: Arbitrary<Mutation> = fc.oneof(
   authMutation,
 );
 
-/** Two of three are valid. */
+/** Three of four are valid. */
 export const messages: Arbitrary<Fields> = fc
   .tuple(
     valid,
     fc.oneof(
-      { weight: 2, arbitrary: fc.constant([]) },
+      { weight: 3, arbitrary: fc.constant([]) },
       { weight: 1, arbitrary: fc.array(mutations, { minLength: 1, maxLength: 3 }) },
     ),
   )

@@ -39,7 +39,9 @@ export class Observer {
 
   join(): void {
     for (const channel of WATCHED) this.client.subscribe(`${channel}/user_list`, () => {});
-    this.client.subscribe(ECHO, (data: unknown) => this.waiting.delete(String(data)));
+    this.client.subscribe(ECHO, (data: unknown) => {
+      if (typeof data === 'string') this.waiting.delete(data);
+    });
     this.timer = setInterval(() => this.speak(), EVERY);
   }
 

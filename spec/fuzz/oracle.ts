@@ -14,6 +14,8 @@ export interface Violation {
 const USER_LIST = '/user_list';
 /** What Faye's subscribers have business with. */
 const DELIVERED = new Set(['channel', 'data', 'id']);
+/** Of rooms that no visitor may enter. */
+const CLOSED = new Set([`${OBSERVED}${USER_LIST}`, `/closed/1${USER_LIST}`]);
 const STACK = /\n\s+at .+:\d+:\d+/;
 const SERVER_ERROR = /^HTTP\/1\.1 5\d\d/m;
 const DETAIL = 1_500;
@@ -74,7 +76,7 @@ export class Oracle {
 
   private replied({ channel, error }: Record<string, unknown>): void {
     const known = typeof channel === 'string' && channel.startsWith('/meta/') ? channel : 'publish';
-    this.count(error === undefined ? `ok ${known}` : `refused ${String(error).replace(/:.*:/, ' ')}`);
+    this.count(error === undefined ? `ok ${known}` : `refused ${String(error).replace(/:.*:/s, ' ')}`);
     if (/^5/.test(String(error))) this.violate('an internal error', { channel, error });
   }
 
@@ -91,7 +93,7 @@ export class Oracle {
   }
 
   private onItsChannel(channel: string, message: Record<string, unknown>): void {
-    if (channel.startsWith(OBSERVED) || channel.startsWith('/closed/1/'))
+    if (CLOSED.has(channel))
       this.violate('a visitor hears the list of a room that it may not enter', message);
     if (channel.endsWith(USER_LIST)) this.isList(message);
     else if (/^\/(meta|service|faye_online|presence)(\/|$)|\/presence$/.test(channel))

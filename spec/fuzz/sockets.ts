@@ -20,7 +20,8 @@ export async function visitBySocket(visitor: Visitor, says: Say[], farewell: 'cl
   const socket = new FuzzSocket(visitor, PROPER_UPGRADE);
   await socket.opened();
   for (const batch of visitor.beginning) await socket.say(batch, 1);
-  for (const { batch, fragments } of says) await socket.say(batch, fragments);
+  for (const { batch, fragments, times } of says)
+    for (let time = 0; time < times; time += 1) await socket.say(batch, fragments);
   await socket.settled();
   if (farewell === 'close') socket.write(encode(CLOSE_FRAME, Buffer.from([0x03, 0xe8])));
   socket.leave();

@@ -30,6 +30,8 @@ export interface Post {
 export interface Say {
   batch: Batch;
   fragments: number;
+  /** How often it is said: rates are met by those who repeat themselves. */
+  times: number;
 }
 
 export type Visit = Visitor &
@@ -53,7 +55,7 @@ const ADDRESSES = [
   '',
 ];
 const visitor = {
-  signedIn: fc.constantFrom(true, true, false),
+  signedIn: fc.constantFrom(true, true, true, false),
   polite: fc.oneof({ weight: 5, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
   person: fc.constantFrom(2, 3, 5, 6, 8),
   address: fc.constantFrom(undefined, ...ADDRESSES),
@@ -79,6 +81,12 @@ const post: Arbitrary<Post> = fc.record({
   ),
 });
 
+const say: Arbitrary<Say> = fc.record({
+  batch: batches,
+  fragments: mostly(1, 2, 5),
+  times: fc.oneof({ weight: 80, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(25) }),
+});
+
 const visits: Arbitrary<Visit> = fc.oneof(
   {
     weight: 4,
@@ -94,7 +102,7 @@ const visits: Arbitrary<Visit> = fc.oneof(
     arbitrary: fc.record({
       ...visitor,
       by: fc.constant('socket' as const),
-      says: fc.array(fc.record({ batch: batches, fragments: mostly(1, 2, 5) }), {
+      says: fc.array(say, {
         minLength: 1,
         maxLength: 16,
       }),
@@ -121,7 +129,7 @@ const visits: Arbitrary<Visit> = fc.oneof(
 );
 
 /** Most of a visit is waiting for an answer, so that many fit into the time of one. */
-const TOGETHER = 100;
+const TOGETHER = 240;
 
 /** Without a bias: fast-check would have every second round small. */
 export const rounds: Arbitrary<Round> = fc.noBias(fc.array(visits, { minLength: 1, maxLength: TOGETHER }));

@@ -11,6 +11,8 @@ export interface Answer {
 
 export async function ask(url: string, options: RequestOptions = {}, body = ''): Promise<Answer> {
   const sent = request(url, { agent: false, ...options });
+  // A server that refuses a body may reset the connection after its answer.
+  sent.on('error', () => {});
   sent.end(body);
   const [response] = await once(sent, 'response');
   let text = '';
