@@ -73,18 +73,24 @@ export function authenticate(options: AuthenticateOptions): Extension {
     const auth = authOf(message);
     const identity = await proof.prove(message, request, auth);
     if (!identity) return null;
-    await checkBan(identity);
     const outcome = await presence.bind(clientId, identity);
     if (outcome === 'gone') throw refuse('clientUnknown', clientId);
     if (outcome === 'other') throw refuse('otherUser');
+    await checkBan(identity, clientId);
     const basis = proof.basis(auth);
     if (basis !== undefined) bases.set(identity, basis);
     return identity;
   }
 
-  async function checkBan({ uid }: Identity): Promise<void> {
+  /**
+   * Of a client, once it is bound: an order to end the user's clients that came before is seen here, and one that comes
+   * later finds the client.
+   */
+  async function checkBan({ uid }: Identity, clientId?: string): Promise<void> {
     const left = await options.bannedFor(uid);
-    if (left > 0) throw banned(left);
+    if (left <= 0) return;
+    if (clientId !== undefined) await presence.end(clientId);
+    throw banned(left);
   }
 
   return extension({ name: 'authenticate', incoming });

@@ -143,6 +143,8 @@ export class FayeOnlineServer {
     const { store, bayeux } = this.attached;
     const app = express();
     app.disable('x-powered-by');
+    // Whatever NODE_ENV is: otherwise a route that fails answers with its stack.
+    app.set('env', 'production');
     app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY }));
     app.use(
       health(() => ({

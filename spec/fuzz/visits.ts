@@ -129,7 +129,9 @@ const visits: Arbitrary<Visit> = fc.oneof(
 );
 
 /** Most of a visit is waiting for an answer, so that many fit into the time of one. */
-const TOGETHER = 240;
+const TOGETHER = 160;
 
 /** Without a bias: fast-check would have every second round small. */
-export const rounds: Arbitrary<Round> = fc.noBias(fc.array(visits, { minLength: 1, maxLength: TOGETHER }));
+export const rounds: Arbitrary<Round> = fc.noBias(
+  fc.array(visits, { minLength: 1, maxLength: TOGETHER, size: 'max' }),
+);

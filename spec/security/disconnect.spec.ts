@@ -1,4 +1,5 @@
 /** An administrator's disconnect: on plain Faye there is none, and a client that was ended is back at once. */
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
@@ -82,6 +83,19 @@ describe('disconnect', () => {
       const refused = await say(second.endpoint, connectMessage(clientId, user('ann')));
       expect(refused.error).toMatch(/^403:\d+:Disconnected/);
       expect(await uids(first)).toBe('');
+    });
+
+    it('keeps a user out whose client proves at that very moment who it is', async () => {
+      const [first, second] = await open(SETTINGS);
+      for (let turns = 0; turns < 60; turns += 1) {
+        const auth = user(`user ${turns}`);
+        const { clientId = '' } = await handshake(first.endpoint);
+        const entering = say(first.endpoint, connectMessage(clientId, auth));
+        for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+        await second.server.disconnect({ uid: auth.current_user.uid });
+        await entering;
+      }
+      await until(async () => (await uids(first)) === '', 'all of them to be out');
     });
 
     it('of a client ends that one alone', async () => {

@@ -47,9 +47,15 @@ it('tells programs of this machine what goes on', async () => {
   expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
 });
 
-it('is closed to what a proxy passes on, and open to the admin token', async () => {
+it('is closed to what a proxy passes on', async () => {
+  const { url } = await startServer();
+  expect((await read(url, { 'X-Forwarded-For': '10.0.0.1' })).status).toBe(401);
+});
+
+it('is open to the admin token alone, where there is one', async () => {
   const { url } = await startServer({ adminToken: ADMIN });
   const passedOn = { 'X-Forwarded-For': '10.0.0.1' };
+  expect((await read(url)).status).toBe(401);
   expect((await read(url, passedOn)).status).toBe(401);
   expect((await read(url, { ...passedOn, Authorization: 'Bearer wrong' })).status).toBe(401);
   expect((await read(url, { Authorization: 'Bearer wrong' })).status).toBe(401);

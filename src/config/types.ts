@@ -123,8 +123,8 @@ export interface Config {
    */
   validMessage?: ValidMessage;
   /**
-   * What opens /metrics to others than programs on the same machine, as `Authorization: Bearer …`. A text of at least 16
-   * characters. Default: none, only the same machine may.
+   * What opens /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine. A text of at least 16
+   * characters. Default: none, programs on the same machine may.
    */
   adminToken?: string;
   /**

@@ -1,4 +1,4 @@
-/** `GET /metrics` for Prometheus: for programs on the same machine, and for those who have the admin token. */
+/** `GET /metrics` for Prometheus: for whoever has the admin token; where there is none, for programs on this machine. */
 import type { IncomingMessage } from 'node:http';
 import { Router } from 'express';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
@@ -93,7 +93,7 @@ function registryOf(sample: () => Sample): Registry {
 /** A request that a proxy passed on comes from this machine too: it is not from a program here. */
 function mayRead(request: IncomingMessage, adminToken: string | undefined): boolean {
   const token = bearerToken(request.headers.authorization);
-  if (adminToken !== undefined && token !== undefined) return sameSecret(token, adminToken);
+  if (adminToken !== undefined) return token !== undefined && sameSecret(token, adminToken);
   const { headers, socket } = request;
   const isPassedOn =
     headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined || headers.via !== undefined;

@@ -29,10 +29,10 @@ export const mount = z
   .default('/faye');
 
 export const adminToken = z.string().min(16).register(declared, {
-  doc: 'What opens /metrics to others than programs on the same machine, as `Authorization: Bearer …`.',
+  doc: 'What opens /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine.',
   type: 'a text',
   limits: 'of at least 16 characters',
-  default: 'none, only the same machine may',
+  default: 'none, programs on the same machine may',
   secret: true,
 });
 
