@@ -1,6 +1,6 @@
 /** `npm run fuzz -- --seed S --count N [--profile open|faye-memory|default]` */
 import { parseArgs } from 'node:util';
-import { fuzz, type Summary } from './fuzz.js';
+import { fuzz, type Summary, sentLine } from './fuzz.js';
 import { profileOf } from './wire.js';
 
 const HOUR = 3_600;
@@ -20,8 +20,9 @@ function wholeNumber(name: string, text: string): number {
   return Number(text);
 }
 
-function summaryLine({ messages, requests, frames, seconds, seed, profile, violations }: Summary): string {
-  return `${messages} messages, ${requests} requests, ${frames} frames in ${seconds} s, seed ${seed}, profile ${profile}: ${violations.length} violations`;
+function summaryLine(summary: Summary): string {
+  const { seconds, seed, profile, violations } = summary;
+  return `${sentLine(summary)} in ${seconds} s, seed ${seed}, profile ${profile}: ${violations.length} violations`;
 }
 
 function explain({ violations, shrunk, last }: Summary): void {
@@ -36,8 +37,8 @@ const summary = await fuzz({
   seed: wholeNumber('seed', values.seed),
   count,
   profile: profileOf(values.profile),
-  warmUp: Math.min(20_000, count / 4),
-  lookEvery: 100_000,
+  warmUp: Math.min(50_000, count / 4),
+  lookEvery: 200_000,
   seconds: HOUR,
   log: (line) => console.log(line),
 });

@@ -8,6 +8,8 @@ import type { Answers, FromServer, Profile, Question, Report } from './wire.js';
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 /** Megabytes that the server may take, however much it is sent. */
 const HEAP = 256;
+/** Milliseconds in which it stops. */
+const STOP = 10_000;
 
 export class ServerProcess {
   private readonly answers = new Map<number, (answer: unknown) => void>();
@@ -58,11 +60,15 @@ export class ServerProcess {
     });
   }
 
-  /** As an operator would; its exit code says whether it ended by itself. */
-  async stop(): Promise<void> {
-    this.stopping = true;
-    await this.ask({ ask: 'stop' });
+  /** As an operator would. False where it takes too long. */
+  async stop(): Promise<boolean> {
+    let stopped = false;
+    this.ask({ ask: 'stop' }).then(() => {
+      stopped = true;
+    });
+    await until(() => stopped, 'the server to stop', STOP).catch(() => {});
     await this.end();
+    return stopped;
   }
 
   async end(): Promise<void> {
