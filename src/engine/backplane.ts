@@ -11,7 +11,7 @@ export type Hear = (message: Message, channels: readonly string[]) => void;
 
 export interface Backplane {
   publish(message: Message, channels: readonly string[]): void;
-  /** Called when this node's first client subscribes to a channel; calls back once messages of it will be heard. */
+  /** Called with every subscription of a client of this node; calls back once messages of the channel will be heard. */
   listen(channel: string, listening: () => void): void;
   /** Called when this node's last client has unsubscribed. */
   unlisten(channel: string): void;
