@@ -9,8 +9,9 @@ import { type Extension, extension } from '../src/bayeux/extension.js';
 export function available(bayeux: Bayeux): Extension {
   return extension({
     name: 'available',
-    incoming() {
-      if (!bayeux.connected) throw refuse('unavailable');
+    incoming({ clientId }) {
+      if (bayeux.connected || (clientId !== undefined && bayeux.has(clientId))) return;
+      throw refuse('unavailable');
     },
   });
 }

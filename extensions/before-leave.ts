@@ -3,7 +3,8 @@
  * if it has no open connection and has not connected since; so a close that the person cancelled keeps the client, and
  * a closed tab does not linger until the engine's time-out.
  *
- * Only this node's connections count: an engine such as faye-redis can't ask the others.
+ * The node that has the client looks. With an engine such as faye-redis, which can't tell which that is, only the
+ * connections of the node that was told count.
  */
 import type { Bayeux } from '../src/bayeux/bayeux.js';
 import { type Extension, extension } from '../src/bayeux/extension.js';
@@ -16,8 +17,17 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
 
   function check(clientId: string): void {
     checks.delete(clientId);
-    if (!bayeux.hasConnection(clientId)) bayeux.end(clientId);
+    if (bayeux.has(clientId) && !bayeux.hasConnection(clientId)) bayeux.end(clientId);
   }
+
+  function begin(clientId: string): void {
+    if (checks.has(clientId)) return;
+    const timer = setTimeout(() => check(clientId), delay);
+    timer.unref();
+    checks.set(clientId, timer);
+  }
+
+  bayeux.onQuestion('before-leave', begin);
 
   bayeux.onConnect((clientId) => {
     clearTimeout(checks.get(clientId));
@@ -27,10 +37,10 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
   return extension({
     name: 'before-leave',
     incoming({ channel, clientId }) {
-      if (channel !== BEFORE_LEAVE || clientId === undefined || checks.has(clientId)) return;
-      const timer = setTimeout(() => check(clientId), delay);
-      timer.unref();
-      checks.set(clientId, timer);
+      if (channel !== BEFORE_LEAVE || clientId === undefined) return;
+      // Whoever has the client knows its connections, and hears where it connects again.
+      if (bayeux.has(clientId)) begin(clientId);
+      else bayeux.askElsewhere(clientId, 'before-leave').catch(() => {});
     },
   });
 }

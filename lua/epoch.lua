@@ -1,14 +1,27 @@
--- Says in which epoch the data is. A Redis that was restarted, or a replica in its place, has another run id: what it
--- holds may be older than what was announced, so versions can't be compared any more, and a new epoch begins.
+-- Says in which epoch the data is. A Redis that lost its data, was restarted, or is a replica in the place of another,
+-- may hold less than was announced, so versions can't be compared any more: a new epoch begins. For a while nothing is
+-- announced in it, until the nodes have written down again who is with them.
 --
 -- Atomic because all nodes come back at the same time and must agree on one epoch.
 --
 -- KEYS  1 epoch
--- ARGV  1 Redis' run id   2 a random id for a new epoch
--- returns the epoch's id
+-- ARGV  1 the epoch that the node knew, or ''   2 a random id for a new epoch   3 how long nothing is announced, ms
+-- returns {the epoch's id, for how long nothing is announced yet, ms}
 
-local known = redis.call('HMGET', KEYS[1], 'id', 'run_id')
-if known[1] and known[2] == ARGV[1] then return known[1] end
--- An epoch without a run id was begun by an enter after everything was lost; which Redis that was is not known.
-redis.call('HSET', KEYS[1], 'id', ARGV[2], 'run_id', ARGV[1])
-return ARGV[2]
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('HMGET', KEYS[1], 'id', 'run_id', 'begun', 'quiet')
+local id, begun, quiet = known[1], tonumber(known[3] or now), tonumber(known[4] or 0)
+
+if not id or (known[2] and known[2] ~= run_id) then
+  begun = now
+  -- Nothing was known, and the node knew of nothing: this is the very beginning.
+  quiet = (id or ARGV[1] ~= '') and now + ARGV[3] or 0
+  id = ARGV[2]
+elseif ARGV[1] ~= '' and ARGV[1] ~= id then
+  -- Begun by a node that knew of nothing before, or by an enter.
+  quiet = math.max(quiet, begun + ARGV[3])
+end
+redis.call('HSET', KEYS[1], 'id', id, 'run_id', run_id, 'begun', begun, 'quiet', quiet)
+return {id, math.max(0, quiet - now)}

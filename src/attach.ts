@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { type Administration, administration } from '../extensions/administration.js';
+import { adopt } from '../extensions/adopt.js';
 import { authenticate } from '../extensions/authenticate.js';
 import { authorize } from '../extensions/authorize.js';
 import { available } from '../extensions/available.js';
@@ -94,14 +95,15 @@ export function attach(
     view.refresh();
   });
   bayeux.onBack(() => view.refresh());
-  bayeux.on('disconnect', (clientId) => {
+  bayeux.onEnding((clientId) =>
     bayeux.queues
       .runAsync(clientId, () => presence.end(clientId))
-      .catch((error) => {
+      .catch((error: unknown) => {
         const level = error instanceof Away ? 'debug' : 'error';
-        log[level]({ err: error }, 'a client has ended; the reaper will take it out of its channels');
-      });
-  });
+        log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
+        throw error;
+      }),
+  );
   bayeux.on('close', (clientId) => presence.drop(clientId));
 
   return {
@@ -164,6 +166,7 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
       maySubscribe,
       mayPublish,
     }),
+    adopt(bayeux),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
     enterAtConnect(presence),
   ];

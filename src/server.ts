@@ -12,6 +12,7 @@ import { type Config, type ResolvedConfig, resolveConfig } from './config/index.
 import { Counters } from './counters.js';
 import { fayeRedis } from './engine/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
+import { redisEngine } from './engine/redis/redis-engine.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
 import { metrics, type Sample } from './http/metrics.js';
@@ -21,6 +22,8 @@ import type { Presence } from './presence/presence.js';
 
 /** Milliseconds that clients have to close their sockets before they are cut. */
 const DRAIN = 2_000;
+/** What may wait to be said to other nodes while Redis is away. */
+const OUTBOX = { messages: 10_000, bytes: 16_000_000 };
 
 /**
  * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
@@ -40,6 +43,7 @@ export class FayeOnlineServer {
   readonly app: Express;
   readonly http: Server;
   private readonly attached: Attached;
+  private readonly engine: Engine;
   private readonly connections: Connections;
   private readonly tally = new Counters();
   private readonly log: Logger;
@@ -47,7 +51,10 @@ export class FayeOnlineServer {
 
   constructor(private readonly config: ResolvedConfig) {
     this.log = createLog(config.logLevel, config.production);
-    this.bayeux = adapterFor(config, this.tally, this.log);
+    this.engine = engineFor(config, this.tally, this.log);
+    const { mount, timeout, ping } = config;
+    const { type } = this.engine;
+    this.bayeux = new faye.NodeAdapter({ mount, timeout, ping, ...(type && { engine: { type } }) });
     this.attached = attach(this.bayeux, config, this.tally, this.log);
     this.presence = this.attached.presence;
     this.app = this.routes();
@@ -85,6 +92,7 @@ export class FayeOnlineServer {
     await closed;
     await this.attached.close();
     this.bayeux.close();
+    await this.engine.close?.();
   }
 
   /**
@@ -175,20 +183,28 @@ const SIGN_IN = {
   verify: 'a function of the config',
 };
 
-function adapterFor(config: ResolvedConfig, counters: Counters, log: Logger): NodeAdapter {
-  const { mount, timeout, ping } = config;
-  const type = engineFor(config, counters, log);
-  return new faye.NodeAdapter({ mount, timeout, ping, ...(type && { engine: { type } }) });
+interface Engine {
+  /** Undefined for Faye's own, which is what an adapter has that was told none. */
+  type?: EngineType;
+  close?(): Promise<void>;
 }
 
-/** Undefined for Faye's own, which is what an adapter has that was told none. */
-function engineFor(config: ResolvedConfig, counters: Counters, log: Logger): EngineType | undefined {
+function engineFor(config: ResolvedConfig, counters: Counters, log: Logger): Engine {
   const { engine, redis, namespace, gc, grace, limits } = config;
-  if (redis?.engineUrl) return fayeRedis({ url: redis.engineUrl, namespace, gc, log });
-  if (engine === 'faye-memory') return undefined;
-  return onlineEngine({
+  if (engine === 'faye-memory') return {};
+  if (engine === 'faye-redis') return { type: fayeRedis({ url: redis?.engineUrl ?? '', namespace, gc, log }) };
+  const options = {
     grace: grace * 1_000,
     waiting: { messages: limits.waitingMessages, bytes: limits.waitingBytes },
     onDrop: () => counters.count('dropped: waiting messages'),
+  };
+  if (!redis) return { type: onlineEngine(options) };
+  return redisEngine({
+    ...options,
+    source: redis.source,
+    namespace,
+    outbox: OUTBOX,
+    onUnsaid: () => counters.count('dropped: messages to other nodes, while Redis was away'),
+    log,
   });
 }

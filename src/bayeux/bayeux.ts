@@ -10,6 +10,7 @@ import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
 import { rebuildPublish } from './publish.js';
 import { ClientQueues } from './queues.js';
+import type { Question } from './question.js';
 import type { Stream } from './streams.js';
 import { type TransportOptions, Transports } from './transports.js';
 
@@ -28,6 +29,24 @@ export interface EngineExtras {
   onBack?(listener: () => void): void;
   attached?(clientId: string, stream: Stream): void;
   detached?(clientId: string): void;
+  /** Whether this node has the client. Undefined: every node has all, or there is one. */
+  has?(clientId: string): boolean;
+  /** Makes a client this node's. False where there is no such client; rejects where that can't be known. */
+  adopt?(clientId: string): Promise<boolean>;
+  /** For a client of another node; as `adopt`. */
+  subscribeElsewhere?(clientId: string, channels: readonly string[], subscribed: boolean): Promise<boolean>;
+  /** Asks the node that has the client. Undefined where nobody answers. */
+  askElsewhere?(clientId: string, question: Question): Promise<unknown>;
+  /** What other nodes ask this one. */
+  onQuestion?(answer: (clientId: string, question: Question) => unknown): void;
+  /** `step` belongs to the end of a client, wherever it was; done again where it rejects and nodes share clients. */
+  onEnding?(step: (clientId: string) => Promise<void>): void;
+  /** Subscriptions that a client of this node made elsewhere, or brought with it. */
+  onSubscription?(listener: SubscribedListener): void;
+  /** A client that was taken for dead is back, as a new stay. */
+  onReturn?(listener: ClientListener): void;
+  /** To exact subscribers of this node alone. */
+  publishHere?(message: Message): void;
   /** Tells it how to know whether one encoding may go to many. */
   sharesWhere?(mayShare: () => boolean): void;
 }
@@ -57,6 +76,7 @@ export class Bayeux {
   private readonly subscribed: SubscribedListener[] = [];
   private readonly connecting: ClientListener[] = [];
   private readonly subscriptions = new Map<string, Set<string>>();
+  private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
   /** While Faye answers a message that was refused, within one turn. */
   private refusing = false;
@@ -78,6 +98,15 @@ export class Bayeux {
     this.on('close', (clientId) => {
       this.transports.ended(clientId);
       this.subscriptions.delete(clientId);
+    });
+    this.extras.onQuestion?.((clientId, question) => this.answers.get(question)?.(clientId));
+    this.onQuestion('renew', (clientId) => {
+      this.internals.proxy.ping(clientId);
+      return this.hasConnection(clientId);
+    });
+    this.extras.onSubscription?.((clientId, channel) => {
+      this.remember(clientId, [channel]);
+      this.hasSubscribed(clientId, channel);
     });
     this.keepServerMessages();
     this.answerWithoutAsking();
@@ -133,14 +162,64 @@ export class Bayeux {
     return request ? this.speakers.get(request) : undefined;
   }
 
+  /** Whether this node can serve the client without asking another, or Redis. */
+  has(clientId: string): boolean {
+    return this.extras.has?.(clientId) ?? this.connected;
+  }
+
+  /** Makes a client this node's. False where there is no such client; rejects where that can't be known. */
+  async adopt(clientId: string): Promise<boolean> {
+    return (await this.extras.adopt?.(clientId)) ?? true;
+  }
+
+  /** For a client of another node; as `adopt`. */
+  async subscribeElsewhere(
+    clientId: string,
+    channels: readonly string[],
+    subscribed: boolean,
+  ): Promise<boolean> {
+    return (await this.extras.subscribeElsewhere?.(clientId, channels, subscribed)) ?? true;
+  }
+
+  /** Asks the node that has the client. Undefined where nobody answers. */
+  async askElsewhere(clientId: string, question: Question): Promise<unknown> {
+    return this.extras.askElsewhere?.(clientId, question);
+  }
+
+  /** Whether an EventSource of the client waits here, or is its stream. */
+  hasEventSource(clientId: string): boolean {
+    return this.transports.hasEventSource(clientId);
+  }
+
+  /** What other nodes ask of clients of this one. */
+  onQuestion(question: Question, answer: (clientId: string) => unknown): void {
+    this.answers.set(question, answer);
+  }
+
+  /** `step` belongs to the end of a client. Where nodes share clients it is done again if it rejects. */
+  onEnding(step: (clientId: string) => Promise<void>): void {
+    if (this.extras.onEnding) this.extras.onEnding(step);
+    // Whoever does the step repairs what of it fails.
+    else this.on('disconnect', (clientId) => void step(clientId).catch(() => {}));
+  }
+
+  /** A client that was taken for dead is back, as a new stay. */
+  onReturn(listener: ClientListener): void {
+    this.extras.onReturn?.(listener);
+  }
+
   /** Ends a client: its subscriptions, waiting messages and connection. Leads to the `disconnect` event. */
   end(clientId: string): void {
     this.internals.proxy.destroyClient(clientId);
   }
 
-  /** Sends to exact subscribers of the channel: a subscription by wildcard does not hear it. */
+  /**
+   * Sends to exact subscribers of the channel: a subscription by wildcard does not hear it. To those of this node, or
+   * where the engine is shared to all.
+   */
   publish(channel: string, data: unknown): void {
-    this.internals.engine.publish({ channel, data }, [channel]);
+    if (this.extras.publishHere) this.extras.publishHere({ channel, data });
+    else this.internals.engine.publish({ channel, data }, [channel]);
   }
 
   /** Sends to some clients, through the engine's own queue, so that a poller between two polls gets it with the next. */
@@ -170,7 +249,7 @@ export class Bayeux {
   /** Calls back when an engine over the network is back, and has again what this node's clients subscribe to. */
   onBack(listener: () => void): void {
     this.extras.onBack?.(() => {
-      for (const [clientId, channels] of this.subscriptions) {
+      for (const [clientId, channels] of this.shared ? this.subscriptions : []) {
         // Redis may have come back with older data, without them.
         for (const channel of channels) this.internals.engine.subscribe?.(clientId, channel);
       }
@@ -240,7 +319,7 @@ export class Bayeux {
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
     } else if (channel === '/meta/subscribe' && clientId) {
-      this.remember(clientId, [message.subscription ?? []].flat());
+      if (this.has(clientId)) this.remember(clientId, [message.subscription ?? []].flat());
     } else if (request) {
       rebuildPublish(message, this.options.relay);
     }
@@ -295,7 +374,7 @@ export class Bayeux {
     proxy.subscribe = (clientId, channel, callback, context) => {
       subscribe.call(proxy, clientId, channel, () => {
         callback?.call(context);
-        if (!isMeta(channel)) this.hasSubscribed(clientId, channel);
+        if (!isMeta(channel) && this.has(clientId)) this.hasSubscribed(clientId, channel);
       });
     };
     proxy.unsubscribe = (clientId, channel, callback, context) => {

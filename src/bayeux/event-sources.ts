@@ -63,6 +63,11 @@ export class EventSources {
     return stream?.open ? stream : undefined;
   }
 
+  /** Whether a stream for the client is open, or waits for its connect. */
+  has(clientId: string): boolean {
+    return this.streams.get(clientId)?.open ?? false;
+  }
+
   /** The client has ended. */
   forget(clientId: string): void {
     this.wanted.delete(clientId);

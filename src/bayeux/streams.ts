@@ -18,6 +18,8 @@ export interface Stream {
   /** Takes a whole WebSocket frame, prebuilt for many; only where the stream can. */
   write?(frame: Buffer): void;
   close(): void;
+  /** Calls back once its peer has shown that it is there; only where the stream can ask. */
+  check?(alive: () => void): void;
 }
 
 /** What has gone out by streams since the start. */

@@ -101,6 +101,10 @@ export class Transports {
     this.streams.passed(message, request);
   }
 
+  hasEventSource(clientId: string): boolean {
+    return this.eventSources.has(clientId);
+  }
+
   /** A client has ended. */
   ended(clientId: string): void {
     this.eventSources.forget(clientId);

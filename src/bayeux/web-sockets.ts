@@ -164,6 +164,11 @@ class SocketStream implements Stream {
     if (this.open) this.ws.ping();
   }
 
+  check(alive: () => void): void {
+    this.ws.once('pong', alive);
+    this.ping();
+  }
+
   /** Asks the peer to close, and destroys the stream where it does not. */
   close(code = 1000): void {
     this.ws.close(code);

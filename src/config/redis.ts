@@ -14,21 +14,26 @@ export function resolveRedis(found: Found): ResolvedRedis | null {
   const engineProblem = enginesProblem(file.engine, configured !== undefined);
   if (engineProblem) problems.push(engineProblem);
   if (engineProblem || configured === undefined) return null;
-  return withEngineUrl(configured, found);
+  const { source, engineUrl } = partsOf(configured);
+  if (found.engineIsOurs && file.engine === 'faye-redis') return withEngineUrl(source, engineUrl, problems);
+  return { source, engineUrl: engineUrl ?? urlOf(source) ?? null };
 }
 
 function enginesProblem(engine: EngineName | undefined, hasRedis: boolean): string | undefined {
   if (engine === 'faye-redis' && !hasRedis)
     return `${wrong('Option `engine`', 'faye-online or faye-memory, as no Redis is configured', shown(engine))}: faye-redis needs a Redis URL (option \`redis\`, or REDIS_URL)`;
-  if (engine !== undefined && engine !== 'faye-redis' && hasRedis)
-    return `${wrong('Option `engine`', 'faye-redis, as Redis is configured', shown(engine))}: presence in Redis needs an engine that all nodes share`;
+  if (engine === 'faye-memory' && hasRedis)
+    return `${wrong('Option `engine`', 'faye-online or faye-redis, as Redis is configured', shown(engine))}: presence in Redis needs an engine that all nodes share`;
   return undefined;
 }
 
-function withEngineUrl(configured: RedisConfig, { engineIsOurs, problems }: Found): ResolvedRedis | null {
-  const { source, engineUrl } = partsOf(configured);
+function withEngineUrl(
+  source: RedisSource,
+  engineUrl: string | undefined,
+  problems: string[],
+): ResolvedRedis | null {
   const url = engineUrl ?? urlOf(source);
-  if (url || !engineIsOurs) return { source, engineUrl: url ?? null };
+  if (url) return { source, engineUrl: url };
   const expected = '{ client, engineUrl }, as faye-redis takes only a redis:// or rediss:// URL';
   problems.push(wrong('Option `redis`', expected, `${kindOf(source)} without an engineUrl`));
   return null;

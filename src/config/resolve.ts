@@ -76,7 +76,7 @@ function together(
     port: set.PORT ?? file.port,
     host: set.HOST ?? file.host ?? (trusting ? '127.0.0.1' : '0.0.0.0'),
     origins,
-    engine: redis ? 'faye-redis' : (file.engine ?? 'faye-online'),
+    engine: file.engine ?? 'faye-online',
     redis,
     authentication: {
       ...proof,

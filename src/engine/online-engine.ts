@@ -1,5 +1,6 @@
 /**
- * Our engine: one registry and fan-out a process, and a backplane between processes.
+ * Our engine: one registry and fan-out a process, a backplane between processes, and a residence that knows which of
+ * them has a client.
  *
  * A message is encoded once, and all messages of an event-loop turn go to a client as one Bayeux array; clients that
  * get the same share one prebuilt WebSocket frame. Who can't have it (polls, EventSource, permessage-deflate, or where an
@@ -7,13 +8,16 @@
  */
 import type { EngineType, Message } from 'faye';
 import type { EngineExtras } from '../bayeux/bayeux.js';
+import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
-import type { Backplane } from './backplane.js';
+import type { Backplane, Published } from './backplane.js';
 import type { Client } from './client.js';
 import { Deadlines } from './deadlines.js';
 import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
+import { Outgoing } from './outgoing.js';
 import { Registry } from './registry.js';
+import type { Residence, Residents } from './residence.js';
 import { type Step, Turn } from './turn.js';
 import { Waiting, type WaitingLimits } from './waiting.js';
 
@@ -25,6 +29,8 @@ export interface OnlineEngineOptions {
   /** A waiting message was dropped. */
   onDrop(): void;
   backplane?: Backplane;
+  /** Undefined where there is one process. */
+  residence?: Residence;
 }
 
 /** The engine for Faye's `engine: { type }`. */
@@ -32,17 +38,21 @@ export function onlineEngine(options: OnlineEngineOptions): EngineType {
   return { create: (host) => new OnlineEngine(host as EngineHost, options) };
 }
 
-export class OnlineEngine implements EngineExtras {
+export class OnlineEngine implements EngineExtras, Residents {
   readonly shared = false;
-  readonly description = 'faye-online';
-  readonly connected = true;
   private readonly registry = new Registry();
   private readonly turn: Turn;
   private readonly deadlines: Deadlines;
   private readonly backplane: Backplane;
+  private readonly residence: Residence | undefined;
   private mayShare: () => boolean = () => true;
   /** `mayShare` in this turn. */
   private shares = true;
+  private beforeGone: (clientId: string) => Promise<void> = async () => {};
+  private subscriptionHeard: (clientId: string, channel: string) => void = () => {};
+  private returnHeard: (clientId: string) => void = () => {};
+  private backHeard: () => void = () => {};
+  private questionAnswered: (clientId: string, question: Question) => unknown = () => undefined;
 
   constructor(
     private readonly host: EngineHost,
@@ -59,35 +69,47 @@ export class OnlineEngine implements EngineExtras {
     this.backplane.onMessage((message, channels) => {
       this.turn.add(message, this.registry.subscribers(channels));
     });
+    this.residence = options.residence;
+    this.residence?.open(this);
+  }
+
+  get description(): string {
+    return ['faye-online', this.residence?.description].filter(Boolean).join(', ');
+  }
+
+  /** Whether clients of other nodes can be asked for, and new ones made. Those of this node are served anyway. */
+  get connected(): boolean {
+    return this.residence?.connected ?? true;
   }
 
   // Faye's contract
 
   createClient(callback: (clientId: string) => void, context?: unknown): void {
-    const id = this.host.generateId();
-    const client: Client = {
-      id,
-      channels: new Set(),
-      stream: null,
-      step: null,
-      waiting: null,
-      deadline: 0,
-      bucket: 0,
-    };
-    this.registry.add(client);
-    this.ping(id);
-    this.host.trigger('handshake', id);
-    callback.call(context, id);
+    const client = this.newClient(this.host.generateId(), 'here');
+    this.host.trigger('handshake', client.id);
+    if (!this.residence) callback.call(context, client.id);
+    else this.residence.created(client).then(() => callback.call(context, client.id));
   }
 
   clientExists(clientId: string, callback: (exists: boolean) => void, context?: unknown): void {
-    callback.call(context, this.registry.get(clientId) !== undefined);
+    if (this.has(clientId) || !this.residence) callback.call(context, this.has(clientId));
+    else
+      this.residence.exists(clientId).then(
+        (exists) => callback.call(context, exists),
+        // A client that can't be asked for is not told that it is unknown: it would shake hands anew.
+        () => callback.call(context, true),
+      );
   }
 
   destroyClient(clientId: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
     if (client) this.end(client);
-    callback?.call(context);
+    if (client || !this.residence) callback?.call(context);
+    else
+      this.residence
+        .endElsewhere(clientId)
+        .catch(() => {})
+        .then(() => callback?.call(context));
   }
 
   ping(clientId: string): void {
@@ -95,32 +117,40 @@ export class OnlineEngine implements EngineExtras {
     if (client) this.deadlines.set(client, 2_000 * this.host.timeout);
   }
 
-  /** Calls back once messages of the channel reach the client; never for one that does not exist. */
+  /** Calls back once messages of the channel reach the client; at once for one that is not here. */
   subscribe(clientId: string, channel: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
-    if (!client) return;
-    const { added } = this.registry.subscribe(client, channel);
-    if (added) this.host.trigger('subscribe', clientId, channel);
-    this.backplane.listen(channel, () => callback?.call(context));
+    if (!client) {
+      if (this.residence) callback?.call(context);
+      return;
+    }
+    const kept = this.residence?.subscribed(client, channel);
+    this.listen(client, channel, () => {
+      if (kept) kept.then(() => callback?.call(context));
+      else callback?.call(context);
+    });
   }
 
   unsubscribe(clientId: string, channel: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
-    if (client) this.unsubscribeOne(client, channel);
+    if (client) {
+      this.unsubscribeOne(client, channel);
+      this.residence?.unsubscribed(client, channel);
+    }
     callback?.call(context);
   }
 
   publish(message: Message, channels: readonly string[]): void {
-    this.backplane.publish(message, channels);
+    this.backplane.publish(new Outgoing(message), channels);
     this.host.trigger('publish', message.clientId, message.channel, message.data);
   }
 
   emptyQueue(clientId: string): void {
     const client = this.registry.get(clientId);
-    if (!client?.waiting || !this.reaches(client)) return;
+    if (!client?.waiting || client.state !== 'here' || !this.reaches(client)) return;
     const messages = client.waiting.take();
     client.waiting = null;
-    this.host.deliver(clientId, messages);
+    this.host.deliver(clientId, messages.map(parsed));
   }
 
   disconnect(): void {
@@ -132,16 +162,44 @@ export class OnlineEngine implements EngineExtras {
   // What it offers beyond
 
   async exists(clientId: string): Promise<boolean> {
-    return this.registry.get(clientId) !== undefined;
+    return this.has(clientId) || ((await this.residence?.exists(clientId)) ?? false);
   }
 
-  /** Sends one message to some clients, in order with what else they get. Those that are gone are passed over. */
+  /** Whether the client is this node's. */
+  has(clientId: string): boolean {
+    return this.registry.get(clientId)?.state === 'here';
+  }
+
+  /** Makes a client this node's. False where there is no such client; rejects where that can't be asked. */
+  async adopt(clientId: string): Promise<boolean> {
+    return this.has(clientId) || ((await this.residence?.adopt(clientId)) ?? false);
+  }
+
+  /** For a client of another node. False where there is no such client; rejects where that can't be asked. */
+  async subscribeElsewhere(
+    clientId: string,
+    channels: readonly string[],
+    subscribed: boolean,
+  ): Promise<boolean> {
+    return (await this.residence?.subscribeElsewhere(clientId, channels, subscribed)) ?? false;
+  }
+
+  async askElsewhere(clientId: string, question: Question): Promise<unknown> {
+    return this.residence?.ask(clientId, question);
+  }
+
+  /** Sends one message to some clients of this node, in order with what else they get. Others are passed over. */
   deliver(clientIds: readonly string[], message: Message): void {
     const clients = clientIds.map((clientId) => this.registry.get(clientId));
     this.turn.add(
-      message,
+      here(message),
       clients.filter((client) => client !== undefined),
     );
+  }
+
+  /** To exact subscribers of this node alone: every node has it to say to its own. */
+  publishHere(message: Message): void {
+    this.turn.add(here(message), this.registry.subscribers([message.channel]));
   }
 
   /** The client has a stream now. */
@@ -163,20 +221,149 @@ export class OnlineEngine implements EngineExtras {
     this.mayShare = mayShare;
   }
 
+  /**
+   * `step` is done for each client that ends, wherever it was. Where nodes share clients the end is done only once it
+   * resolves: if it rejects it is done again.
+   */
+  onEnding(step: (clientId: string) => Promise<void>): void {
+    this.beforeGone = step;
+  }
+
+  /** Subscriptions that a client of this node made elsewhere, or brought with it. */
+  onSubscription(listener: (clientId: string, channel: string) => void): void {
+    this.subscriptionHeard = listener;
+  }
+
+  /** A client that was taken for dead is back, as a new stay. */
+  onReturn(listener: (clientId: string) => void): void {
+    this.returnHeard = listener;
+  }
+
+  /** Calls back when this node hears the others again, after an outage. */
+  onBack(listener: () => void): void {
+    this.backHeard = listener;
+  }
+
+  /** What other nodes ask of clients of this one. */
+  onQuestion(answer: (clientId: string, question: Question) => unknown): void {
+    this.questionAnswered = answer;
+  }
+
   /** What is left: all zero once everybody has gone. */
   get size(): { clients: number; channels: number } {
     return this.registry.size;
   }
 
+  // What a residence needs
+
+  get(clientId: string): Client | undefined {
+    return this.registry.get(clientId);
+  }
+
+  all(): Iterable<Client> {
+    return this.registry.all();
+  }
+
+  arrive(clientId: string): Client {
+    return this.newClient(clientId, 'arriving');
+  }
+
+  bring(client: Client, channel: string): Promise<void> {
+    return new Promise((resolve) => this.listen(client, channel, resolve));
+  }
+
+  settle(client: Client, generation: number, waiting: readonly Published[]): void {
+    this.turn.end();
+    const gathered = client.waiting?.take() ?? [];
+    const known = new Set(gathered.map(({ id }) => id));
+    for (const message of [...waiting.filter(({ id }) => !known.has(id)), ...gathered]) {
+      this.keep(client, message);
+    }
+    Object.assign(client, { state: 'here', generation });
+    this.ping(client.id);
+    for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
+  }
+
+  leave(client: Client): readonly Published[] {
+    this.turn.end();
+    const waiting = client.waiting?.take() ?? [];
+    this.remove(client);
+    this.host.trigger('close', client.id);
+    return waiting;
+  }
+
+  async subscribeHere(client: Client, channel: string): Promise<void> {
+    await this.bring(client, channel);
+    this.subscriptionHeard(client.id, channel);
+  }
+
+  unsubscribeHere(client: Client, channel: string): void {
+    this.unsubscribeOne(client, channel);
+  }
+
+  ending(clientId: string): Promise<void> {
+    return this.beforeGone(clientId);
+  }
+
+  gone(clientId: string): void {
+    this.host.trigger('disconnect', clientId);
+  }
+
+  back(): void {
+    this.backHeard();
+  }
+
+  returned(clientId: string): void {
+    this.returnHeard(clientId);
+  }
+
+  answer(clientId: string, question: Question): unknown {
+    return this.questionAnswered(clientId, question);
+  }
+
+  private newClient(id: string, state: Client['state']): Client {
+    const client: Client = {
+      id,
+      state,
+      generation: state === 'here' ? 1 : 0,
+      channels: new Set(),
+      stream: null,
+      step: null,
+      waiting: null,
+      deadline: 0,
+      bucket: 0,
+    };
+    this.registry.add(client);
+    this.ping(id);
+    return client;
+  }
+
+  private listen(client: Client, channel: string, listening: () => void): void {
+    const { added } = this.registry.subscribe(client, channel);
+    if (added) this.host.trigger('subscribe', client.id, channel);
+    this.backplane.listen(channel, listening);
+  }
+
   private end(client: Client): void {
     // First, so that a listener of the events below finds nothing to end once more.
+    this.remove(client);
+    if (this.residence) this.residence.ended(client);
+    else this.endHere(client.id);
+    this.host.trigger('close', client.id);
+  }
+
+  private endHere(clientId: string): void {
+    this.gone(clientId);
+    // Whoever does the step repairs what of it fails.
+    this.beforeGone(clientId).catch(() => {});
+  }
+
+  private remove(client: Client): void {
     this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);
     client.waiting = null;
     client.stream = null;
-    this.host.trigger('disconnect', client.id);
-    this.host.trigger('close', client.id);
   }
 
   private unsubscribeOne(client: Client, channel: string): void {
@@ -194,23 +381,31 @@ export class OnlineEngine implements EngineExtras {
 
   /** Each its own copy: an extension may change it. The limits are for what waits, not for what is sent. */
   private sendFayesWay(client: Client, step: Step): void {
-    const { id } = client;
-    if (this.reaches(client)) {
-      this.emptyQueue(id);
-      this.host.deliver(
-        id,
-        step.messages.map(({ json }) => JSON.parse(json) as Message),
-      );
+    if (client.state !== 'arriving' && this.reaches(client)) {
+      this.emptyQueue(client.id);
+      this.host.deliver(client.id, step.messages.map(parsed));
       return;
     }
+    for (const message of step.messages) this.keep(client, message);
+  }
+
+  private keep(client: Client, message: Published): void {
     client.waiting ??= new Waiting(this.options.waiting, this.options.onDrop);
-    for (const { json } of step.messages) {
-      client.waiting.push(JSON.parse(json) as Message, Buffer.byteLength(json));
-    }
+    client.waiting.push(message);
   }
 
   /** Faye has a connection also of a stream that is closing, which drops what it is given. */
   private reaches({ id, stream }: Client): boolean {
     return this.host.hasConnection(id) && (stream === null || stream.open);
   }
+}
+
+const parsed = ({ json }: Published): Message => JSON.parse(json) as Message;
+
+let told = 0;
+
+/** A message that no other node hears. */
+function here(message: Message): Published {
+  told += 1;
+  return { id: `here:${told}`, channel: message.channel, json: new Outgoing(message).json };
 }

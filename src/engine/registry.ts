@@ -13,6 +13,10 @@ export class Registry {
     return this.clients.get(clientId);
   }
 
+  all(): Iterable<Client> {
+    return this.clients.values();
+  }
+
   remove(client: Client): void {
     this.clients.delete(client.id);
   }

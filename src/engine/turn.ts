@@ -4,37 +4,32 @@
  * Most clients of a turn get the same messages, so what a client gets is kept as its place in a tree of steps (the
  * message, and what came before it), and clients at the same place share one encoding: one Bayeux array, one frame.
  */
-import type { Message } from 'faye';
+import type { Published } from './backplane.js';
 import type { Client } from './client.js';
 import { textFrame } from './frame.js';
 
-interface Encoded {
-  message: Message;
-  json: string;
-}
-
 /** A message, after those of the steps before it. */
 export class Step {
-  private readonly next = new Map<Encoded, Step>();
+  private readonly next = new Map<Published, Step>();
   private encodedFrame: Buffer | undefined;
 
   constructor(
     private readonly before: Step | null,
-    private readonly encoded: Encoded | null,
+    private readonly message: Published | null,
   ) {}
 
-  after(encoded: Encoded): Step {
-    const known = this.next.get(encoded);
+  after(message: Published): Step {
+    const known = this.next.get(message);
     if (known) return known;
-    const step = new Step(this, encoded);
-    this.next.set(encoded, step);
+    const step = new Step(this, message);
+    this.next.set(message, step);
     return step;
   }
 
   /** In the order of publishing. */
-  get messages(): Encoded[] {
-    const messages: Encoded[] = [];
-    for (let step: Step | null = this; step?.encoded; step = step.before) messages.push(step.encoded);
+  get messages(): Published[] {
+    const messages: Published[] = [];
+    for (let step: Step | null = this; step?.message; step = step.before) messages.push(step.message);
     return messages.reverse();
   }
 
@@ -56,22 +51,20 @@ export class Turn {
     private readonly flush: (client: Client, step: Step) => void,
   ) {}
 
-  add({ clientId: _, ...message }: Message, clients: Iterable<Client>): void {
-    let encoded: Encoded | undefined;
+  add(message: Published, clients: Iterable<Client>): void {
     // Clients come mostly from the same step: the last move is most often the next one too.
     let from: Step | null = null;
     let to: Step | null = null;
     for (const client of clients) {
-      encoded ??= { message: message as Message, json: JSON.stringify(message) };
       const here: Step = client.step ?? this.root;
       if (here !== from || !to) {
         from = here;
-        to = here.after(encoded);
+        to = here.after(message);
       }
       if (client.step === null) this.touched.push(client);
       client.step = to;
     }
-    if (encoded) this.scheduled ??= setImmediate(() => this.end());
+    if (to) this.scheduled ??= setImmediate(() => this.end());
   }
 
   /** Sends what the turn has gathered. */

@@ -1,5 +1,5 @@
 /** Messages that wait for a client: at most so many, and so many bytes; the oldest are dropped, and counted. */
-import type { Message } from 'faye';
+import type { Published } from './backplane.js';
 
 export interface WaitingLimits {
   messages: number;
@@ -7,7 +7,7 @@ export interface WaitingLimits {
 }
 
 export class Waiting {
-  private queue: { message: Message; bytes: number }[] = [];
+  private queue: { message: Published; bytes: number }[] = [];
   private bytes = 0;
 
   constructor(
@@ -15,7 +15,8 @@ export class Waiting {
     private readonly onDrop: () => void,
   ) {}
 
-  push(message: Message, bytes: number): void {
+  push(message: Published): void {
+    const bytes = Buffer.byteLength(message.json);
     this.queue.push({ message, bytes });
     this.bytes += bytes;
     while (
@@ -28,7 +29,7 @@ export class Waiting {
   }
 
   /** All of them, oldest first; none wait after. */
-  take(): Message[] {
+  take(): Published[] {
     const messages = this.queue.map(({ message }) => message);
     this.queue = [];
     this.bytes = 0;

@@ -300,9 +300,8 @@ export class RedisStore implements Store {
   }
 
   private async readEpoch(): Promise<void> {
-    const info = await this.ask((redis) => redis.info('server'));
-    const runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? '';
-    const epoch = await this.run(scripts.epoch, [this.keys.epoch], [runId, randomUUID()]);
+    const known = this.epoch ?? '';
+    const [epoch] = await this.run(scripts.epoch, [this.keys.epoch], [known, randomUUID(), 5_000]);
     const changed = this.epoch !== undefined && this.epoch !== epoch;
     this.epoch = epoch;
     if (changed) for (const listener of this.renewed) listener();

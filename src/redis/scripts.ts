@@ -19,7 +19,8 @@ export type Script<T> = (
 /** The text of lua/<name>.lua. */
 export const luaOf = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
 
-function script<T extends Result>(name: string): Script<T> {
+/** A script of lua/<name>.lua; its command is defined on a connection when it is first used there. */
+export function script<T extends Result>(name: string): Script<T> {
   const lua = luaOf(name);
   const command = `fayeOnline:${name}`;
   return async (redis, keys, args = []) => {
@@ -38,7 +39,7 @@ export const scripts = {
   beginEnd: script<string | null>('begin-end'),
   bind: script<string>('bind'),
   enter: script<[joined: number, dueIn: number]>('enter'),
-  epoch: script<string>('epoch'),
+  epoch: script<[id: string, quiet: number]>('epoch'),
   intend: script<number>('intend'),
   leave: script<[left: number, dueIn: number]>('leave'),
   members: script<[count: number, users: string[]]>('members'),

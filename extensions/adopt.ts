@@ -1,0 +1,42 @@
+/**
+ * Clients need no sticky sessions: a client whose poll or new socket reaches this node is made this node's, with its
+ * subscriptions and what waits for it. What it says beside its connection, by a POST that reached another node than its
+ * poll, is done where it is. An EventSource's connects are such too: its stream is where it is.
+ */
+import type { Bayeux } from '../src/bayeux/bayeux.js';
+import { refuse } from '../src/bayeux/errors.js';
+import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
+
+export function adopt(bayeux: Bayeux): Extension {
+  function incoming(message: Message, request: Request): void | Promise<void> {
+    const { clientId } = message;
+    if (clientId === undefined || request === null || bayeux.has(clientId)) return;
+    return elsewhere(message, clientId);
+  }
+
+  async function elsewhere(message: Message, clientId: string): Promise<void> {
+    if (!(await done(message, clientId))) throw refuse('clientUnknown', clientId);
+  }
+
+  async function done(message: Message, clientId: string): Promise<boolean> {
+    const channels = [message.subscription ?? []].flat();
+    switch (message.channel) {
+      case '/meta/connect':
+        return message.connectionType === 'eventsource' ? renew(clientId) : bayeux.adopt(clientId);
+      case '/meta/subscribe':
+        return bayeux.subscribeElsewhere(clientId, channels, true);
+      case '/meta/unsubscribe':
+        return bayeux.subscribeElsewhere(clientId, channels, false);
+      default:
+        return true;
+    }
+  }
+
+  async function renew(clientId: string): Promise<boolean> {
+    if (bayeux.hasEventSource(clientId)) return bayeux.adopt(clientId);
+    await bayeux.askElsewhere(clientId, 'renew');
+    return bayeux.clientExists(clientId);
+  }
+
+  return extension({ name: 'adopt', incoming });
+}

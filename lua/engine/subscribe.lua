@@ -1,0 +1,12 @@
+-- Adds or removes subscriptions of a client, so that the node that adopts it knows them.
+--
+-- Atomic because a client that ends at the same time must leave nothing.
+--
+-- KEYS  1 client   2 subscriptions
+-- ARGV  1 'SADD' or 'SREM'   2... channels
+-- returns the node that has the client, or nil where there is no such client, or it is ending
+
+local known = redis.call('HMGET', KEYS[1], 'node', 'state')
+if not known[1] or known[2] == 'ending' then return nil end
+redis.call(ARGV[1], KEYS[2], unpack(ARGV, 2))
+return known[1]

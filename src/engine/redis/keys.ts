@@ -1,0 +1,40 @@
+/** Every Redis key of our engine: its type, its content and its life. `ns` is the namespace of a partition. */
+export class EngineKeys {
+  constructor(private readonly ns: string) {}
+
+  /** hash: node, generation, state (`ending` or none), ender (the node that ends it). Gone with the client. */
+  client = (clientId: string): string => `/${this.ns}/engine/clients/${clientId}`;
+  /** set: channels and patterns that the client subscribes to. Gone with the client. */
+  subscriptions = (clientId: string): string => `/${this.ns}/engine/subscriptions/${clientId}`;
+  /** set: clientIds of a node. Gone with the last. */
+  clientsOf = (node: string): string => `/${this.ns}/engine/clients_of/${node}`;
+
+  /** zset: clientId → when its end was begun, ms. An entry goes once it has ended. */
+  get endings(): string {
+    return `/${this.ns}/engine/endings`;
+  }
+  /** zset: dead node → when its clients are to be ended, ms. An entry goes with the last of them. */
+  get dead(): string {
+    return `/${this.ns}/engine/dead`;
+  }
+  /** zset: node → when its lease is over, ms. An entry goes when the node has stopped, or was buried. */
+  get nodes(): string {
+    return `/${this.ns}/nodes`;
+  }
+  /** hash: node → JSON about it. As `nodes`. */
+  get about(): string {
+    return `/${this.ns}/nodes/about`;
+  }
+  /** hash: what all of presence and the engine is in. Stays. */
+  get epoch(): string {
+    return `/${this.ns}/epoch`;
+  }
+  /** Pub/Sub channel, no key: messages of a Bayeux channel. */
+  messages = (channel: string): string => `/${this.ns}/engine/messages${channel}`;
+  /** Sharded Pub/Sub channel, no key: all messages of the partition, for those who subscribe to patterns. */
+  get everything(): string {
+    return `/${this.ns}/engine/everything`;
+  }
+  /** Pub/Sub channel, no key: letters to a node. */
+  letters = (node: string): string => `/${this.ns}/engine/letters/${node}`;
+}

@@ -1,0 +1,173 @@
+/** The records of clients in Redis. Each step is one script of lua/engine; rejects with `Away` where Redis can't be asked. */
+import { Away } from '../../away.js';
+import type { RedisConnections } from '../../redis/connection.js';
+import type { Partitions } from '../../redis/partitions.js';
+import type { Commands } from '../../redis/scripts.js';
+import { EngineKeys } from './keys.js';
+import { steps } from './scripts.js';
+
+/** Where a client is. */
+export interface Place {
+  /** The name of its node's lease. */
+  node: string;
+  generation: number;
+  /** Whether that lease holds. */
+  alive: boolean;
+  channels: string[];
+}
+
+/** Milliseconds after which an end that somebody has begun is taken over. */
+const TAKE_OVER = 5_000;
+
+export class Records {
+  private readonly keys: readonly EngineKeys[];
+
+  constructor(
+    private readonly redis: RedisConnections,
+    private readonly partitions: Partitions,
+  ) {
+    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace));
+  }
+
+  get connected(): boolean {
+    return this.redis.commands.status === 'ready';
+  }
+
+  /** The keys of a client's partition. */
+  keysOf(clientId: string): EngineKeys {
+    return this.keys[this.partitions.of(clientId)] as EngineKeys;
+  }
+
+  save(
+    clientId: string,
+    node: string,
+    generation: number,
+    channels: Iterable<string>,
+  ): Promise<'saved' | 'lost' | 'fenced'> {
+    const keys = this.keysOf(clientId);
+    return this.ask((redis) =>
+      steps.save(
+        redis,
+        [keys.client(clientId), keys.subscriptions(clientId), keys.clientsOf(node), keys.nodes],
+        [clientId, node, generation, ...channels],
+      ),
+    );
+  }
+
+  /** The name of the node that has the client; null where there is no such client. */
+  async subscribe(clientId: string, channels: readonly string[], subscribed: boolean): Promise<string | null> {
+    if (channels.length === 0) return (await this.look(clientId))?.node ?? null;
+    const keys = this.keysOf(clientId);
+    return this.ask((redis) =>
+      steps.subscribe(
+        redis,
+        [keys.client(clientId), keys.subscriptions(clientId)],
+        [subscribed ? 'SADD' : 'SREM', ...channels],
+      ),
+    );
+  }
+
+  /** Null where there is no such client. Rejects where that is not known yet, in a new epoch. */
+  async look(clientId: string, withChannels = false): Promise<Place | null> {
+    const keys = this.keysOf(clientId);
+    const found = await this.ask((redis) =>
+      steps.look(
+        redis,
+        [keys.client(clientId), keys.subscriptions(clientId), keys.nodes, keys.epoch],
+        [withChannels ? 1 : 0],
+      ),
+    );
+    if (found === null) throw new Away('who is where, in a new epoch,');
+    const [node, generation, alive, ...channels] = found;
+    if (node === undefined) return null;
+    return { node, generation: Number(generation), alive: alive === 1, channels };
+  }
+
+  async adopt(
+    clientId: string,
+    from: Place,
+    node: string,
+  ): Promise<{ generation: number; channels: string[] } | 'changed' | 'gone'> {
+    const keys = this.keysOf(clientId);
+    const [outcome, generation, ...channels] = await this.ask((redis) =>
+      steps.adopt(
+        redis,
+        [
+          keys.client(clientId),
+          keys.subscriptions(clientId),
+          keys.clientsOf(from.node),
+          keys.clientsOf(node),
+          keys.nodes,
+        ],
+        [clientId, from.node, from.generation, node],
+      ),
+    );
+    // The lease is renewed, by another name, at the next look. Waiting for it here could wait for what waits for us.
+    if (outcome === 'fenced') throw new Away('what this node has, whose lease is over,');
+    return outcome === 'adopted' ? { generation, channels } : outcome;
+  }
+
+  /** `node` and `generation`: whose it must be, where that matters. */
+  beginEnd(
+    clientId: string,
+    ender: string,
+    { node = '', generation = '' }: { node?: string; generation?: number | '' },
+  ): Promise<'begun' | 'lost' | 'gone'> {
+    const keys = this.keysOf(clientId);
+    return this.ask((redis) =>
+      steps.beginEnd(
+        redis,
+        [keys.client(clientId), keys.endings],
+        [clientId, node, generation, ender, TAKE_OVER],
+      ),
+    );
+  }
+
+  async finishEnd(clientId: string, ender: string, at?: string): Promise<void> {
+    const keys = this.keysOf(clientId);
+    await this.ask(async (redis) => {
+      const node = at ?? (await redis.hget(keys.client(clientId), 'node'));
+      return steps.finishEnd(
+        redis,
+        [keys.client(clientId), keys.subscriptions(clientId), keys.endings, keys.clientsOf(node ?? '')],
+        [clientId, ender],
+      );
+    });
+  }
+
+  /** Some clients of a node. */
+  async someOf(keys: EngineKeys, node: string, count: number): Promise<string[]> {
+    return this.ask((redis) => redis.srandmember(keys.clientsOf(node), count));
+  }
+
+  async allOf(keys: EngineKeys, node: string): Promise<string[]> {
+    return this.ask((redis) => redis.smembers(keys.clientsOf(node)));
+  }
+
+  /** True where the node had no client any more. */
+  async forgetNode(keys: EngineKeys, node: string): Promise<boolean> {
+    return (
+      (await this.ask((redis) => steps.forgetNode(redis, [keys.dead, keys.clientsOf(node)], [node]))) === 1
+    );
+  }
+
+  /** Ends that were begun and not finished for so long that somebody else is to finish them. */
+  async overdueEnds(keys: EngineKeys): Promise<string[]> {
+    return this.ask(async (redis) => {
+      const [seconds] = await redis.time();
+      const before = Number(seconds) * 1_000 - TAKE_OVER;
+      return redis.zrange(keys.endings, '-inf', String(before), 'BYSCORE', 'LIMIT', 0, 100);
+    });
+  }
+
+  private async ask<T>(question: (redis: Commands) => Promise<T>): Promise<T> {
+    const { commands, description } = this.redis;
+    if (commands.status !== 'ready') throw new Away(description);
+    try {
+      return await question(commands);
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('ERR')) throw error;
+      throw new Away(description, error);
+    }
+  }
+}

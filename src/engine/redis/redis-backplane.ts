@@ -1,0 +1,156 @@
+/**
+ * The backplane of many processes: Redis Pub/Sub.
+ *
+ * A node says each message once, and hears its own at once and not by Redis, so that its clients are served while Redis
+ * is away. Messages have numbers: what comes twice, by two patterns or because it was sent again, is passed over.
+ */
+import type { Logger } from 'pino';
+import type { RedisConnections } from '../../redis/connection.js';
+import type { Partitions } from '../../redis/partitions.js';
+import type { Backplane, Hear, Published } from '../backplane.js';
+import { EngineKeys } from './keys.js';
+import { type Letter, read, write } from './letter.js';
+import { Listening, type Name } from './listening.js';
+import { Outbox } from './outbox.js';
+
+export interface RedisBackplaneOptions {
+  redis: RedisConnections;
+  partitions: Partitions;
+  /** The name of this node. */
+  node: string;
+  /** What may wait to be said while Redis is away. */
+  outbox: { messages: number; bytes: number };
+  onDrop(): void;
+  log: Logger;
+}
+
+/** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
+const OTHERS_ARE_BACK = 1_500;
+
+export class RedisBackplane implements Backplane {
+  private readonly keys: readonly EngineKeys[];
+  private readonly outboxes: readonly Outbox[];
+  private readonly listening: Listening;
+  private readonly heard: readonly Map<string, number>[];
+  private readonly back: (() => void)[] = [];
+  private hear: Hear = () => {};
+  private number = 0;
+  private wasReady = false;
+
+  constructor(private readonly options: RedisBackplaneOptions) {
+    const { redis, partitions } = options;
+    const { commands, listener } = redis;
+    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace));
+    this.heard = this.keys.map(() => new Map());
+    const command = commands.isCluster ? 'SPUBLISH' : 'PUBLISH';
+    this.outboxes = this.keys.map(
+      () => new Outbox({ commands, command, limits: options.outbox, onDrop: options.onDrop }),
+    );
+    this.listening = new Listening(
+      listener,
+      (channel) => this.namesOf(channel),
+      () => this.isBack(),
+    );
+    const messages = this.keys[0]?.messages('') as string;
+    listener.on('message', (name: string, text: string) => {
+      if (name.startsWith(messages)) this.received(text);
+    });
+    listener.on('pmessage', (_glob: string, _name: string, text: string) => this.received(text));
+    listener.on('smessage', (_name: string, text: string) => this.received(text));
+    commands.on('close', () => this.hold());
+  }
+
+  /** Calls back after each outage, once this node hears again what it listens to. */
+  onBack(listener: () => void): void {
+    this.back.push(listener);
+  }
+
+  publish(message: Omit<Published, 'id'>, channels: readonly string[]): void {
+    const { node, partitions } = this.options;
+    this.number += 1;
+    const { number } = this;
+    const { channel, json } = message;
+    const exact = channels.length === 1;
+    const partition = partitions.of(channel);
+    this.hear({ id: `${node} ${number}`, channel, json }, channels);
+    this.outboxes[partition]?.put(
+      this.saidOn(channel, partition),
+      write({ node, number, exact, channel, json }),
+    );
+  }
+
+  listen(channel: string, listening: () => void): void {
+    this.listening.listen(channel, listening);
+  }
+
+  unlisten(channel: string): void {
+    this.listening.unlisten(channel);
+  }
+
+  onMessage(hear: Hear): void {
+    this.hear = hear;
+  }
+
+  /** Messages that wait to be said. */
+  get waiting(): number {
+    return this.outboxes.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  close(): void {}
+
+  private get isCluster(): boolean {
+    return this.options.redis.commands.isCluster;
+  }
+
+  private saidOn(channel: string, partition: number): string[] {
+    const keys = this.keys[partition] as EngineKeys;
+    return this.isCluster ? [keys.messages(channel), keys.everything] : [keys.messages(channel)];
+  }
+
+  private namesOf(channel: string): Name[] {
+    const isPattern = channel.endsWith('*');
+    if (isPattern && this.isCluster)
+      return this.keys.map(({ everything }) => ({ kind: 'ssubscribe', name: everything }));
+    const keys = this.keys[this.options.partitions.of(channel)] as EngineKeys;
+    if (!isPattern) return [{ kind: this.isCluster ? 'ssubscribe' : 'subscribe', name: keys.messages(channel) }];
+    const parent = channel.slice(0, channel.lastIndexOf('/') + 1);
+    return [{ kind: 'psubscribe', name: `${escaped(keys.messages(parent))}*` }];
+  }
+
+  private received(text: string): void {
+    const letter = read(text);
+    if (!letter || letter.node === this.options.node || !this.isNew(letter)) return;
+    const { node, number, exact, channel, json } = letter;
+    this.hear({ id: `${node} ${number}`, channel, json }, exact ? [channel] : expanded(channel));
+  }
+
+  private isNew({ node, number, channel }: Letter): boolean {
+    const heard = this.heard[this.options.partitions.of(channel)] as Map<string, number>;
+    if (number <= (heard.get(node) ?? 0)) return false;
+    heard.set(node, number);
+    return true;
+  }
+
+  private hold(): void {
+    for (const outbox of this.outboxes) outbox.hold();
+  }
+
+  private isBack(): void {
+    const after = this.wasReady ? OTHERS_ARE_BACK : 0;
+    this.wasReady = true;
+    setTimeout(() => {
+      for (const outbox of this.outboxes) outbox.release();
+    }, after).unref();
+    for (const listener of this.back) listener();
+  }
+}
+
+/** Redis' glob characters; Bayeux channels have none, a namespace may. */
+const escaped = (text: string): string => text.replace(/[\\?*[\]^]/g, '\\$&');
+
+/** The channel and the patterns that cover it, as Faye expands it. */
+function expanded(channel: string): string[] {
+  const segments = channel.split('/');
+  const patterns = segments.slice(0, -1).map((_, index) => `${segments.slice(0, index + 1).join('/')}/**`);
+  return [channel, `${segments.slice(0, -1).join('/')}/*`, ...patterns];
+}

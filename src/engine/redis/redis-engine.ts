@@ -1,0 +1,42 @@
+/** Our engine on Redis, for many processes: its backplane and its residence, on connections of their own. */
+import { randomUUID } from 'node:crypto';
+import type { EngineType } from 'faye';
+import type { Logger } from 'pino';
+import { openRedis, type RedisSource } from '../../redis/connection.js';
+import { Partitions } from '../../redis/partitions.js';
+import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
+import { RedisBackplane } from './redis-backplane.js';
+import { RedisResidence } from './redis-residence.js';
+
+export interface RedisEngineOptions extends OnlineEngineOptions {
+  source: RedisSource;
+  namespace: string;
+  /** What may wait to be said while Redis is away. */
+  outbox: { messages: number; bytes: number };
+  /** A message that waited to be said was dropped. */
+  onUnsaid(): void;
+  log: Logger;
+}
+
+export interface RedisEngine {
+  type: EngineType;
+  /** Gives this node's clients the time to go to another, and closes its connections. */
+  close(): Promise<void>;
+}
+
+export function redisEngine(options: RedisEngineOptions): RedisEngine {
+  const { source, namespace, log, grace, onUnsaid } = options;
+  const node = randomUUID();
+  const redis = openRedis(source, log);
+  const partitions = new Partitions(namespace, null);
+  const backplane = new RedisBackplane({ ...options, redis, partitions, node, onDrop: onUnsaid });
+  const onBack = (listener: () => void) => backplane.onBack(listener);
+  const residence = new RedisResidence({ redis, partitions, node, grace, onBack, log });
+  return {
+    type: onlineEngine({ ...options, backplane, residence }),
+    close: async () => {
+      await residence.close();
+      redis.close();
+    },
+  };
+}

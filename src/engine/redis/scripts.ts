@@ -1,0 +1,17 @@
+/** The atomic steps of clients and nodes; lua/engine/<name>.lua says why each must be atomic. */
+import { script } from '../../redis/scripts.js';
+
+export const steps = {
+  adopt: script<[outcome: 'adopted' | 'changed' | 'gone' | 'fenced', generation: number, ...string[]]>(
+    'engine/adopt',
+  ),
+  beginEnd: script<'begun' | 'lost' | 'gone'>('engine/begin-end'),
+  finishEnd: script<number>('engine/finish-end'),
+  forgetNode: script<number>('engine/forget-node'),
+  look: script<[node: string, generation: string, alive: number, ...string[]] | [] | null>('engine/look'),
+  publish: script<number>('engine/publish'),
+  renew: script<[outcome: 'renewed' | 'fenced', ...dead: string[]]>('engine/renew'),
+  retire: script<number>('engine/retire'),
+  save: script<'saved' | 'lost' | 'fenced'>('engine/save'),
+  subscribe: script<string | null>('engine/subscribe'),
+};

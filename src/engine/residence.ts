@@ -1,0 +1,61 @@
+/**
+ * Where clients live, beyond this process: the port. Without it a client lives in the process that made it.
+ *
+ * What is asynchronous rejects with `Away` where it can't be asked, but for what is done later by itself.
+ */
+import type { Question } from '../bayeux/question.js';
+import type { Published } from './backplane.js';
+import type { Client } from './client.js';
+
+export interface Residence {
+  readonly description: string;
+  /** Whether it can be asked now. */
+  readonly connected: boolean;
+  /** Begins, with the engine whose clients it keeps. */
+  open(engine: Residents): void;
+  /** Others can find the client once it resolves; where it can't be asked it resolves at once, and they can later. */
+  created(client: Client): Promise<void>;
+  /** As `created`. */
+  subscribed(client: Client, channel: string): Promise<void>;
+  unsubscribed(client: Client, channel: string): void;
+  /** A client of this node has ended. It is made known, once. */
+  ended(client: Client): void;
+  /** Ends a client of another node. */
+  endElsewhere(clientId: string): Promise<void>;
+  exists(clientId: string): Promise<boolean>;
+  /** Makes a client this node's, with its subscriptions and what waits for it. False where there is no such client. */
+  adopt(clientId: string): Promise<boolean>;
+  /** Subscribes, or unsubscribes, a client of another node. False where there is no such client. */
+  subscribeElsewhere(clientId: string, channels: readonly string[], subscribed: boolean): Promise<boolean>;
+  /** Asks the node that has the client, which is another; undefined where nobody answers. */
+  ask(clientId: string, question: Question): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** The engine, as a residence sees it. */
+export interface Residents {
+  get(clientId: string): Client | undefined;
+  all(): Iterable<Client>;
+  /** Makes a client that is arriving: it gathers messages, and is nobody's yet. */
+  arrive(clientId: string): Client;
+  /** Subscribes a client that is arriving. Resolves once messages of the channel reach it. */
+  bring(client: Client, channel: string): Promise<void>;
+  /** The client is this node's from now on; `waiting` are messages that came before those it has gathered. */
+  settle(client: Client, generation: number, waiting: readonly Published[]): void;
+  /** The client has gone to another node, or was never here: what this node has of it goes, and what waited comes back. */
+  leave(client: Client): readonly Published[];
+  /** Subscribes a client of this node, as another has asked for. */
+  subscribeHere(client: Client, channel: string): Promise<void>;
+  unsubscribeHere(client: Client, channel: string): void;
+  /** What is to be done between the first and the last step of a client's end. */
+  ending(clientId: string): Promise<void>;
+  /** A client has ended, wherever it was. */
+  gone(clientId: string): void;
+  /** This node hears the others again. */
+  back(): void;
+  /** Clients of this node, and channels that they subscribe to. */
+  readonly size: { clients: number; channels: number };
+  /** A client that had been ended while this node could not know is back: as a new stay. */
+  returned(clientId: string): void;
+  answer(clientId: string, question: Question): unknown;
+}
