@@ -20,16 +20,17 @@ interface Flags {
 }
 
 function withFlags(program: Command, name: string, description: string, isDefault = false): Command {
-  return program
-    .command(name, { isDefault })
+  return withFile(program.command(name, { isDefault }))
     .description(description)
-    .option(
-      '-c, --config <file>',
-      'configuration file (default: faye.config.ts, .mts, .js or .mjs in this folder)',
-    )
     .option('-p, --port <number>', 'TCP port; 0 takes any that is free', valid('port', toNumber))
     .option('--host <address>', 'address to listen on', valid('host', String));
 }
+
+const withFile = (command: Command): Command =>
+  command.option(
+    '-c, --config <file>',
+    'configuration file (default: faye.config.ts, .mts, .js or .mjs in this folder)',
+  );
 
 async function start(flags: Flags): Promise<void> {
   const { config } = await load(flags);
@@ -46,6 +47,13 @@ async function showConfig(flags: Flags): Promise<void> {
   const text = readable(resolveConfig(config));
   console.error(path ? `From ${path} and the environment:` : 'From defaults and the environment, no file:');
   console.log(text);
+}
+
+async function showNodes(flags: Flags & { json?: true }): Promise<void> {
+  const { config } = await load(flags);
+  const { nodesOf, tableOf } = await import('./nodes.js');
+  const nodes = await nodesOf(resolveConfig(config));
+  console.log(flags.json ? JSON.stringify(nodes, null, 2) : tableOf(nodes));
 }
 
 /** The flags become environment variables of this process, which win over the file. */
@@ -151,6 +159,11 @@ const program = new Command('faye-online')
 
 withFlags(program, 'start', 'start the server', true).action(start);
 withFlags(program, 'config', 'show the configuration as it is in force, without secrets').action(showConfig);
+
+withFile(program.command('nodes'))
+  .description('list the living nodes that share a Redis')
+  .option('--json', 'as JSON')
+  .action(showNodes);
 
 refuseUnknownCommand(process.argv[2]);
 program.parseAsync().catch(fail);

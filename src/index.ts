@@ -6,5 +6,5 @@ export { type Config, ConfigError, defineConfig } from './config/index.js';
 export type { Identity, User } from './presence/identity.js';
 export type { Presence } from './presence/presence.js';
 export type { Snapshot } from './presence/store.js';
-export { createServer, type FayeOnlineServer } from './server.js';
+export { createServer, type FayeOnlineServer, type Status } from './server.js';
 export type { UserList } from './views/user-list.js';

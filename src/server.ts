@@ -12,6 +12,7 @@ import { type Config, type ResolvedConfig, resolveConfig } from './config/index.
 import { Counters } from './counters.js';
 import { fayeRedis } from './engine/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
+import type { NodeStatus } from './engine/redis/nodes.js';
 import { redisEngine } from './engine/redis/redis-engine.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
@@ -103,6 +104,18 @@ export class FayeOnlineServer {
     return this.attached.administration.disconnect(whom, awayFor * 1_000);
   }
 
+  /** This node, and with Redis all that live. Rejects where Redis can't be asked. */
+  async status(): Promise<Status> {
+    const { bayeux, store, presence } = this.attached;
+    return {
+      engine: bayeux.engine,
+      store: store.description,
+      ...presence.sizes,
+      channels: bayeux.channels,
+      nodes: (await this.engine.nodes?.()) ?? [],
+    };
+  }
+
   /** What was refused and who was cut off since the start, by name. */
   get counters(): Record<string, number> {
     return this.tally.all();
@@ -183,16 +196,31 @@ const SIGN_IN = {
   verify: 'a function of the config',
 };
 
+export interface Status {
+  /** For people. */
+  engine: string;
+  store: string;
+  /** Clients of this node that are signed in, and the users that they are. */
+  clients: number;
+  users: number;
+  /** Channels and patterns that clients of this node subscribe to. */
+  channels: number;
+  /** All living nodes, oldest first; none where our engine is not on Redis. */
+  nodes: NodeStatus[];
+}
+
 interface Engine {
   /** Undefined for Faye's own, which is what an adapter has that was told none. */
   type?: EngineType;
+  nodes?(): Promise<NodeStatus[]>;
   close?(): Promise<void>;
 }
 
 function engineFor(config: ResolvedConfig, counters: Counters, log: Logger): Engine {
   const { engine, redis, namespace, gc, grace, limits } = config;
   if (engine === 'faye-memory') return {};
-  if (engine === 'faye-redis') return { type: fayeRedis({ url: redis?.engineUrl ?? '', namespace, gc, log }) };
+  if (engine === 'faye-redis')
+    return { type: fayeRedis({ url: redis?.engineUrl ?? '', namespace, gc, log }) };
   const options = {
     grace: grace * 1_000,
     waiting: { messages: limits.waitingMessages, bytes: limits.waitingBytes },

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { openRedis, type RedisSource } from '../../redis/connection.js';
 import { Partitions } from '../../redis/partitions.js';
 import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
+import { type NodeStatus, readNodes } from './nodes.js';
 import { RedisBackplane } from './redis-backplane.js';
 import { RedisResidence } from './redis-residence.js';
 
@@ -20,6 +21,8 @@ export interface RedisEngineOptions extends OnlineEngineOptions {
 
 export interface RedisEngine {
   type: EngineType;
+  /** The living nodes, oldest first. Rejects where Redis can't be asked. */
+  nodes(): Promise<NodeStatus[]>;
   /** Gives this node's clients the time to go to another, and closes its connections. */
   close(): Promise<void>;
 }
@@ -34,6 +37,7 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const residence = new RedisResidence({ redis, partitions, node, grace, onBack, log });
   return {
     type: onlineEngine({ ...options, backplane, residence }),
+    nodes: () => readNodes(redis.commands, partitions),
     close: async () => {
       await residence.close();
       redis.close();

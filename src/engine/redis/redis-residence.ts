@@ -53,6 +53,8 @@ export class RedisResidence implements Residence {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | undefined;
   private lookedAt = performance.now();
+  /** Milliseconds by which the last look was late. */
+  private lag = 0;
   private closed = false;
 
   constructor(private readonly options: RedisResidenceOptions) {
@@ -60,7 +62,7 @@ export class RedisResidence implements Residence {
     this.records = new Records(redis, partitions);
     this.leases = partitions.namespaces.map(
       (namespace) =>
-        new Lease(redis.commands, new EngineKeys(namespace), node, () => ({ clients: this.engine.size.clients })),
+        new Lease(redis.commands, new EngineKeys(namespace), node, () => ({ clients: this.engine.size.clients, lag: this.lag })),
     );
     const [first] = this.leases;
     this.mail = new Mail({
@@ -198,6 +200,7 @@ export class RedisResidence implements Residence {
   private async lookOnce(): Promise<void> {
     if (this.closed || !this.records.connected) return;
     const late = performance.now() - this.lookedAt - RENEW;
+    this.lag = Math.max(0, Math.round(late));
     await Promise.all(this.leases.map((lease) => this.renew(lease, late > STOOD_STILL)));
     this.lookedAt = performance.now();
     await Promise.all([...this.ends].map(([clientId, generation]) => this.end(clientId, generation)));

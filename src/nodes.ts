@@ -1,0 +1,54 @@
+/** `faye-online nodes`: asks Redis, without a server, which nodes live. */
+import { pino } from 'pino';
+import { ConfigError, type ResolvedConfig } from './config/index.js';
+import { type NodeStatus, readNodes } from './engine/redis/nodes.js';
+import { openRedis } from './redis/connection.js';
+import { Partitions } from './redis/partitions.js';
+
+/** Milliseconds in which Redis must answer. */
+const PATIENCE = 5_000;
+
+/** Rejects with a `ConfigError` where no Redis is configured, and with an error where it does not answer. */
+export async function nodesOf({ redis: configured, namespace }: ResolvedConfig): Promise<NodeStatus[]> {
+  if (!configured)
+    throw new ConfigError(['Option `redis`: expected a Redis, got none: a process alone shares nothing']);
+  const redis = openRedis(configured.source, pino({ level: 'silent' }));
+  try {
+    await ready(redis.commands, redis.description);
+    return await readNodes(redis.commands, new Partitions(namespace, null));
+  } finally {
+    redis.close();
+  }
+}
+
+function ready(commands: ReturnType<typeof openRedis>['commands'], description: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const patience = setTimeout(() => reject(new Error(`${description} does not answer`)), PATIENCE);
+    const done = () => {
+      clearTimeout(patience);
+      resolve();
+    };
+    if (commands.status === 'ready') done();
+    else commands.once('ready', done);
+  });
+}
+
+const HEAD = ['node', 'host', 'pid', 'since', 'clients', 'lag ms', 'lease ms'];
+
+/** For people. */
+export function tableOf(nodes: readonly NodeStatus[]): string {
+  if (nodes.length === 0) return 'No node lives.';
+  const rows = [HEAD, ...nodes.map(cellsOf)];
+  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+const cellsOf = ({ node, host, pid, startedAt, clients, lag, lease }: NodeStatus): string[] =>
+  [node, host, pid, startedAt, clients, lag, lease].map(String);
