@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
@@ -7,6 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from './support/ports.js';
+import { RedisServer } from './support/redis-server.js';
+import { Run } from './support/run.js';
 import { until } from './support/until.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,41 +15,8 @@ const SOURCE = ['--import', 'tsx', join(root, 'src/cli.ts')];
 const BUILT = [join(root, 'dist/src/cli.js')];
 const SECRET = 'a secret of 32 characters or more';
 
-/** One run of the command, in a folder and an environment of its own. */
-class Run {
-  out = '';
-  err = '';
-  private readonly exited: Promise<unknown[]>;
-
-  constructor(private readonly child: ChildProcess) {
-    child.stdout?.on('data', (chunk: Buffer) => {
-      this.out += String(chunk);
-    });
-    child.stderr?.on('data', (chunk: Buffer) => {
-      this.err += String(chunk);
-    });
-    this.exited = once(child, 'close');
-  }
-
-  async exitCode(): Promise<unknown> {
-    const [code] = await this.exited;
-    return code;
-  }
-
-  /** The address that it printed. */
-  async url(): Promise<string> {
-    return until(() => /http:\/\/[^\s/]+/.exec(this.out)?.[0], `an address in ${this.out}${this.err}`);
-  }
-
-  kill(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
-  }
-
-  async end(): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
-    await this.exited;
-  }
-}
+/** The address that it prints. */
+const URL_OF_IT = /http:\/\/[^\s/]+/;
 
 const isRefused = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -73,7 +41,7 @@ describe('the command faye-online', () => {
   function run(args: string[], env: NodeJS.ProcessEnv = {}, command = SOURCE): Run {
     const { PATH, HOME } = process.env;
     const options = { cwd: folder, env: { PATH, HOME, ...env } };
-    const started = new Run(spawn(process.execPath, [...absolute(command), ...args], options));
+    const started = new Run(process.execPath, [...absolute(command), ...args], options);
     runs.push(started);
     return started;
   }
@@ -114,7 +82,7 @@ describe('the command faye-online', () => {
         `import { defineConfig } from 'faye-online'; export default defineConfig({ port: ${port}, mount: '/bayeux' });`,
       );
       const server = run(['start']);
-      expect(await server.url()).toContain(`:${port}`);
+      expect(await server.printed(URL_OF_IT)).toContain(`:${port}`);
       const message = [
         { channel: '/meta/handshake', version: '1.0', supportedConnectionTypes: ['long-polling'] },
       ];
@@ -130,7 +98,9 @@ describe('the command faye-online', () => {
 
     it('is what it does without a command, and ends with 0 at SIGINT', async () => {
       const server = run(['--port', '0']);
-      const { ok } = await fetch(`${(await server.url()).replace('localhost', '127.0.0.1')}/healthz`);
+      const { ok } = await fetch(
+        `${(await server.printed(URL_OF_IT)).replace('localhost', '127.0.0.1')}/healthz`,
+      );
       expect(ok).toBe(true);
       server.kill('SIGINT');
       expect(await server.exitCode()).toBe(0);
@@ -155,7 +125,7 @@ describe('the command faye-online', () => {
     it('ends at once, with 1, at a second signal', async () => {
       const port = await freePort();
       const server = run(['start', '--port', String(port)]);
-      await server.url();
+      await server.printed(URL_OF_IT);
       // A request that never ends keeps the server from ending in order for a while.
       const request = connect(port, '127.0.0.1').on('error', () => {});
       request.write('POST /faye HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n');
@@ -175,15 +145,15 @@ describe('the command faye-online', () => {
         PORT: String(file),
         HOST: '::',
       });
-      expect(await byVariable.url()).toContain(`:${variable}`);
-      expect(await byFlag.url()).toContain(`:${flag}`);
+      expect(await byVariable.printed(URL_OF_IT)).toContain(`:${variable}`);
+      expect(await byFlag.printed(URL_OF_IT)).toContain(`:${flag}`);
     });
 
     it('takes another file', async () => {
       const port = await freePort();
       await write('faye.config.ts', 'export default { port: "never read" };');
       await write('other.mjs', `export default { port: ${port} };`);
-      expect(await run(['start', '--config', 'other.mjs']).url()).toContain(`:${port}`);
+      expect(await run(['start', '--config', 'other.mjs']).printed(URL_OF_IT)).toContain(`:${port}`);
     });
 
     it('says plainly what is wrong with the configuration, and ends with 1', async () => {
@@ -210,7 +180,7 @@ describe('the command faye-online', () => {
       [['start', '--port', 'abc'], {}, /expected a whole number from 0 to 65535, got "abc"\n$/],
       [['start', '--host', ''], {}, /expected a host name or IP address .*got ""\n$/],
       [['start', '--prot', '1'], {}, /unknown option '--prot'/],
-      [['strat'], {}, /^error: unknown command 'strat', expected one of start, config\n$/],
+      [['strat'], {}, /^error: unknown command 'strat', expected one of start, config, nodes\n$/],
     ])('%j with %j ends with 1 and a clear word', async (args, env, word) => {
       const server = run(args, env);
       expect(await server.exitCode()).toBe(1);
@@ -288,6 +258,47 @@ describe('the command faye-online', () => {
         'Environment variable `PORT`: expected a whole number from 0 to 65535, got "x"\n',
       );
       expect(config.out).toBe('');
+    });
+  });
+
+  describe('nodes', () => {
+    let redis: RedisServer;
+    beforeEach(async () => {
+      redis = await RedisServer.start();
+    });
+    afterEach(() => redis.dispose());
+
+    it('lists the nodes that live, and not one that has stopped', async () => {
+      const env = { REDIS_URL: redis.url, PORT: '0' };
+      const [one, two] = [run(['start'], env), run(['start'], env)];
+      await Promise.all([one.printed(URL_OF_IT), two.printed(URL_OF_IT)]);
+      const nodes = await until(async () => {
+        const listed = run(['nodes', '--json'], env);
+        expect(await listed.exitCode()).toBe(0);
+        const found = JSON.parse(listed.out) as { pid: number }[];
+        return found.length === 2 && found;
+      }, 'two nodes');
+      expect(nodes.map(({ pid }) => pid).sort()).toEqual([one.pid, two.pid].sort());
+      expect(nodes[0]).toMatchObject({ node: expect.any(String), clients: 0, lag: expect.any(Number) });
+      one.kill('SIGTERM');
+      expect(await one.exitCode()).toBe(0);
+      const table = run(['nodes'], env);
+      expect(await table.exitCode()).toBe(0);
+      expect(table.out).toMatch(/^node +host +pid +since +clients +lag ms +lease ms\n/);
+      expect(table.out.trim().split('\n')).toHaveLength(2);
+      expect(table.out).toContain(` ${two.pid} `);
+    });
+
+    it('says so where there is no Redis', async () => {
+      const nodes = run(['nodes']);
+      expect(await nodes.exitCode()).toBe(1);
+      expect(nodes.err).toContain('Option `redis`: expected a Redis, got none');
+    });
+
+    it('says so where Redis does not answer', async () => {
+      const nodes = run(['nodes'], { REDIS_URL: `redis://127.0.0.1:${await freePort()}` });
+      expect(await nodes.exitCode()).toBe(1);
+      expect(nodes.err).toContain('does not answer');
     });
   });
 });

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
+import { ask } from '../../redis/ask.js';
 import { openRedis, type RedisSource } from '../../redis/connection.js';
 import { Partitions } from '../../redis/partitions.js';
 import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
@@ -37,7 +38,7 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const residence = new RedisResidence({ redis, partitions, node, grace, onBack, log });
   return {
     type: onlineEngine({ ...options, backplane, residence }),
-    nodes: () => readNodes(redis.commands, partitions),
+    nodes: () => ask(redis, (commands) => readNodes(commands, partitions)),
     close: async () => {
       await residence.close();
       redis.close();
