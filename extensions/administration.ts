@@ -35,7 +35,8 @@ export function administration(bayeux: Bayeux, presence: Presence, store: Orders
   function sendAway(clientId: string, awayFor: number): void {
     leaving.set(clientId, awayFor);
     setTimeout(() => leaving.delete(clientId), FAREWELL).unref();
-    bayeux.end(clientId);
+    // Every node hears the order; the one that has the client ends it, and says why.
+    if (bayeux.has(clientId)) bayeux.end(clientId);
   }
 
   return {
