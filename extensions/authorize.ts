@@ -14,6 +14,8 @@ type Answer = boolean | Promise<boolean>;
 
 export interface AuthorizeOptions {
   presence: Presence;
+  /** Channels and patterns that a client has subscribed to. */
+  subscriptionsOf(clientId: string): Iterable<string>;
   /** Ends a client for the engine, with its subscriptions and its presence. */
   endClient(clientId: string): void;
   /** Whether those who are not signed in count as if they were: where the browser is trusted, it could say anything. */
@@ -31,6 +33,8 @@ const TO_SERVER = new Set(['/faye_online/before_leave']);
 
 export function authorize(options: AuthorizeOptions): Extension {
   const { presence, trusting, mayEnter, maySubscribe, mayPublish } = options;
+  /** Proofs by which all that their client has was looked at. */
+  const judged = new WeakSet<Identity>();
 
   function incoming(message: Message): void | Promise<void> {
     if (message.channel === '/meta/connect') return connect(message);
@@ -40,18 +44,25 @@ export function authorize(options: AuthorizeOptions): Extension {
 
   function connect(message: Message): void | Promise<void> {
     const identity = identityOf(message);
-    const rooms = roomsOf(message);
-    if (!identity || !rooms || presence.isIn(message.clientId ?? '', rooms)) return;
-    return enterAll(identity, rooms, message.clientId ?? '');
+    const { clientId = '' } = message;
+    if (!identity) return;
+    const wanted = roomsOf(message) ?? [];
+    const enters = wanted.length > 0 && !presence.isIn(clientId, wanted);
+    if (!enters && judged.has(identity)) return;
+    return judge(identity, clientId, wanted);
   }
 
-  async function enterAll(identity: Identity, rooms: string[], clientId: string): Promise<void> {
-    for (const room of rooms) {
-      if (await mayBeIn(identity, room)) continue;
+  /** Where a proof is new, also what the client has by the one before. */
+  async function judge(identity: Identity, clientId: string, wanted: string[]): Promise<void> {
+    const heard = [...options.subscriptionsOf(clientId)].map(listedChannel);
+    const has = judged.has(identity) ? [] : [...presence.channelsOf(clientId), ...heard];
+    for (const room of new Set([...wanted, ...has])) {
+      if (room === undefined || (await mayBeIn(identity, room))) continue;
       // Its last proof allowed what this one does not: it must not stay where it was, nor hear what it heard.
-      if (presence.isSomewhere(clientId)) options.endClient(clientId);
+      if (presence.isSomewhere(clientId) || has.length > 0) options.endClient(clientId);
       throw refuse('roomForbidden', room);
     }
+    judged.add(identity);
   }
 
   async function subscribe(message: Message): Promise<void> {

@@ -2,7 +2,8 @@
  * How much one client, and one address, may ask of the server. Defaults are far from what an honest page does; what is
  * beyond is refused with 429, told when to come back, and counted.
  *
- * Messages are counted by each node for itself: counting them in Redis would cost a command a message. Handshakes are
+ * Messages are counted by each node for itself: counting them in Redis would cost a command a message. To open an
+ * EventSource counts as one, since the engine is asked for its client. Handshakes are
  * counted in Redis where there is one; while it is away, by each node.
  */
 import {
@@ -42,6 +43,9 @@ export function rateLimit(options: RateLimitOptions): Extension {
   const perAddress = inMemory(options.messagesPerAddress);
   const handshakes = handshakeLimiter(options);
   const clients = new ClientsByAddress(bayeux);
+  bayeux.onEventSource((request) =>
+    waitFor(perAddress, addressOf(request, trustProxy), 'messages of one address'),
+  );
 
   async function incoming(message: Message, request: Request): Promise<void> {
     if (request === null) return;
@@ -79,12 +83,19 @@ export function rateLimit(options: RateLimitOptions): Extension {
   }
 
   async function consume(limiter: RateLimiterAbstract, key: string, what: string): Promise<void> {
+    const wait = await waitFor(limiter, key, what);
+    if (wait > 0) throw refuseFor(wait);
+  }
+
+  /** Milliseconds until it may come back; 0 where it is within the limit. */
+  async function waitFor(limiter: RateLimiterAbstract, key: string, what: string): Promise<number> {
     try {
       await limiter.consume(key);
+      return 0;
     } catch (result) {
       if (!(result instanceof RateLimiterRes)) throw result;
       counters.count(`refused: ${what}`);
-      throw refuseFor(Math.max(result.msBeforeNext, 1_000));
+      return Math.max(result.msBeforeNext, 1_000);
     }
   }
 

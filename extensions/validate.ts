@@ -32,6 +32,7 @@ const HANDSHAKE = { version: '1.0', supportedConnectionTypes: ['long-polling'] }
 export function validate(options: ValidateOptions): Extension {
   return extension({
     name: 'validate',
+    atOnce: true,
     incoming(message) {
       const error = problemOf(message, options);
       if (!error) return;

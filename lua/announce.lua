@@ -16,8 +16,13 @@ if claim[1] ~= ARGV[2] then
   return {0, -1}
 end
 
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- A new epoch has begun since the taking.
+if now < tonumber(redis.call('HGET', KEYS[5], 'quiet') or 0) then return {0, -1} end
+
 redis.call('LTRIM', KEYS[2], ARGV[3], -1)
-redis.call('HDEL', KEYS[1], 'claim', 'claim_until')
+redis.call('HDEL', KEYS[1], 'claim', 'claim_until', 'hush')
 redis.call('HSET', KEYS[1], 'last', ARGV[2])
 if ARGV[4] ~= '' then
   redis.call('HINCRBY', KEYS[1], 'version', 1)
@@ -27,9 +32,8 @@ end
 
 local users = redis.call('HLEN', KEYS[3])
 if redis.call('LLEN', KEYS[2]) > 0 then
-  local time = redis.call('TIME')
   local window = math.ceil(math.min(ARGV[7] + ARGV[8] * users, ARGV[9]))
-  redis.call('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000) + window, ARGV[1])
+  redis.call('ZADD', KEYS[4], now + window, ARGV[1])
   return {1, window}
 end
 

@@ -1,41 +1,83 @@
 -- Adds one client of a user to a channel. The user's first client makes a join, which is put among the pending changes
--- and marks the channel to be announced. Repeating it changes nothing.
+-- and marks the channel to be announced. Each client that comes is put into the journal. Repeating it changes nothing.
 --
--- Atomic because two tabs of one user, on two nodes, read and write the same array: done in two steps one would be lost.
+-- A stay that goes on after Redis had lost its data comes with the time since when the user is in: it is no client that
+-- comes, and not journalled.
+--
+-- Refused where the client's record does not say that it means to enter the channel: whoever ended it, or moved it, has
+-- not seen this membership and will not take it back. Where the record is in another partition the age of the intent
+-- has to do: by then a client whose node stood still may have been ended by others.
+--
+-- Atomic because two tabs of one user, on two nodes, read and write the same array: done in two steps one would be lost;
+-- and because a membership must not be without its record and its entry in the journal.
 --
 -- A pending change is 'j' (join) or 'l' (leave), when the user entered (16 digits), the length of its uid in bytes
 -- (4 digits), the uid, and the user's JSON.
 --
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch
+--       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>, or none in another partition
 -- ARGV  1 channel   2 uid   3 clientId   4 user, JSON (opaque)   5 window: base, ms   6 window: per user, ms
---       7 window: max, ms   8 a random id for a new epoch
--- returns {1 for a join or 0, ms until due where this call marked the channel or -1}
+--       7 window: max, ms   8 entries of the journal at most   9 when the client meant to enter, ms   10 how old that may
+--       be, ms   11 since when the user is in, microseconds (16 digits), or '' for a stay that begins
+-- returns {1 for a join or 0, ms until due where this call marked the channel or -1, since when the user is in};
+--         {-1} where it is refused, {-2} where Redis has lost its data and no epoch has begun yet
+
+local epoch = redis.call('HMGET', KEYS[7], 'id', 'quiet')
+if not epoch[1] then return {-2} end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function is_meant()
+  if not KEYS[10] then return now - ARGV[9] <= tonumber(ARGV[10]) end
+  local known = redis.call('GET', KEYS[10])
+  if not known then return false end
+  local record = cjson.decode(known)
+  if record.state ~= 'in' then return false end
+  return string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) ~= nil
+end
+if not is_meant() then return {-1} end
+
+-- Only where somebody reads it: a group makes the stream. Beyond the bound the oldest go, and are counted.
+local function journal(transition)
+  if ARGV[11] ~= '' then return end
+  local id = redis.call(
+    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch[1], 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2],
+    'clientId', ARGV[3], 'transition', transition, 'at', now, 'user', ARGV[4]
+  )
+  if not id then return end
+  local dropped = redis.call('XTRIM', KEYS[8], 'MAXLEN', ARGV[8])
+  if dropped > 0 then redis.call('HINCRBY', KEYS[9], 'dropped', dropped) end
+end
 
 local clients = redis.call('HGET', KEYS[1], ARGV[2])
 -- An entry without its user is none of ours: the gem, which had the same key, left it there.
 if clients and redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then
   local ids = cjson.decode(clients)
-  for _, id in ipairs(ids) do
-    if id == ARGV[3] then return {0, -1} end
+  local known = false
+  for _, id in ipairs(ids) do known = known or id == ARGV[3] end
+  if not known then
+    ids[#ids + 1] = ARGV[3]
+    redis.call('HSET', KEYS[1], ARGV[2], cjson.encode(ids))
+    journal(0)
   end
-  ids[#ids + 1] = ARGV[3]
-  redis.call('HSET', KEYS[1], ARGV[2], cjson.encode(ids))
-  return {0, -1}
+  if ARGV[11] ~= '' then redis.call('ZADD', KEYS[3], 'LT', ARGV[11], ARGV[2]) end
+  return {0, -1, string.format('%016.0f', redis.call('ZSCORE', KEYS[3], ARGV[2]))}
 end
 
-local time = redis.call('TIME')
-local entered = string.format('%010d%06d', time[1], time[2])
+local entered = ARGV[11] ~= '' and ARGV[11] or string.format('%010d%06d', time[1], time[2])
 redis.call('HSET', KEYS[1], ARGV[2], cjson.encode({ARGV[3]}))
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[4])
 redis.call('ZADD', KEYS[3], entered, ARGV[2])
+journal(1)
 
-redis.call('HSETNX', KEYS[7], 'id', ARGV[8] .. ':' .. entered)
 redis.call('HSETNX', KEYS[4], 'version', redis.call('HGET', KEYS[7], 'floor') or 0)
 redis.call('RPUSH', KEYS[5], 'j' .. entered .. string.format('%04d', #ARGV[2]) .. ARGV[2] .. ARGV[4])
 
 local users = redis.call('HLEN', KEYS[2])
 local window = math.ceil(math.min(ARGV[5] + ARGV[6] * users, ARGV[7]))
-local due = time[1] * 1000 + math.floor(time[2] / 1000) + window
-if redis.call('ZADD', KEYS[6], 'NX', due, ARGV[1]) == 0 then window = -1 end
-return {1, window}
+local quiet = tonumber(epoch[2] or 0)
+-- What comes in while the nodes write down who is with them is one announcement, and before it there is no list.
+if now < quiet then redis.call('HSET', KEYS[4], 'hush', 1) end
+local due = math.max(now + window, quiet)
+if redis.call('ZADD', KEYS[6], 'NX', due, ARGV[1]) == 0 then return {1, -1, entered} end
+return {1, due - now, entered}

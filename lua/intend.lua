@@ -4,7 +4,7 @@
 --
 -- KEYS  1 clientId_auth/<clientId>   2 clientId_status/<clientId>
 -- ARGV  1... channels
--- returns 1, or 0 where the client is unknown or ending
+-- returns when that was, ms, or 0 where the client is unknown or ending
 
 local known = redis.call('GET', KEYS[1])
 if not known then return 0 end
@@ -22,4 +22,5 @@ end
 record.state = 'in'
 redis.call('SET', KEYS[1], cjson.encode(record))
 redis.call('SET', KEYS[2], 1)
-return 1
+local time = redis.call('TIME')
+return time[1] * 1000 + math.floor(time[2] / 1000)

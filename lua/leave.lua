@@ -1,10 +1,13 @@
 -- Takes one client of a user out of a channel. The user's last client makes a leave, which is put among the pending
--- changes and marks the channel to be announced. Repeating it changes nothing.
+-- changes and marks the channel to be announced. Each client that goes is put into the journal. Repeating it changes
+-- nothing.
 --
--- Atomic for the same reason as enter: the array of clientIds is read and written back.
+-- Atomic for the same reasons as enter: the array of clientIds is read and written back, and journalled as it is.
 --
--- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 pending<channel>   5 dirty
+-- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
+--       6 dirty   7 epoch   8 journal   9 journal_state
 -- ARGV  1 channel   2 uid   3 clientId   4 window: base, ms   5 window: per user, ms   6 window: max, ms
+--       7 entries of the journal at most   8 when it was, ms, for the journal, or '' for now
 -- returns {1 for a leave or 0, ms until due where this call marked the channel or -1}
 
 local clients = redis.call('HGET', KEYS[1], ARGV[2])
@@ -16,8 +19,25 @@ for _, id in ipairs(cjson.decode(clients)) do
   if id == ARGV[3] then found = true else rest[#rest + 1] = id end
 end
 if not found then return {0, -1} end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local epoch = redis.call('HMGET', KEYS[7], 'id', 'quiet')
+
+-- As enter does.
+local function journal(transition)
+  local id = redis.call(
+    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch[1] or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
+    'clientId', ARGV[3], 'transition', transition, 'at', ARGV[8] ~= '' and ARGV[8] or now
+  )
+  if not id then return end
+  local dropped = redis.call('XTRIM', KEYS[8], 'MAXLEN', ARGV[7])
+  if dropped > 0 then redis.call('HINCRBY', KEYS[9], 'dropped', dropped) end
+end
+
 if #rest > 0 then
   redis.call('HSET', KEYS[1], ARGV[2], cjson.encode(rest))
+  journal(0)
   return {0, -1}
 end
 
@@ -28,14 +48,16 @@ redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[3], ARGV[2])
 -- Not ours, or half lost: nobody was told of it, so there is nothing to take back.
 if not user or not entered then return {0, -1} end
+journal(1)
 redis.call(
-  'RPUSH', KEYS[4],
+  'RPUSH', KEYS[5],
   'l' .. string.format('%016.0f', entered) .. string.format('%04d', #ARGV[2]) .. ARGV[2] .. user
 )
 
-local time = redis.call('TIME')
 local users = redis.call('HLEN', KEYS[2])
 local window = math.ceil(math.min(ARGV[4] + ARGV[5] * users, ARGV[6]))
-local due = time[1] * 1000 + math.floor(time[2] / 1000) + window
-if redis.call('ZADD', KEYS[5], 'NX', due, ARGV[1]) == 0 then window = -1 end
-return {1, window}
+local quiet = tonumber(epoch[2] or 0)
+if now < quiet then redis.call('HSET', KEYS[4], 'hush', 1) end
+local due = math.max(now + window, quiet)
+if redis.call('ZADD', KEYS[6], 'NX', due, ARGV[1]) == 0 then return {1, -1} end
+return {1, due - now}

@@ -1,8 +1,9 @@
--- Channels whose changes should have been announced by now. By Redis' clock, which also set when they are due.
+-- What should have been done by now: channels whose changes are due, or clients that nobody has looked at for a while. By
+-- Redis' clock, which also wrote down when that is.
 --
--- KEYS  1 dirty
--- ARGV  1 for how long they must be due, ms   2 how many at most
--- returns {channel, ...}, longest due first
+-- KEYS  1 dirty, or clientIds
+-- ARGV  1 for how long it must have been due, ms   2 how many at most
+-- returns {channel or clientId, ...}, longest due first
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,15 +1,27 @@
 -- Reads a channel as it was last announced: its version and its users then, oldest first. Changes that are still pending
 -- are undone, so that one version is one list, whoever reads it, and a join and a leave that cancel out show to nobody.
 --
+-- There is no list in the quiet time of a new epoch, and then not before what came in during it is announced: it would be
+-- a part of the list.
+--
 -- Atomic because the version must be that of the users read with it.
 --
 -- KEYS  1 users<channel>   2 order<channel>   3 state<channel>   4 epoch   5 pending<channel>
 -- ARGV  1 users to return at most
--- returns {epoch, version, number of users, {user JSON, ...}}
+-- returns {epoch, version, number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil
+--         where Redis has lost its data and no epoch has begun yet
 
 local limit = tonumber(ARGV[1])
-local epoch = redis.call('HMGET', KEYS[4], 'id', 'floor')
-local version = redis.call('HGET', KEYS[3], 'version') or epoch[2] or 0
+local epoch = redis.call('HMGET', KEYS[4], 'id', 'floor', 'quiet')
+if not epoch[1] then return nil end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local quiet = tonumber(epoch[3] or 0)
+if now < quiet then return quiet - now end
+local state = redis.call('HMGET', KEYS[3], 'version', 'hush')
+if state[2] then return 20 end
+
+local version = state[1] or epoch[2] or 0
 local count = redis.call('HLEN', KEYS[1])
 
 -- The first pending change of a user says whether it was there: one that joins was not, one that leaves was.
@@ -63,4 +75,4 @@ for start = 1, #uids, 1000 do
   local found = redis.call('HMGET', KEYS[1], unpack(part))
   for i, user in ipairs(found) do users[uids[start + i - 1].place] = user end
 end
-return {epoch[1] or '', tonumber(version), count, users}
+return {epoch[1], tonumber(version), count, users}

@@ -1,7 +1,7 @@
-// Makes sure that what the specs run on is there: redis-server and Chromium. Installs what is missing with apt-get
+// Makes sure that what the specs run on is there: redis-server, MariaDB, PostgreSQL and Chromium. Installs what is missing with apt-get
 // where that can be done, and otherwise stops with a word on what to install. Nothing is skipped.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const REDIS_AT_LEAST = 7;
@@ -13,6 +13,19 @@ const REQUIREMENTS = [
     package: 'redis-server',
     find: () => onPath('redis-server'),
     advice: 'macOS: brew install redis',
+  },
+  {
+    name: 'MariaDB',
+    package: 'mariadb-server',
+    // Debian has it in /usr/sbin, which is not on everyone's PATH.
+    find: () => onPath('mariadbd') ?? ['/usr/sbin/mariadbd'].find(isProgram),
+    advice: 'macOS: brew install mariadb',
+  },
+  {
+    name: 'PostgreSQL',
+    package: 'postgresql',
+    find: postgres,
+    advice: 'macOS: brew install postgresql',
   },
   {
     name: 'Chromium',
@@ -49,6 +62,13 @@ function isProgram(path) {
   }
 }
 
+/** Debian keeps it, by version, off the PATH. */
+function postgres() {
+  const versions = '/usr/lib/postgresql';
+  const folders = existsSync(versions) ? readdirSync(versions).sort((a, b) => Number(b) - Number(a)) : [];
+  return onPath('postgres') ?? folders.map((each) => join(versions, each, 'bin/postgres')).find(isProgram);
+}
+
 /** One that is named but is not there is an error, not a reason to take another. */
 function chromium() {
   const { CHROMIUM_PATH } = process.env;
@@ -79,8 +99,9 @@ function aptGet(...args) {
 }
 
 /**
- * Debian starts a service on port 6379 as it installs redis-server, unless this file forbids it. The specs start their
- * own on other ports, so neither the service nor its failing matters; but nothing is to be left running.
+ * Debian starts a service as it installs redis-server, mariadb-server or postgresql, unless this file forbids it. The
+ * specs start their own on other ports, so neither the service nor its failing matters; but nothing is to be left
+ * running.
  */
 function withoutServices(step) {
   const policy = '/usr/sbin/policy-rc.d';

@@ -56,6 +56,7 @@ export function attach(
     shared: config.redis !== null,
     transport: { ...config.limits, ...config },
     onSlow: () => counters.count('disconnected: read too slowly'),
+    onCrowd: () => counters.count('refused: waiting messages of one client'),
     log,
   });
   const store = storeFor(config, log);
@@ -160,6 +161,7 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
     }),
     authorize({
       presence,
+      subscriptionsOf: (clientId) => bayeux.subscriptionsOf(clientId),
       endClient: (clientId) => bayeux.end(clientId),
       trusting: proof.trusting,
       mayEnter,

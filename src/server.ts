@@ -166,7 +166,9 @@ export class FayeOnlineServer {
     app.disable('x-powered-by');
     // Whatever NODE_ENV is: otherwise a route that fails answers with its stack.
     app.set('env', 'production');
-    app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY }));
+    // Not for subdomains: what is there is not ours, and may be HTTP.
+    const strictTransportSecurity = { includeSubDomains: false };
+    app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY, strictTransportSecurity }));
     app.use(
       health(() => ({
         store: { description: store.description, connected: store.connected },

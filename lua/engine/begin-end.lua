@@ -3,12 +3,14 @@
 --
 -- Atomic because of two nodes that end it, and one that adopts it, exactly one may win.
 --
--- KEYS  1 client   2 endings
--- ARGV  1 clientId   2 the node it must be with, or ''   3 its generation, or ''   4 the node that ends it
+-- KEYS  1 client   2 endings   3 clients of the node it must be with
+-- ARGV  1 clientId   2 that node, or ''   3 its generation, or ''   4 the node that ends it
 --       5 after how long an end is taken over, ms
 -- returns 'begun', 'lost' where it is another's, or another is ending it, 'gone' where there is no such client
 
 local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state', 'ender')
+-- What older data says of a client that is elsewhere, or gone, would stay for ever.
+if ARGV[2] ~= '' and known[1] ~= ARGV[2] then redis.call('SREM', KEYS[3], ARGV[1]) end
 if not known[1] then return 'gone' end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -3,20 +3,21 @@
 -- Atomic because what is missing while the nodes write down their clients again, in a new epoch, is not known to be gone.
 --
 -- KEYS  1 client   2 subscriptions   3 nodes   4 epoch
--- ARGV  1 '1' to be told its subscriptions too
--- returns {node, generation, 1 where the node has a lease or 0, channel...}; {} for no such client, or one that is ending;
---         nil where that is not known yet
+-- ARGV  1 the epoch that the node knows   2 '1' to be told its subscriptions too
+-- returns {node, generation, 1 where the node has a lease or 0, the word of its EventSource or '', channel...};
+--         {} for no such client, or one that is ending; nil where that is not known yet
 
-local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state')
+local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state', 'stream')
 if not known[1] then
+  local epoch = redis.call('HMGET', KEYS[4], 'id', 'quiet')
+  if epoch[1] ~= ARGV[1] then return nil end
   local time = redis.call('TIME')
-  local quiet = tonumber(redis.call('HGET', KEYS[4], 'quiet') or 0)
-  if time[1] * 1000 + math.floor(time[2] / 1000) < quiet then return nil end
+  if time[1] * 1000 + math.floor(time[2] / 1000) < tonumber(epoch[2] or 0) then return nil end
   return {}
 end
 if known[3] == 'ending' then return {} end
-local found = {known[1], known[2], redis.call('ZSCORE', KEYS[3], known[1]) and 1 or 0}
-if ARGV[1] == '1' then
+local found = {known[1], known[2], redis.call('ZSCORE', KEYS[3], known[1]) and 1 or 0, known[4] or ''}
+if ARGV[2] == '1' then
   for _, channel in ipairs(redis.call('SMEMBERS', KEYS[2])) do found[#found + 1] = channel end
 end
 return found

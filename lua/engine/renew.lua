@@ -1,27 +1,34 @@
 -- Renews a node's lease, and buries the nodes whose lease is over: their clients have a while to go to another node.
 --
+-- Where Redis itself stood still, or begins a new epoch, every lease is over at once, and all nodes are about to renew
+-- theirs: only a node that renews in time, again and again, may judge others.
+--
 -- Atomic because a node is either alive or buried: one that was buried is not to renew as if nothing had been.
 --
--- KEYS  1 nodes   2 about nodes   3 dead nodes
--- ARGV  1 node   2 how long the lease holds, ms   3 about the node, JSON (opaque)   4 '1' for a node that begins
---       5 for how long the clients of a dead node are kept, ms
+-- KEYS  1 nodes   2 about nodes   3 rounds   4 dead nodes   5 epoch
+-- ARGV  1 node   2 how long the lease holds, ms   3 about the node, JSON (opaque)   4 its round
+--       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewal went well
+--       7 for how long the clients of a dead node are kept, ms
 -- returns {'renewed' or 'fenced', dead node whose clients are to be ended...}
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local quiet = tonumber(redis.call('HGET', KEYS[5], 'quiet') or 0)
+local held = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
 
-local renewed = 'fenced'
-if ARGV[4] == '1' or redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-  redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-  renewed = 'renewed'
-end
+-- In a new epoch the lease may be among what was lost. Once that is over, whoever had none was buried, and forgotten.
+local again = ARGV[5] == 'again' and now < quiet and not redis.call('ZSCORE', KEYS[4], ARGV[1])
+if held == 0 and ARGV[5] ~= 'first' and not again then return {'fenced'} end
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
+if ARGV[6] ~= '1' or held <= now or now < quiet then return {'renewed'} end
 
--- From now on: where Redis itself stood still, every lease is over at once, and the others are about to renew theirs.
-local over = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE')
-for i = 1, #over do
+local over = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'WITHSCORES')
+for i = 1, #over, 2 do
   redis.call('ZREM', KEYS[1], over[i])
   redis.call('HDEL', KEYS[2], over[i])
-  redis.call('ZADD', KEYS[3], now + ARGV[5], over[i])
+  redis.call('HDEL', KEYS[3], over[i])
+  redis.call('ZADD', KEYS[4], math.max(tonumber(over[i + 1]), quiet) + ARGV[7], over[i])
 end
-return {renewed, unpack(redis.call('ZRANGE', KEYS[3], '-inf', now, 'BYSCORE'))}
+return {'renewed', unpack(redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000))}

@@ -8,5 +8,8 @@
 
 local known = redis.call('HMGET', KEYS[1], 'node', 'state')
 if not known[1] or known[2] == 'ending' then return nil end
-redis.call(ARGV[1], KEYS[2], unpack(ARGV, 2))
+-- In steps: Lua's unpack has a limit of some thousand values.
+for first = 2, #ARGV, 1000 do
+  redis.call(ARGV[1], KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
 return known[1]

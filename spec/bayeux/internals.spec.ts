@@ -68,6 +68,33 @@ describe("faye's private fields", () => {
     expect(heard).toEqual(['to the pattern']);
   });
 
+  it('take a sign of life, and give out what waits, for a stream that takes the place of another', async () => {
+    const fresh = new faye.NodeAdapter({ timeout: 10 });
+    const inner = internalsOf(fresh);
+    const made = inner.proxy as unknown as { createClient(callback: (clientId: string) => void): void };
+    const clientId = await new Promise<string>((resolve) => made.createClient(resolve));
+    const calls: unknown[] = [];
+    const engine = inner.engine as unknown as { ping(clientId: string): void };
+    const { ping } = engine;
+    engine.ping = (pinged) => {
+      calls.push(pinged);
+      ping.call(engine, pinged);
+    };
+    inner.proxy.ping(clientId);
+    expect(calls).toEqual([clientId]);
+    const sent: string[] = [];
+    inner.proxy.subscribe(clientId, '/waits');
+    inner.engine.publish({ channel: '/waits', data: 1 }, ['/waits']);
+    inner.protocol.openSocket(clientId, { send: (text: string) => sent.push(text), close() {} }, {
+      headers: {},
+    } as never);
+    expect(sent).toEqual([]);
+    inner.proxy._engine.emptyQueue(clientId);
+    await until(() => sent.length > 0, 'what has waited');
+    expect(sent).toEqual(['[{"channel":"/waits","data":1}]']);
+    fresh.close();
+  });
+
   it('know connections by clientId', () => {
     expect(proxy._connections).toBeInstanceOf(Map);
     expect(proxy.hasConnection('nobody')).toBe(false);

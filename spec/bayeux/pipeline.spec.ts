@@ -19,15 +19,27 @@ const transport = {
 };
 let adapter: NodeAdapter;
 let logged: string[];
+let crowds: number;
 
 beforeEach(() => {
   adapter = new faye.NodeAdapter();
   logged = [];
+  crowds = 0;
 });
 
 function using(...extensions: Extension[]): Bayeux {
   const log = pino({ level: 'warn' }, { write: (line: string) => logged.push(JSON.parse(line).msg) });
-  const bayeux = new Bayeux({ adapter, relay: ['kept'], shared: false, transport, onSlow: () => {}, log });
+  const bayeux = new Bayeux({
+    adapter,
+    relay: ['kept'],
+    shared: false,
+    transport,
+    onSlow: () => {},
+    onCrowd: () => {
+      crowds += 1;
+    },
+    log,
+  });
   bayeux.use(extensions);
   return bayeux;
 }
@@ -187,6 +199,89 @@ it('keeps the order of a client’s messages, whatever time each takes, and that
   release();
   await Promise.all(all);
   expect(order).toEqual([3, 1, 2]);
+});
+
+describe('messages of a client that wait for one that takes its time', () => {
+  function slow() {
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const waits = extension({
+      name: 'waits',
+      async incoming() {
+        await gate;
+      },
+    });
+    return { waits, release };
+  }
+
+  const judges = extension({
+    name: 'judges',
+    atOnce: true,
+    incoming(message) {
+      if (message.data === 'bad') throw refuse('badValue', 'data');
+    },
+  });
+  const large = (id: string) => ({ channel: '/a', clientId: 'c', id, data: 'x'.repeat(60_000) });
+  const CROWDED = '429:5000:Too many requests';
+
+  it('are refused beyond 16 of the largest, before they wait, and counted', async () => {
+    const { waits, release } = slow();
+    using(judges, waits);
+    const outcomes = Array.from({ length: 40 }, (_, index) => incoming(large(String(index))));
+    // 17 × 60 KB are less than 16 × 64 KiB; one more has left the queue for the extension.
+    const refused = await Promise.all(outcomes.slice(18));
+    expect(refused.map((message) => message?.error)).toEqual(refused.map(() => CROWDED));
+    expect(refused[0]).toMatchObject({ channel: '/a', id: '18' });
+    expect(crowds).toBe(22);
+    release();
+    const passed = await Promise.all(outcomes.slice(0, 18));
+    expect(passed.map((message) => message?.id)).toEqual(passed.map((_, index) => String(index)));
+    expect(passed.filter((message) => message?.error)).toEqual([]);
+    expect(await incoming(large('again'))).not.toHaveProperty('error');
+  });
+
+  it('are refused beyond 1,000, however small', async () => {
+    const { waits, release } = slow();
+    using(judges, waits);
+    const outcomes = Array.from({ length: 1_010 }, () => incoming({ channel: '/a', clientId: 'c', data: 1 }));
+    for (const message of await Promise.all(outcomes.slice(1_001)))
+      expect(message).toMatchObject({ error: CROWDED });
+    expect(crowds).toBe(9);
+    release();
+    expect((await Promise.all(outcomes)).filter((message) => message?.error)).toHaveLength(9);
+  });
+
+  it('are judged by what is synchronous and first as they come, once, and keep what it said', async () => {
+    const { waits, release } = slow();
+    const judged: unknown[] = [];
+    const counts = extension({
+      name: 'counts',
+      atOnce: true,
+      incoming: ({ data }) => void judged.push(data),
+    });
+    using(counts, judges, waits);
+    const first = incoming({ channel: '/a', clientId: 'c', data: 1 });
+    const bad = incoming({ channel: '/a', clientId: 'c', data: 'bad' });
+    expect(judged).toEqual([1, 'bad']);
+    release();
+    expect(await first).not.toHaveProperty('error');
+    expect(await bad).toMatchObject({ error: '400:data:Not valid' });
+    expect(judged).toEqual([1, 'bad']);
+  });
+
+  it('are refused without a word of theirs where nothing has judged them', async () => {
+    const { waits, release } = slow();
+    using(waits);
+    const first = incoming({ channel: '/a', clientId: 'c', data: 1 });
+    const nested: unknown = JSON.parse('['.repeat(20_000) + ']'.repeat(20_000));
+    const answer = await incoming({ channel: { toString: 1 }, clientId: 'c', data: nested });
+    expect(answer).toEqual({ channel: '/invalid', data: null, error: CROWDED });
+    expect(logged).toEqual([]);
+    release();
+    await first;
+  });
 });
 
 it.each([null, 7, 'text', []])('refuses %j, which is no message', async (message) => {

@@ -8,6 +8,8 @@ const SPAN = 250;
 
 const newClient = (id: string): Client => ({
   id,
+  state: 'here',
+  generation: 1,
   channels: new Set(),
   stream: null,
   step: null,

@@ -5,6 +5,8 @@ import { Registry } from '../../src/engine/registry.js';
 
 const newClient = (id: string): Client => ({
   id,
+  state: 'here',
+  generation: 1,
   channels: new Set(),
   stream: null,
   step: null,

@@ -3,9 +3,12 @@
 import fc from 'fast-check';
 import type { Message } from 'faye';
 import { describe, expect, it } from 'vitest';
+import type { Published } from '../../src/engine/backplane.js';
 import type { Client } from '../../src/engine/client.js';
 import type { EngineHost } from '../../src/engine/host.js';
+import { LocalBackplane } from '../../src/engine/local-backplane.js';
 import { OnlineEngine } from '../../src/engine/online-engine.js';
+import { Outgoing } from '../../src/engine/outgoing.js';
 import { type Step, Turn } from '../../src/engine/turn.js';
 
 const turnEnd = () => new Promise((resolve) => setImmediate(resolve));
@@ -17,6 +20,8 @@ const payloadOf = (frame: Buffer): Message[] => {
 
 const newClient = (id: string): Client => ({
   id,
+  state: 'here',
+  generation: 1,
   channels: new Set(),
   stream: null,
   step: null,
@@ -24,6 +29,13 @@ const newClient = (id: string): Client => ({
   deadline: 0,
   bucket: 0,
 });
+
+let published = 0;
+
+const message = (channel: string, data: unknown): Published => {
+  published += 1;
+  return { id: `${published}`, channel, json: JSON.stringify({ channel, data }) };
+};
 
 describe('Turn', () => {
   function start() {
@@ -42,9 +54,9 @@ describe('Turn', () => {
 
   it('gives clients of the same messages one and the same frame', async () => {
     const { turn, flushed, begun } = start();
-    turn.add({ channel: '/x', data: 1 }, [a, b, c]);
-    turn.add({ channel: '/y', data: 2 }, [b, c]);
-    turn.add({ channel: '/x', data: 3 }, [a, b, c]);
+    turn.add(message('/x', 1), [a, b, c]);
+    turn.add(message('/y', 2), [b, c]);
+    turn.add(message('/x', 3), [a, b, c]);
     await turnEnd();
     const frames = Object.fromEntries(flushed.map(([id, step]) => [id, step.frame]));
     expect(frames.b).toBe(frames.c);
@@ -55,7 +67,7 @@ describe('Turn', () => {
 
   it('says nothing where nobody is to hear', async () => {
     const { turn, flushed, begun } = start();
-    turn.add({ channel: '/x', data: 1 }, []);
+    turn.add(message('/x', 1), []);
     await turnEnd();
     expect(flushed).toEqual([]);
     expect(begun()).toBe(0);
@@ -63,12 +75,14 @@ describe('Turn', () => {
 
   it('brings a message as it was when it was added, without its clientId', async () => {
     const { turn, flushed } = start();
-    const message = { channel: '/x', clientId: 'secret', data: { n: 1 } };
-    turn.add(message, [a]);
-    message.data.n = 2;
+    const given = { channel: '/x', clientId: 'secret', data: { n: 1 } };
+    const backplane = new LocalBackplane();
+    backplane.onMessage((heard) => turn.add(heard, [a]));
+    backplane.publish(new Outgoing(given), ['/x']);
+    given.data.n = 2;
     await turnEnd();
     expect(payloadOf(flushed[0]?.[1].frame as Buffer)).toEqual([{ channel: '/x', data: { n: 1 } }]);
-    expect(message.clientId).toBe('secret');
+    expect(given.clientId).toBe('secret');
   });
 
   it('takes what is added while it ends', async () => {
@@ -78,11 +92,11 @@ describe('Turn', () => {
       (_client, step) => {
         for (const { data } of payloadOf(step.frame)) {
           heard.push(data);
-          if (data === 1) turn.add({ channel: '/x', data: 2 }, [a]);
+          if (data === 1) turn.add(message('/x', 2), [a]);
         }
       },
     );
-    turn.add({ channel: '/x', data: 1 }, [a]);
+    turn.add(message('/x', 1), [a]);
     await turnEnd();
     await turnEnd();
     expect(heard).toEqual([1, 2]);

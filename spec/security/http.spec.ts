@@ -47,6 +47,36 @@ describe('a body that is too large', () => {
   });
 });
 
+describe('a request that is refused', () => {
+  const TYPE = 'Content-Type: application/json\r\n';
+
+  it.each([
+    ['for its origin', 403, 'POST /faye', `${TYPE}Origin: https://evil.example\r\n`],
+    ['for its method', 405, 'PUT /faye', TYPE],
+    ['for its size', 413, 'POST /faye', TYPE],
+    ['for its form', 400, 'POST /faye', ''],
+    ['for its query', 400, 'GET /faye?message=1', TYPE],
+  ])('%s leaves no connection behind, whatever is sent after it', async (_why, status, line, headers) => {
+    const { server, url } = await startServer({ origins: [] });
+    const sockets = socketsOf(server.http);
+    const { hostname, port } = new URL(url);
+    // It closes nothing: nothing of the peer's helps the server to end it.
+    const peer = connect({ host: hostname, port: Number(port), allowHalfOpen: true }).on('error', () => {});
+    let answer = '';
+    peer.on('data', (chunk) => {
+      answer += String(chunk);
+    });
+    const length = status === 413 ? 10_000_000 : 10;
+    peer.write(
+      `${line} HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: ${length}\r\n\r\n${'x'.repeat(200_000)}`,
+    );
+    await until(() => answer !== '', 'the answer');
+    await until(() => sockets.size === 0, 'the connection to be gone');
+    expect(answer).toContain(`HTTP/1.1 ${status} `);
+    peer.destroy();
+  });
+});
+
 describe('101 messages in one body', () => {
   const many = Array.from({ length: 101 }, () => HANDSHAKE);
 
@@ -172,6 +202,38 @@ describe('a poll that was given up while an extension took its time', () => {
   });
 });
 
+describe('a poll that was given up while the engine was asked whether its client exists', () => {
+  async function giveUp(target: Target) {
+    const clientId = await newClientId(target.endpoint);
+    const { proxy } = internalsOf(target.server.bayeux);
+    const { clientExists } = proxy;
+    const held: (() => void)[] = [];
+    const opened: string[] = [];
+    proxy.bind('connection:open', (id: string) => opened.push(id));
+    proxy.clientExists = (...args) => void held.push(() => clientExists.apply(proxy, args));
+    const sockets = socketsOf(target.server.http);
+    const socket = poll(target, clientId);
+    await until(() => held.length > 0, 'the engine to be asked');
+    socket.destroy();
+    await until(() => sockets.size === 0, 'the server to notice');
+    proxy.clientExists = clientExists;
+    for (const answer of held) answer();
+    await until(() => opened.length > 0, 'Faye to take the poll');
+    return clientId;
+  }
+
+  it('counts as a connection on plain Faye', async () => {
+    const target = await startPlainFaye();
+    expect(hasConnection(target, await giveUp(target))).toBe(true);
+  });
+
+  it('soon counts no longer here', async () => {
+    const target = await startServer({ timeout: 60 });
+    const clientId = await giveUp(target);
+    await until(() => !hasConnection(target, clientId), 'the poll to be let go');
+  });
+});
+
 describe('many polls', () => {
   async function pile(target: Target) {
     const clientId = await newClientId(target.endpoint);
@@ -227,6 +289,11 @@ describe('names of files that are not there', () => {
   it('are not remembered here', async () => {
     expect(await askForFiles(await startServer())).toEqual(['faye-browser-min.js']);
   });
+});
+
+it('a page asks browsers for HTTPS on its own host alone: what is on its subdomains is not ours', async () => {
+  const { headers } = await ask(`${(await startServer()).url}/healthz`);
+  expect(headers['strict-transport-security']).toMatch(/^max-age=\d+$/);
 });
 
 describe('an error', () => {

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
 import { EventStream } from '../support/event-stream.js';
+import { ask } from '../support/http-request.js';
 import { startPlainFaye } from '../support/plain-faye.js';
 import { RedisServer } from '../support/redis-server.js';
 import {
@@ -120,6 +121,51 @@ describe('the messages of one client', () => {
     const replies = await sayAll(endpoint, messages);
     expect(replies.filter(({ error = '' }) => WAIT.test(error))).toHaveLength(5);
     expect(server.counters).toEqual({ 'refused: messages of one address': 5 });
+  });
+});
+
+describe('messages that wait for a proof that takes its time', () => {
+  const MESSAGES = 300;
+  const publishing = (clientId: string) => ({ channel: '/chat', clientId, data: 'x'.repeat(60_000) });
+
+  /** The test of who somebody is, which answers when it is told to. */
+  function slowVerify() {
+    let answer = () => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return { answer, verify: () => answered.then(() => ({ uid: 'ann', uname: 'Ann' })) };
+  }
+
+  it('are refused beyond 1 MB of a client, with the time to wait, and counted', async () => {
+    const { answer, verify } = slowVerify();
+    const { server, endpoint } = await startServer({ authentication: { verify } });
+    const clientId = await newClientId(endpoint);
+    const socket = await BayeuxSocket.open(endpoint);
+    socket.send({ ...connectMessage(clientId), auth: { room_channel: '/rooms/1', token: 'ann' } });
+    for (let count = 0; count < MESSAGES; count += 1)
+      socket.send({ ...publishing(clientId), id: String(count) });
+    socket.send({ ...connectMessage(clientId), id: 'last', ext: { filler: 'x'.repeat(60_000) } });
+    const refused = () => socket.received.filter(({ error = '' }) => WAIT.test(error));
+    await until(() => refused().length === MESSAGES - 17 + 1, 'all but what may wait to be refused');
+    expect(refused().at(-1)).toMatchObject({ id: 'last', advice: { reconnect: 'retry', interval: 5_000 } });
+    expect(server.counters).toEqual({ 'refused: waiting messages of one client': MESSAGES - 17 + 1 });
+    expect(await say(endpoint, HANDSHAKE)).toMatchObject({ successful: true });
+    answer();
+    await until(() => socket.received.length === MESSAGES + 2, 'what has waited to be answered');
+  });
+});
+
+describe('the EventSources of one address', () => {
+  it('count as its messages', async () => {
+    const { server, endpoint } = await startServer({ rates: { messagesPerAddress: 1 } });
+    const opened = await Promise.all(
+      times(14, 'nobody').map((clientId) => EventStream.open(endpoint, clientId)),
+    );
+    expect(opened.map(({ status }) => status).sort()).toEqual([...times(10, 404), ...times(4, 429)]);
+    expect(server.counters).toEqual({ 'refused: messages of one address': 4 });
+    const answer = await ask(`${endpoint}/nobody`, { headers: { Accept: 'text/event-stream' } });
+    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   });
 });
 

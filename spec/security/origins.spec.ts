@@ -1,10 +1,13 @@
 /** Which pages may speak to the server: any on npm's Faye as it comes, with the cookies of their visitors. */
+import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
 import { EventStream } from '../support/event-stream.js';
 import { type Answer, ask } from '../support/http-request.js';
 import { startPlainFaye } from '../support/plain-faye.js';
 import { newClientId, startServer } from '../support/server.js';
+import { socketsOf, upgradesOf } from '../support/server-sockets.js';
+import { until } from '../support/until.js';
 import { stopTargets, type Target } from './target.js';
 
 afterEach(stopTargets);
@@ -58,6 +61,37 @@ describe('a page of another origin', () => {
     expect((await EventStream.open(target.endpoint, clientId, { Origin: origin })).status).toBe(403);
     const query = `?message=${encodeURIComponent(JSON.stringify(HANDSHAKE))}`;
     expect((await ask(target.endpoint + query, { headers: { Origin: origin } })).status).toBe(403);
+  });
+});
+
+describe('an upgrade that is refused', () => {
+  const FINE = {
+    Host: 'x',
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version': '13',
+  };
+
+  it.each([
+    ['for its origin', 'GET /faye', { Origin: EVIL }],
+    ['for its version', 'GET /faye', { 'Sec-WebSocket-Version': '7' }],
+    ['for its key', 'GET /faye', { 'Sec-WebSocket-Key': 'short' }],
+    ['for its method', 'PUT /faye', {}],
+    ['for its protocol', 'GET /faye', { 'Sec-WebSocket-Protocol': ',' }],
+    ['for its path', 'GET /elsewhere', {}],
+  ])('%s leaves no connection behind, whatever was sent after it', async (_why, line, headers) => {
+    const target = await startOurs();
+    const sockets = socketsOf(target.server.http);
+    const upgrades = upgradesOf(target.server.http);
+    const { hostname, port } = new URL(target.url);
+    // It reads nothing, closes nothing, and goes on: nothing of the peer's helps the server to end it.
+    const peer = connect({ host: hostname, port: Number(port), allowHalfOpen: true }).on('error', () => {});
+    const lines = Object.entries({ ...FINE, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    peer.write(`${line} HTTP/1.1\r\n${lines.join('')}\r\n${'x'.repeat(1_000)}`);
+    await until(() => upgrades.length > 0, 'the upgrade to be heard');
+    await until(() => sockets.size === 0, 'the connection to be gone');
+    peer.destroy();
   });
 });
 

@@ -2,6 +2,7 @@
  * A Faye server as the rest of the house sees it: clients that exist or not, messages to exact channels or to one
  * client, and what happens to clients. It holds no users and no presence.
  */
+import type { IncomingMessage } from 'node:http';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { isMeta, isToServer } from './channels.js';
@@ -9,8 +10,8 @@ import type { Extension, FayeExtension, Message, Request } from './extension.js'
 import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
 import { rebuildPublish } from './publish.js';
-import { ClientQueues } from './queues.js';
 import type { Question } from './question.js';
+import { ClientQueues } from './queues.js';
 import type { Stream } from './streams.js';
 import { type TransportOptions, Transports } from './transports.js';
 
@@ -60,8 +61,15 @@ export interface BayeuxOptions {
   transport: TransportOptions;
   /** A client was disconnected for reading too slowly. */
   onSlow(): void;
+  /** A message was refused because too much of its client waits. */
+  onCrowd(): void;
   log: Logger;
 }
+
+/** Messages of one client that may wait for those before them; more come only beyond the default rate, counted over 10 s. */
+const WAITING_MESSAGES = 1_000;
+/** How many of the largest messages they may weigh together. */
+const WAITING_LARGEST = 16;
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -69,7 +77,7 @@ type ClientListener = (clientId: string) => void;
 type SubscribedListener = (clientId: string, channel: string) => void;
 
 export class Bayeux {
-  readonly queues = new ClientQueues();
+  readonly queues: ClientQueues;
   private readonly internals: Internals;
   private readonly transports: Transports;
   private readonly speakers = new WeakMap<object, string>();
@@ -78,16 +86,20 @@ export class Bayeux {
   private readonly subscriptions = new Map<string, Set<string>>();
   private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
+  private admitting: (request: IncomingMessage) => Promise<number> = async () => 0;
   /** While Faye answers a message that was refused, within one turn. */
   private refusing = false;
 
   constructor(private readonly options: BayeuxOptions) {
     this.internals = internalsOf(options.adapter);
+    const bytes = WAITING_LARGEST * options.transport.messageBytes;
+    this.queues = new ClientQueues({ messages: WAITING_MESSAGES, bytes });
     this.transports = new Transports({
       ...options.transport,
       adapter: options.adapter,
       internals: this.internals,
       clientExists: (clientId) => this.clientExists(clientId),
+      admit: (request) => this.admitting(request),
       listener: {
         attached: (clientId, stream) => this.extras.attached?.(clientId, stream),
         detached: (clientId) => this.extras.detached?.(clientId),
@@ -115,13 +127,14 @@ export class Bayeux {
 
   /** Sends every message through these extensions first, then through those added to the adapter. Once. */
   use(extensions: readonly (Extension | FayeExtension)[]): void {
-    const { log } = this.options;
+    const { log, onCrowd } = this.options;
     const pipeline = new Pipeline({
       protocol: this.internals.protocol,
       queues: this.queues,
       extensions,
       passed: (message, request) => this.passed(message, request),
       refused: (answer) => this.answerRefused(answer),
+      onCrowd,
       log,
     });
     this.extras.sharesWhere?.(() => pipeline.isBroadcastSafe);
@@ -189,6 +202,11 @@ export class Bayeux {
   /** Whether an EventSource of the client waits here, or is its stream. */
   hasEventSource(clientId: string): boolean {
     return this.transports.hasEventSource(clientId);
+  }
+
+  /** Asks `admit` before an EventSource is opened: for how many milliseconds it is to stay away, or 0. */
+  onEventSource(admit: (request: IncomingMessage) => Promise<number>): void {
+    this.admitting = admit;
   }
 
   /** What other nodes ask of clients of this one. */
@@ -319,6 +337,8 @@ export class Bayeux {
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
     } else if (channel === '/meta/subscribe' && clientId) {
+      // Faye subscribes to each that it finds, and each is answered by a list.
+      if (Array.isArray(message.subscription)) message.subscription = [...new Set(message.subscription)];
       if (this.has(clientId)) this.remember(clientId, [message.subscription ?? []].flat());
     } else if (request) {
       rebuildPublish(message, this.options.relay);

@@ -13,6 +13,8 @@ export interface EventSourcesOptions {
   streams: () => Streams;
   origins: Origins;
   clientExists(clientId: string): Promise<boolean>;
+  /** For how many milliseconds whoever asks is to stay away; 0: it may come. */
+  admit(request: IncomingMessage): Promise<number>;
   /** Milliseconds between two comments that keep proxies from closing the stream. */
   ping: number;
   /** Bytes that may wait to be sent to a client. */
@@ -40,6 +42,12 @@ export class EventSources {
 
   /** `GET <mount>/<clientId>` with `Accept: text/event-stream`. */
   async open(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const wait = await this.options.admit(request);
+    if (wait > 0) {
+      const retry = { 'Retry-After': String(Math.ceil(wait / 1_000)) };
+      response.writeHead(429, { ...this.options.origins.headers(request), ...retry }).end();
+      return;
+    }
     const clientId = pathOf(request).split('/').pop() ?? '';
     const exists = clientId !== '' && (await this.options.clientExists(clientId).catch(() => false));
     if (response.destroyed) return;

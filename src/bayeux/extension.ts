@@ -16,6 +16,11 @@ export type Pass = (message: Message | null) => void;
  */
 export interface Extension {
   readonly name: string;
+  /**
+   * Its `incoming` is synchronous and looks at the message alone. Where it stands first it runs as the message comes,
+   * and not when it is its turn among the messages of its client. Default: false.
+   */
+  readonly atOnce?: boolean;
   incoming?(message: Message, request: Request): void | Promise<void>;
   /**
    * Its `outgoing` lets every message of a channel pass as it is, so that one encoding may go to all subscribers: it only

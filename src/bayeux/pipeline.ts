@@ -4,10 +4,13 @@
  * Faye starts the extensions of every message at once, lets what they throw end the process, and believes each
  * callback. Here every extension, ours and the user's, is caught, heard once, and the messages of one client go
  * through one after the other. Ours run first, in their order; then those added to the adapter.
+ *
+ * A message that has to wait for others of its client is judged before it waits, and refused where too much of the client
+ * waits already: a proof that takes its time must not fill the memory.
  */
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
-import { adviceFor, bayeuxError, Refused, UNKNOWN_REFUSAL } from './errors.js';
+import { adviceFor, bayeuxError, Refused, refuseFor, UNKNOWN_REFUSAL } from './errors.js';
 import {
   type Extension,
   type FayeExtension,
@@ -27,6 +30,8 @@ export interface PipelineOptions {
   passed(message: Message, request: Request): void;
   /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
   refused(answer: () => void): void;
+  /** A message was refused because too much of its client waits. */
+  onCrowd(): void;
   log: Logger;
 }
 
@@ -35,11 +40,18 @@ const CLIENT_ID_LENGTH = 128;
 
 const REFUSED_CHANNEL = '/invalid';
 
+/** Milliseconds after which a client may come back of which too much waits. */
+const CROWDED = 5_000;
+
 export class Pipeline {
+  /** Those that stand first and judge a message as it comes. */
+  private readonly atOnce: readonly (Extension | FayeExtension)[];
   private readonly restore: () => void;
 
   constructor(private readonly options: PipelineOptions) {
-    const { protocol } = options;
+    const { protocol, extensions } = options;
+    const later = extensions.findIndex((each) => !(isOurs(each) && each.atOnce === true));
+    this.atOnce = later < 0 ? extensions : extensions.slice(0, later);
     const faye = protocol.pipeThroughExtensions;
     protocol.pipeThroughExtensions = (stage, message, request, callback, context) => {
       const pass: Pass = (result) => callback.call(context, result);
@@ -73,18 +85,26 @@ export class Pipeline {
     // Replies have these. An extension takes a message with an error for one that was refused, and lets it be.
     delete message.error;
     delete message.successful;
+    for (const each of this.atOnce) this.call(each, 'incoming', message, request, () => {});
     const { clientId } = message;
     const run = (done: () => void) => {
-      this.chain('incoming', message, request, (result) => {
+      const rest = this.extensions.slice(this.atOnce.length);
+      this.chain(rest, 'incoming', message, request, (result) => {
         this.handOver(result, request, pass);
         done();
       });
     };
-    if (typeof clientId === 'string' && clientId.length <= CLIENT_ID_LENGTH) {
-      this.options.queues.run(clientId, run);
-    } else {
-      run(() => {});
-    }
+    if (typeof clientId !== 'string' || clientId.length > CLIENT_ID_LENGTH) run(() => {});
+    else if (!this.options.queues.offer(clientId, () => bytesOf(message), run))
+      this.refuseCrowd(message, request, pass);
+  }
+
+  private refuseCrowd(message: Message, request: Request, pass: Pass): void {
+    this.options.onCrowd();
+    const error = message.error ?? refuseFor(CROWDED).refusal;
+    // What nobody has judged yet can not be repeated in an answer.
+    const answered = this.atOnce.length > 0 ? message : { channel: REFUSED_CHANNEL, data: null };
+    this.handOver({ ...answered, error }, request, pass);
   }
 
   /** What fails in Faye itself must end neither the process nor the client's queue. */
@@ -99,14 +119,19 @@ export class Pipeline {
   }
 
   private outgoing(message: Message, request: Request, pass: Pass): void {
-    this.chain('outgoing', message, request, (result) => {
+    this.chain(this.extensions, 'outgoing', message, request, (result) => {
       if (result?.error) advise(result);
       pass(result);
     });
   }
 
-  private chain(stage: Stage, first: Message, request: Request, pass: Pass): void {
-    const { extensions } = this;
+  private chain(
+    extensions: readonly (Extension | FayeExtension)[],
+    stage: Stage,
+    first: Message,
+    request: Request,
+    pass: Pass,
+  ): void {
     let index = 0;
     const step = (message: Message | null): void => {
       let current = message;
@@ -219,6 +244,15 @@ export class Pipeline {
 }
 
 const LATER = Symbol('later');
+
+/** Of a message as JSON; without an end where it is nested so deep that it can't be written. */
+function bytesOf(message: Message): number {
+  try {
+    return Buffer.byteLength(JSON.stringify(message));
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
 
 /** Faye has put its own advice on handshakes and connects: to handshake at once, which is a loop. */
 function advise(reply: Message): void {

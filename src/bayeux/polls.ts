@@ -27,12 +27,16 @@ export class Polls {
     if (!response || !request) return;
     // Given up while the extensions ran, or waiting behind another answer: Node would not tell of its close any more.
     if (response.destroyed || !response.socket) message.advice = { ...message.advice, timeout: 0 };
-    else this.hold(clientId, request, response);
+    else this.hold(clientId, message, request, response);
   }
 
-  private hold(clientId: string, request: IncomingMessage, response: ServerResponse): void {
+  private hold(clientId: string, message: Message, request: IncomingMessage, response: ServerResponse): void {
     this.latest.set(clientId, request);
+    message.advice ??= {};
+    const { advice } = message;
     response.once('close', () => {
+      // The engine may not have said yet that the client exists: then Faye has still to take the poll, and lets it go.
+      advice.timeout = 0;
       if (this.latest.get(clientId) !== request) return;
       this.latest.delete(clientId);
       if (!response.writableFinished) this.proxy.flushConnection(clientId);

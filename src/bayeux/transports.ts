@@ -32,6 +32,8 @@ export interface TransportsOptions extends TransportOptions {
   adapter: NodeAdapter;
   internals: Internals;
   clientExists(clientId: string): Promise<boolean>;
+  /** For how many milliseconds whoever asks for an EventSource is to stay away; 0: it may come. */
+  admit(request: IncomingMessage): Promise<number>;
   listener: StreamListener;
   /** A client was disconnected for reading too slowly. */
   onSlow(): void;

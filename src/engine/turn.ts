@@ -10,13 +10,17 @@ import { textFrame } from './frame.js';
 
 /** A message, after those of the steps before it. */
 export class Step {
+  /** Characters of all messages up to this one. */
+  readonly size: number;
   private readonly next = new Map<Published, Step>();
   private encodedFrame: Buffer | undefined;
 
   constructor(
     private readonly before: Step | null,
     private readonly message: Published | null,
-  ) {}
+  ) {
+    this.size = (before?.size ?? 0) + (message?.json.length ?? 0);
+  }
 
   after(message: Published): Step {
     const known = this.next.get(message);
@@ -40,6 +44,9 @@ export class Step {
   }
 }
 
+/** Characters that are sent as one array. */
+const FULL = 1_000_000;
+
 export class Turn {
   private root = new Step(null, null);
   private touched: Client[] = [];
@@ -55,16 +62,20 @@ export class Turn {
     // Clients come mostly from the same step: the last move is most often the next one too.
     let from: Step | null = null;
     let to: Step | null = null;
+    let full = false;
     for (const client of clients) {
       const here: Step = client.step ?? this.root;
       if (here !== from || !to) {
         from = here;
         to = here.after(message);
+        full ||= to.size > FULL;
       }
       if (client.step === null) this.touched.push(client);
       client.step = to;
     }
-    if (to) this.scheduled ??= setImmediate(() => this.end());
+    // What a turn gathers has a bound; what is more goes out as another array.
+    if (full) this.end();
+    else if (to) this.scheduled ??= setImmediate(() => this.end());
   }
 
   /** Sends what the turn has gathered. */

@@ -107,6 +107,11 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return present?.length === channels.length && channels.every((channel) => present.includes(channel));
   }
 
+  /** The channels that a client is in, as far as this node knows. */
+  channelsOf(clientId: string): readonly string[] {
+    return this.local.get(clientId)?.channels ?? [];
+  }
+
   /** Whether a client is in any channel, as far as this node knows. */
   isSomewhere(clientId: string): boolean {
     return (this.local.get(clientId)?.channels?.length ?? 0) > 0;

@@ -6,6 +6,7 @@
  * unknown whether the step was done.
  */
 import type { Identity, User } from './identity.js';
+import type { Journal } from './journal.js';
 
 /** A client as the store knows it. `ending` is for good: it is followed by nothing but `forget`. */
 export interface ClientRecord {
@@ -21,6 +22,12 @@ export interface Transition {
   changed: boolean;
   /** Milliseconds until the change is due to be announced, where this very step marked the channel; else null. */
   dueIn: number | null;
+}
+
+/** What entering did. */
+export interface Entered extends Transition {
+  /** Since when the user is in the channel: microseconds since 1970. */
+  since: number;
 }
 
 export interface Change {
@@ -84,8 +91,11 @@ export interface ClientRecords {
   /** Binds an identity to a client, and refreshes it for the same user. Another user's stays: compare what comes back. */
   bind(clientId: string, identity: Identity): Promise<ClientRecord>;
   read(clientId: string): Promise<ClientRecord | null>;
-  /** Adds channels, before they are entered. False where the client is unknown or ending: then it must not enter. */
-  intend(clientId: string, channels: readonly string[]): Promise<boolean>;
+  /**
+   * Adds channels, before they are entered, and says when that was. Null where the client is unknown or ending: then it
+   * must not enter.
+   */
+  intend(clientId: string, channels: readonly string[]): Promise<number | null>;
   /** Replaces the channels, after the others were left. Does nothing for an unknown or ending client. */
   settle(clientId: string, channels: readonly string[]): Promise<void>;
   /** Marks the client as ending, so that nothing enters any more, and tells what must be left. */
@@ -96,17 +106,41 @@ export interface ClientRecords {
   tellMoved(clientId: string): Promise<void>;
   /** Hears it of other nodes' clients, in its time. */
   onMoved(listener: (clientId: string) => void): void;
-  /** What is in the store may be older than it was: another Redis, or a restarted one, is in its place. */
-  onEpoch(listener: () => void): void;
+  /**
+   * What is in the store may be less, or older, than it was: another Redis, or a restarted one, is in its place. Of the
+   * clients and channels that are concerned this node says again what it knows. Called again, later, where the listener
+   * rejects.
+   */
+  onEpoch(listener: (concerns: Concerns) => Promise<void>): void;
 }
+
+/** Of a new epoch: whether it is that of this client or channel. */
+export type Concerns = (clientIdOrChannel: string) => boolean;
 
 /** Channels: who is in. */
 export interface Memberships {
-  enter(channel: string, user: User, clientId: string): Promise<Transition>;
-  leave(channel: string, uid: string | number, clientId: string): Promise<Transition>;
-  /** At most `limit` users, oldest first. */
+  /**
+   * `intended`: when the client meant to, as `intend` has said. `since`: for a stay that goes on after the store has lost
+   * its data: when it began, as `enter` has said; it is not journalled.
+   *
+   * Null where it is refused: the client has ended since, or was moved, or it meant to too long ago to know. Then this
+   * has changed nothing.
+   */
+  enter(
+    channel: string,
+    user: User,
+    clientId: string,
+    intended: number,
+    since?: number,
+  ): Promise<Entered | null>;
+  /** `at`: when it was, for the journal, where that was not now: ms since 1970. */
+  leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition>;
+  /** At most `limit` users, oldest first. As `snapshot`, not before the nodes of a new epoch had the time to say who is there. */
   members(channel: string, limit: number): Promise<Members>;
-  /** At most `limit` users, oldest first. */
+  /**
+   * At most `limit` users, oldest first. In a new epoch it takes until the nodes had the time to say who is there, and
+   * that is announced: before, there is no list.
+   */
   snapshot(channel: string, limit: number): Promise<Snapshot>;
 }
 
@@ -114,7 +148,7 @@ export interface Memberships {
 export interface Announcements {
   /**
    * Claims what is pending. Null where another claim holds, which expires after `CLAIM_TTL` ms, so that the changes
-   * of a node that died are taken over.
+   * of a node that died are taken over; and in the first seconds of a new epoch.
    */
   take(channel: string, claim: string): Promise<Taken | null>;
   /**
@@ -127,7 +161,7 @@ export interface Announcements {
     taken: number,
     announcement: Announcement | null,
   ): Promise<Announced>;
-  /** Channels whose changes are due for more than `grace` ms: somebody should have announced them. */
+  /** Some `limit` channels whose changes are due for more than `grace` ms: somebody should have announced them. */
   overdue(grace: number, limit: number): Promise<string[]>;
   /** Hears every announcement of every node, this one's too, in order per channel. */
   onAnnouncement(listener: (announcement: Announcement) => void): void;
@@ -135,7 +169,7 @@ export interface Announcements {
 
 /** For the reaper: which clients to look at, and who looks. */
 export interface Upkeep {
-  /** Clients nobody looked at for `age` ms, longest first. */
+  /** Some `limit` clients that nobody looked at for `age` ms, longest first. */
   unchecked(age: number, limit: number): Promise<string[]>;
   checked(clientIds: readonly string[]): Promise<void>;
   /** True for one holder at a time, for `ttl` ms at most. */
@@ -161,6 +195,8 @@ export interface Orders {
 }
 
 export interface Store extends ClientRecords, Memberships, Announcements, Upkeep, Orders {
+  /** Who came and went, for those who write it down. */
+  readonly journal: Journal;
   /** For people: `memory`, `Redis at 127.0.0.1:6379`. */
   readonly description: string;
   /** Whether it can be asked now. */
@@ -172,3 +208,6 @@ export interface Store extends ClientRecords, Memberships, Announcements, Upkeep
 
 /** Milliseconds after which another node may take over an announcement. */
 export const CLAIM_TTL = 2_000;
+
+/** Milliseconds after which an intent is too old to enter by, where the client's record can't be asked in the same step. */
+export const INTENT_TTL = 5_000;

@@ -1,6 +1,7 @@
 /**
- * Every Redis key of presence: its type, its content and its life. `ns` is the namespace. A key is removed when what
- * it describes is gone; once all have gone only the epoch is left.
+ * Every Redis key of presence: its type, its content and its life. `ns` is the namespace of a partition: keys of a channel
+ * are in the channel's, keys of a client in the client's, and what there is once is in the first. A key is removed when what
+ * it describes is gone; once all have gone only the epoch is left, and the journal where somebody reads it.
  *
  * Channel names begin with a slash, so `/faye/uid_to_clientIds` + `/classes/4` is a key of the Ruby gem's as well.
  */
@@ -13,7 +14,10 @@ export class Keys {
   users = (channel: string): string => `/${this.ns}/users${channel}`;
   /** zset: uid → when it entered, microseconds since 1970. Gone with the last user. */
   order = (channel: string): string => `/${this.ns}/order${channel}`;
-  /** hash: version, announced (count), claim, claim_until, last (claim). Gone once the last leave is announced. */
+  /**
+   * hash: version, announced (count), claim, claim_until, last (claim), hush (what is pending came in the quiet time).
+   * Gone once the last leave is announced.
+   */
   state = (channel: string): string => `/${this.ns}/state${channel}`;
   /** list: changes not announced yet, `j` or `l` and the user's JSON. Gone once announced. */
   pending = (channel: string): string => `/${this.ns}/pending${channel}`;
@@ -30,9 +34,20 @@ export class Keys {
   get dirty(): string {
     return `/${this.ns}/dirty`;
   }
-  /** hash: id, run_id (Redis'), floor (the highest version of a channel that is gone). Stays. */
+  /**
+   * hash: id, run_id (Redis'), begun (ms), quiet (until when nothing is announced, ms), floor (the highest version of a
+   * channel that is gone). Stays.
+   */
   get epoch(): string {
     return `/${this.ns}/epoch`;
+  }
+  /** stream: every client's in and out. There while a group reads it; an entry goes once all groups have acknowledged it. */
+  get journal(): string {
+    return `/${this.ns}/journal`;
+  }
+  /** hash: dropped (entries beyond the bound that were still to be read). Gone with the journal. */
+  get journalState(): string {
+    return `/${this.ns}/journal_state`;
   }
   /** string: the node whose reaper is at work. Given back after each look; expires where that node died. */
   get reaper(): string {

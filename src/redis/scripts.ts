@@ -32,20 +32,27 @@ export function script<T extends Result>(name: string): Script<T> {
   };
 }
 
+/** For how many milliseconds to wait before asking again; null where an epoch has to begin first. */
+export type NotYet = number | null;
+
 export const scripts = {
+  acknowledge: script<number>('acknowledge'),
   announce: script<[done: number, dueIn: number]>('announce'),
   ban: script<number>('ban'),
   bannedFor: script<number>('banned-for'),
   beginEnd: script<string | null>('begin-end'),
   bind: script<string>('bind'),
-  enter: script<[joined: number, dueIn: number]>('enter'),
+  checked: script<number>('checked'),
+  closeGroup: script<number>('close-group'),
+  enter: script<[outcome: number, dueIn: number, since: string]>('enter'),
   epoch: script<[id: string, quiet: number]>('epoch'),
   intend: script<number>('intend'),
+  lag: script<number>('lag'),
   leave: script<[left: number, dueIn: number]>('leave'),
-  members: script<[count: number, users: string[]]>('members'),
+  members: script<[count: number, users: string[]] | NotYet>('members'),
   overdue: script<string[]>('overdue'),
   settle: script<number>('settle'),
-  snapshot: script<[epoch: string, version: number, count: number, users: string[]]>('snapshot'),
+  snapshot: script<[epoch: string, version: number, count: number, users: string[]] | NotYet>('snapshot'),
   take: script<[epoch: string, version: number, count: number, changes: string[]] | null>('take'),
   unlock: script<number>('unlock'),
 };

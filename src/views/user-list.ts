@@ -41,7 +41,7 @@ interface Shown {
 
 export class UserListView {
   /** Whom a read under way is for. */
-  private readonly greeting = new WeakMap<Promise<Snapshot>, string[]>();
+  private readonly greeting = new WeakMap<Promise<Snapshot>, Set<string>>();
   private readonly publishing = new Map<string, Promise<void>>();
   private readonly published = new Map<string, Shown>();
   /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
@@ -94,13 +94,13 @@ export class UserListView {
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
     if (together) {
-      together.push(clientId);
+      together.add(clientId);
       return;
     }
-    const clientIds = [clientId];
+    const clientIds = new Set([clientId]);
     this.greeting.set(read, clientIds);
     const snapshot = await read;
-    await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot));
+    await this.options.bayeux.deliver([...clientIds], userListOf(channel), toUserList(snapshot));
   }
 
   /** What could not be sent is tried again, until it is: for the subscribers the list is wrong until then. */

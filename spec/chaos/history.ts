@@ -1,0 +1,124 @@
+/** What happens in a round, and when: made from a seed before anything runs, so that it can be told and played again. */
+import type { Random } from './random.js';
+
+/** Faults of a node's process, of Redis, and of a node's connections to Redis. */
+export const FAULTS = [
+  'kill',
+  'stop',
+  'freeze',
+  'redis-restart',
+  'redis-loss',
+  'redis-flush',
+  'redis-freeze',
+  'redis-cut',
+  'redis-delay',
+  'redis-one-way',
+] as const;
+export type FaultKind = (typeof FAULTS)[number];
+
+export interface Fault {
+  kind: FaultKind;
+  /** Which node it strikes; of no meaning where it strikes Redis itself. */
+  node: number;
+  /** Milliseconds until it is healed. */
+  lasts: number;
+  /** Of a one-way connection: which direction is held. */
+  held: 'to Redis' | 'from Redis';
+}
+
+export type TransportKind = 'websocket' | 'long-polling';
+
+export type Step =
+  | { do: 'open'; tab: number; uid: string; transport: TransportKind; room: string }
+  | { do: 'move'; tab: number; room: string }
+  /** Its stream is closed without a word, and it comes back with its clientId. */
+  | { do: 'cut'; tab: number }
+  /** Comes back by another stream before the old one has closed. */
+  | { do: 'hop'; tab: number }
+  /** Says before_leave and stays. */
+  | { do: 'threaten'; tab: number }
+  /** Says before_leave, and closes. */
+  | { do: 'leave'; tab: number }
+  | { do: 'disconnect'; tab: number }
+  | { do: 'vanish'; tab: number }
+  /** Reads nothing any more and answers no ping. */
+  | { do: 'deafen'; tab: number }
+  | { do: 'publish'; tab: number }
+  | { do: 'fault'; fault: Fault };
+
+/** `at`: milliseconds after the round began. */
+export type Timed = Step & { at: number };
+
+export const ROOMS = ['/rooms/1', '/rooms/2', '/rooms/3'];
+/** Everybody's time channel. */
+export const TIME = '/time/1';
+export const NODES = 3;
+
+export interface HistoryOptions {
+  faults: readonly FaultKind[];
+  /** Milliseconds over which the steps are spread. */
+  lasts: number;
+}
+
+/** Seldom: most ends leave the others somebody to see. */
+const ACTIONS = [
+  ...['move', 'move', 'move', 'cut', 'cut', 'cut', 'hop', 'hop', 'threaten', 'publish', 'publish', 'publish'],
+  ...['disconnect', 'vanish', 'leave', 'deafen'],
+] as const;
+const MOST_USERS = 25;
+const LEAST_USERS = 10;
+const MOST_FAULTS = 3;
+
+export function makeHistory(random: Random, options: HistoryOptions): Timed[] {
+  const opens = makeOpens(random, options.lasts);
+  const actions = makeActions(random, opens.length, options.lasts);
+  const faults = options.faults.length === 0 ? [] : makeFaults(random, options);
+  return [...opens, ...actions, ...faults].sort((one, other) => one.at - other.at);
+}
+
+function makeOpens(random: Random, lasts: number): Timed[] {
+  const opens: Timed[] = [];
+  const users = random.between(LEAST_USERS, MOST_USERS);
+  for (let user = 0; user < users; user += 1) {
+    const tabs = random.pick([1, 1, 1, 2, 3]);
+    for (let count = 0; count < tabs; count += 1) {
+      opens.push({
+        do: 'open',
+        at: random.between(0, lasts * 0.5),
+        tab: opens.length,
+        uid: `u${user}`,
+        transport: random.chance(0.6) ? 'websocket' : 'long-polling',
+        room: random.pick(ROOMS),
+      });
+    }
+  }
+  return opens;
+}
+
+function makeActions(random: Random, tabs: number, lasts: number): Timed[] {
+  return Array.from({ length: random.between(12, 35) }, () => {
+    const at = random.between(lasts * 0.15, lasts);
+    const tab = random.between(0, tabs - 1);
+    const action = random.pick(ACTIONS);
+    return action === 'move' ? { do: action, at, tab, room: random.pick(ROOMS) } : { do: action, at, tab };
+  });
+}
+
+function makeFaults(random: Random, { faults, lasts }: HistoryOptions): Timed[] {
+  return Array.from({ length: random.between(1, MOST_FAULTS) }, () => {
+    const kind = random.pick(faults);
+    const fault: Fault = {
+      kind,
+      node: random.between(0, NODES - 1),
+      lasts: durationOf(kind, random),
+      held: random.pick(['to Redis', 'from Redis']),
+    };
+    return { do: 'fault', at: random.between(lasts * 0.2, lasts * 0.9), fault };
+  });
+}
+
+function durationOf(kind: FaultKind, random: Random): number {
+  if (kind === 'freeze') return random.between(2_000, 12_000);
+  if (kind === 'redis-freeze') return random.between(1_000, 9_000);
+  return random.between(300, 6_000);
+}
