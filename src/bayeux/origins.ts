@@ -22,7 +22,7 @@ export class Origins {
     const { origin, host } = headers;
     if (origin === undefined || this.options.any || this.allowed.has(origin)) return true;
     // A page of the server's own, whatever stands between that speaks TLS for it.
-    return URL.canParse(origin) && new URL(origin).host === host;
+    return isWebOrigin(origin) && new URL(origin).host === host;
   }
 
   /**
@@ -38,4 +38,10 @@ export class Origins {
       Vary: 'Origin',
     };
   }
+}
+
+/** As a browser writes the origin of a web page: no extension's, and nothing beside scheme, host and port. */
+function isWebOrigin(text: string): boolean {
+  if (!/^https?:/.test(text) || !URL.canParse(text)) return false;
+  return new URL(text).origin === text;
 }

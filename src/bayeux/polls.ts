@@ -22,7 +22,8 @@ export class Polls {
   /** Called with each connect that passed the extensions. A close counts only for the client's latest poll. */
   connecting(clientId: string, message: Message, request: IncomingMessage | null): void {
     const before = this.latest.get(clientId);
-    if (before !== undefined && before !== request) this.supersede(clientId, before);
+    // Also where it is the same request: Faye answers only the last connect of a client, and the batch waits for all.
+    if (before !== undefined) this.supersede(clientId, before);
     const response = request && this.responses.get(request);
     if (!response || !request) return;
     // Given up while the extensions ran, or waiting behind another answer: Node would not tell of its close any more.

@@ -34,6 +34,9 @@ export interface WebSocketsOptions {
 
 /** Milliseconds that a socket has for the closing handshake before its stream is destroyed. */
 const CLOSING = 2_000;
+/** Frames, and pieces read from the network, that a message may come in: each is memory, however small it is. */
+const FRAGMENTS = 128;
+const CHUNKS = 1_024;
 /** Milliseconds in which a new socket must have become a client's. */
 const UNBOUND = 30_000;
 
@@ -58,6 +61,8 @@ export class WebSockets {
       noServer: true,
       clientTracking: false,
       maxPayload: options.messageBytes,
+      maxFragments: FRAGMENTS,
+      maxBufferedChunks: CHUNKS,
       perMessageDeflate: options.compression && DEFLATE,
       skipUTF8Validation: false,
     });
