@@ -1,6 +1,7 @@
 /** Where and with what the figures were measured. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { peers } from './prepare.js';
 
 export interface Machine {
   date: string;
@@ -13,8 +14,6 @@ export interface Machine {
   versions: Record<string, string>;
 }
 
-const PEERS = ['faye', 'faye-redis', 'redis', 'socket.io', 'ws'];
-
 export function machine(): Machine {
   const cores = cpus();
   return {
@@ -26,7 +25,7 @@ export function machine(): Machine {
     system: `${process.platform} ${release()}`,
     versions: Object.fromEntries([
       ['faye-online', versionOf('../package.json')],
-      ...PEERS.map((name) => [name, versionOf(`node_modules/${name}/package.json`)]),
+      ...peers().map((name) => [name, versionOf(`node_modules/${name}/package.json`)]),
     ]),
   };
 }

@@ -1,7 +1,18 @@
-/** What is to be run: `npm run bench [-- fanout|storm|latency|idle …] [--quick] [--runs N] [--profile]`. */
+/** What is to be run: `npm run bench [-- fanout|fanout-nodes … ] [--quick] [--runs N] [--only …] [--profile]`. */
 import { parseArgs } from 'node:util';
 
-export const BENCHMARKS = ['fanout', 'storm', 'latency', 'idle'] as const;
+/** In the order in which their figures are shown. */
+export const BENCHMARKS = [
+  'fanout',
+  'storm',
+  'latency',
+  'idle',
+  'fanout-nodes',
+  'storm-nodes',
+  'latency-nodes',
+  'idle-nodes',
+  'death',
+] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 
 export interface Options {

@@ -1,8 +1,6 @@
-/** What was measured, as tables for people and as JSON. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+/** What was measured, as tables for people. */
 import type { Machine } from './machine.js';
-import type { Options } from './options.js';
+import { BENCHMARKS, type BenchmarkName, type Options } from './options.js';
 
 export type Cell = string | number;
 
@@ -28,23 +26,21 @@ export interface Section {
   runs: unknown;
 }
 
-const RESULTS = new URL('results/', import.meta.url);
-const BIOME = new URL('../node_modules/.bin/biome', import.meta.url).pathname;
-
-export function write(sections: readonly Section[], machine: Machine, options: Options): void {
-  mkdirSync(RESULTS, { recursive: true });
-  const json = { machine, options, sections };
-  writeFileSync(new URL('latest.json', RESULTS), `${JSON.stringify(json, null, 2)}\n`);
-  writeFileSync(new URL('latest.md', RESULTS), page(sections, machine, options));
-  // The linter looks at what is kept.
-  execFileSync(BIOME, ['format', '--write', new URL('latest.json', RESULTS).pathname], { stdio: 'ignore' });
+/** A section, and when and how it was measured. */
+export interface Measured extends Section {
+  machine: Machine;
+  options: Pick<Options, 'quick' | 'runs' | 'profile'>;
 }
 
-export function page(sections: readonly Section[], machine: Machine, options: Options): string {
-  return [`# Figures\n\n${measuredWith(machine, options)}\n`, ...sections.map(written)].join('\n');
+export type Results = Partial<Record<BenchmarkName, Measured>>;
+
+export function page(results: Results): string {
+  const sections = BENCHMARKS.flatMap((name) => results[name] ?? []);
+  return ['# Figures\n', ...sections.map(written)].join('\n');
 }
 
-function measuredWith({ date, node, cpu, cores, memoryGb, system, versions }: Machine, options: Options) {
+function measuredWith({ machine, options }: Measured): string {
+  const { date, node, cpu, cores, memoryGb, system, versions } = machine;
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
     `Measured ${date}: Node ${node}, ${cores} × ${cpu}, ${memoryGb} GB, ${system}.`,
@@ -55,9 +51,10 @@ function measuredWith({ date, node, cpu, cores, memoryGb, system, versions }: Ma
   ].join('\n');
 }
 
-function written({ title, about, table, goals }: Section): string {
+function written(measured: Measured): string {
+  const { title, about, table, goals } = measured;
   const goalRows = goals.map(({ what, goal, got, reached }) => [what, goal, got, reached ? 'yes' : '**no**']);
-  const parts = [`## ${title}\n`, `${about}\n`, markdown(table)];
+  const parts = [`## ${title}\n`, `${about}\n`, `${measuredWith(measured)}\n`, markdown(table)];
   if (goals.length > 0)
     parts.push(markdown({ head: ['To reach', 'goal', 'got', 'reached'], rows: goalRows }));
   return parts.join('\n');
@@ -74,6 +71,10 @@ export function figure(value: number): string {
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
   return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
 }
+
+/** Of what may be far below one. */
+export const small = (value: number): string =>
+  value !== 0 && Math.abs(value) < 0.1 ? value.toPrecision(2) : figure(value);
 
 /** `got` is to be at most `limit`. */
 export function atMost(what: string, got: number, limit: number, unit: string, why = ''): Goal {

@@ -33,8 +33,9 @@ export function adopt(bayeux: Bayeux): Extension {
   }
 
   async function renew(clientId: string): Promise<boolean> {
-    if (bayeux.hasEventSource(clientId)) return bayeux.adopt(clientId);
-    await bayeux.askElsewhere(clientId, 'renew');
+    const hasStream = await bayeux.askElsewhere(clientId, 'renew');
+    // One that waits here takes the place of none that is open elsewhere: who opened it may be anybody.
+    if (hasStream !== true && bayeux.hasEventSource(clientId)) return bayeux.adopt(clientId);
     return bayeux.clientExists(clientId);
   }
 

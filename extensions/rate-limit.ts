@@ -43,6 +43,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
   const perAddress = inMemory(options.messagesPerAddress);
   const handshakes = handshakeLimiter(options);
   const clients = new ClientsByAddress(bayeux);
+  bayeux.onQuestion('subscriptions', (clientId) => [...bayeux.subscriptionsOf(clientId)]);
   bayeux.onEventSource((request) =>
     waitFor(perAddress, addressOf(request, trustProxy), 'messages of one address'),
   );
@@ -53,7 +54,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
     await consume(perAddress, address, 'messages of one address');
     if (message.channel === '/meta/handshake') return handshake(address);
     if (message.clientId !== undefined) await consume(perClient, message.clientId, 'messages of one client');
-    if (message.channel === '/meta/subscribe') checkSubscriptions(message);
+    if (message.channel === '/meta/subscribe') await checkSubscriptions(message);
   }
 
   async function handshake(address: string): Promise<void> {
@@ -75,11 +76,18 @@ export function rateLimit(options: RateLimitOptions): Extension {
     return refuseFor(SECONDS * 1_000);
   }
 
-  function checkSubscriptions({ clientId = '', subscription = [] }: Message): void {
-    const wanted = new Set([...bayeux.subscriptionsOf(clientId), ...[subscription].flat()]);
+  async function checkSubscriptions({ clientId = '', subscription = [] }: Message): Promise<void> {
+    const wanted = new Set([...(await subscriptionsOf(clientId)), ...[subscription].flat()]);
     if (wanted.size <= options.subscriptions) return;
     counters.count('refused: subscriptions of one client');
     throw refuse('tooManySubscriptions');
+  }
+
+  /** The node that has the client knows them all. Where none answers, it is on its way out. */
+  async function subscriptionsOf(clientId: string): Promise<Iterable<unknown>> {
+    if (bayeux.has(clientId)) return bayeux.subscriptionsOf(clientId);
+    const known = await bayeux.askElsewhere(clientId, 'subscriptions');
+    return Array.isArray(known) ? known : [];
   }
 
   async function consume(limiter: RateLimiterAbstract, key: string, what: string): Promise<void> {

@@ -41,15 +41,30 @@ A secret goes with HS256, HS384 and HS512, a public key or key set with the othe
 
 ## Redis and the engine
 
-With Redis the engine is faye-redis, without it faye-online's own in memory; one without the other is an error. faye-redis
-connects by URL alone, so that Sentinels, a socket file, TLS with certificates of its own, or a function that returns a
-client take an \`engineUrl\` for it:
+The engine is faye-online's own: without Redis in one process, with Redis on all nodes. Redis has to be of version 7.0 or
+newer, or Valkey; an older one is refused, which the log says, and \`/readyz\` is 503.
 
 \`\`\`ts
-redis: { client: () => new Redis({ sentinels, name: 'main' }), engineUrl: 'redis://127.0.0.1:6379' },
+redis: 'rediss://user:password@redis.example.com:6379',
+redis: new Redis({ sentinels, name: 'main' }),
+redis: new Cluster([{ host: '10.0.0.1', port: 6379 }]),
+redis: { client: () => new Redis({ path: '/run/redis.sock' }) },
 \`\`\`
 
-A Redis Cluster is refused: neither the engine nor presence can use one yet.
+An instance is left alone: the server opens connections like it, whose commands fail at once while Redis is away. What a
+function returns is used as it is: it is called for each connection, and for a Cluster once, with connections like those to
+its masters to listen. All of them are closed at the stop.
+
+With Redis Cluster channels and clients are divided among \`partitions\`, each on one master. Their number is written into
+Redis by the first node; a node that has another is refused.
+
+The engine faye-redis connects by URL alone, so that Sentinels, a socket file, TLS with certificates of its own, or a
+function that returns a client take an \`engineUrl\` for it; it can use no Cluster:
+
+\`\`\`ts
+engine: 'faye-redis',
+redis: { client: () => new Redis({ sentinels, name: 'main' }), engineUrl: 'redis://127.0.0.1:6379' },
+\`\`\`
 `;
 
 /** The whole of docs/configuration.md. */

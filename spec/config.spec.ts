@@ -330,7 +330,7 @@ describe('the environment', () => {
     expect(resolved).toMatchObject({
       port: 2,
       host: '::1',
-      redis: { source: 'rediss://127.0.0.1:2', engineUrl: 'rediss://127.0.0.1:2' },
+      redis: { source: 'rediss://127.0.0.1:2', engineUrl: 'rediss://127.0.0.1:2', partitions: 16 },
       logLevel: 'debug',
       authentication: { way: 'jwt', jwt: { secret: SECRET }, serverToken: TOKEN },
     });
@@ -399,16 +399,22 @@ describe('Redis and the engine', () => {
   });
 
   it.each([['redis://user:pass@127.0.0.1:6380/2'], ['rediss://127.0.0.1']])(
-    'is faye-redis with %s',
+    'is ours with %s, and faye-redis where that is selected',
     (url) => {
       for (const redis of [url, { url }]) {
         expect(resolve({ redis })).toMatchObject({
-          engine: 'faye-redis',
-          redis: { source: url, engineUrl: url },
+          engine: 'faye-online',
+          redis: { source: url, engineUrl: url, partitions: 16 },
         });
       }
-      expect(resolve({ redis: url, engine: 'faye-redis' }).engine).toBe('faye-redis');
-      expect(resolve({}, { REDIS_URL: url })).toMatchObject({ engine: 'faye-redis', redis: { source: url } });
+      expect(resolve({ redis: url, engine: 'faye-redis' })).toMatchObject({
+        engine: 'faye-redis',
+        redis: { source: url, engineUrl: url, partitions: 16 },
+      });
+      expect(resolve({}, { REDIS_URL: url })).toMatchObject({
+        engine: 'faye-online',
+        redis: { source: url },
+      });
     },
   );
 
@@ -422,6 +428,8 @@ describe('Redis and the engine', () => {
     [{ url: 'redis://127.0.0.1', client: () => client({}) }],
     [{ url: 'redis://127.0.0.1', engineUrl: 'redis://127.0.0.1' }],
     [{ engineUrl: 'redis://127.0.0.1' }],
+    [{ url: 'redis://127.0.0.1', partitions: 4 }],
+    [{ partitions: 4 }],
   ])('refuses %j', (redis) => {
     expect(problemsOf({ redis })).toEqual([
       expect.stringMatching(/^Option `redis`: expected a redis:\/\/ or rediss:\/\/ URL, .*, got /),
@@ -433,7 +441,7 @@ describe('Redis and the engine', () => {
       'Option `engine`: expected faye-online or faye-memory, as no Redis is configured, got "faye-redis": faye-redis needs a Redis URL (option `redis`, or REDIS_URL)',
     ]);
     const expected =
-      'Option `engine`: expected faye-redis, as Redis is configured, got "faye-memory": presence in Redis needs an engine that all nodes share';
+      'Option `engine`: expected faye-online or faye-redis, as Redis is configured, got "faye-memory": presence in Redis needs an engine that all nodes share';
     expect(problemsOf({ engine: 'faye-memory', redis: 'redis://127.0.0.1' })).toEqual([expected]);
     expect(problemsOf({ engine: 'faye-memory' }, { REDIS_URL: 'redis://127.0.0.1' })).toEqual([expected]);
     expect(problemsOf({ engine: 'redis' })).toEqual([
@@ -441,22 +449,38 @@ describe('Redis and the engine', () => {
     ]);
   });
 
-  it('refuses a Cluster', () => {
+  it('takes a Cluster, with a number of partitions', () => {
     const redis = cluster();
-    expect(problemsOf({ redis })).toEqual([
-      expect.stringMatching(
-        /^Option `redis`: expected .* an ioredis instance \(no Cluster\), .*, got a Cluster$/,
-      ),
-    ]);
-    expect(problemsOf({ redis: { client: redis, engineUrl: 'redis://127.0.0.1:1' } })).toEqual([
-      'Option `redis.client`: expected an ioredis instance (no Cluster), or a function that returns one, got a Cluster',
-    ]);
+    expect(resolve({ redis })).toMatchObject({
+      engine: 'faye-online',
+      redis: { engineUrl: null, partitions: 16 },
+    });
+    expect(resolve({ redis }).redis?.source).toBe(redis);
+    const factory = () => redis;
+    for (const client of [redis, factory]) {
+      for (const partitions of [1, 64, 256]) {
+        const resolved = resolve({ redis: { client, partitions } }).redis;
+        expect(resolved?.source).toBe(client);
+        expect(resolved?.partitions).toBe(partitions);
+      }
+    }
+    for (const partitions of [0, 257, 1.5, '4']) {
+      expect(problemsOf({ redis: { client: redis, partitions } })).toEqual([
+        `Option \`redis.partitions\`: expected a whole number of partitions from 1 to 256, got ${JSON.stringify(partitions)}`,
+      ]);
+    }
+  });
+
+  it('refuses a Cluster for faye-redis', () => {
+    const problem = 'Option `redis`: expected one Redis, as faye-redis can use no Cluster, got a Cluster';
+    for (const redis of [cluster(), { client: cluster(), engineUrl: 'redis://127.0.0.1:1' }]) {
+      expect(problemsOf({ redis, engine: 'faye-redis' })).toEqual([problem]);
+    }
   });
 
   it("reads the engine's URL from a plain ioredis instance", () => {
     const redis = client({ host: '10.0.0.1', port: 6380, db: 3, username: 'a:b', password: 'p@ss/word' });
-    expect(resolve({ redis })).toMatchObject({
-      engine: 'faye-redis',
+    expect(resolve({ redis, engine: 'faye-redis' })).toMatchObject({
       redis: { engineUrl: 'redis://a%3Ab:p%40ss%2Fword@10.0.0.1:6380/3' },
     });
     expect(resolve({ redis }).redis?.source).toBe(redis);
@@ -466,7 +490,7 @@ describe('Redis and the engine', () => {
     expect(plain({ host: '::1', tls: {} })).toBe('rediss://[::1]:6379/0');
   });
 
-  it('asks for the URL where an instance can not tell it', () => {
+  it('asks for the URL where an instance can not tell it, for faye-redis alone', () => {
     const factory = () => client({});
     const unable: [unknown, string][] = [
       [
@@ -479,9 +503,11 @@ describe('Redis and the engine', () => {
     ];
     for (const [redis, got] of unable) {
       const problem = `Option \`redis\`: expected { client, engineUrl }, as faye-redis takes only a redis:// or rediss:// URL, got ${got} without an engineUrl`;
-      expect(problemsOf({ redis })).toEqual([problem]);
-      expect(problemsOf({ redis: { client: redis } })).toEqual([problem]);
-      const given = resolve({ redis: { client: redis, engineUrl: 'redis://127.0.0.1:1' } }).redis;
+      const engine = 'faye-redis';
+      expect(problemsOf({ redis, engine })).toEqual([problem]);
+      expect(problemsOf({ redis: { client: redis }, engine })).toEqual([problem]);
+      expect(resolve({ redis }).redis).toEqual({ source: redis, engineUrl: null, partitions: 16 });
+      const given = resolve({ redis: { client: redis, engineUrl: 'redis://127.0.0.1:1' }, engine }).redis;
       expect(given?.source).toBe(redis);
       expect(given?.engineUrl).toBe('redis://127.0.0.1:1');
     }
@@ -765,7 +791,7 @@ describe('#resolvePresence', () => {
 
   it('needs no URL for an engine', () => {
     const redis = client({ path: '/tmp/redis.sock' });
-    expect(resolvePresence({ redis }, {}).redis).toEqual({ source: redis, engineUrl: null });
+    expect(resolvePresence({ redis }, {}).redis).toEqual({ source: redis, engineUrl: null, partitions: 16 });
   });
 });
 

@@ -23,7 +23,9 @@ import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
 import { Reaper } from './presence/reaper.js';
 import { RedisStore } from './presence/redis-store.js';
+import { resume } from './presence/resumption.js';
 import type { Announcement, Store } from './presence/store.js';
+import { Partitions } from './redis/partitions.js';
 import { UserListView } from './views/user-list.js';
 
 export interface Attached {
@@ -61,6 +63,8 @@ export function attach(
   });
   const store = storeFor(config, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
+  const has = (clientId: string) => bayeux.has(clientId);
+  const inTurn = (clientId: string, step: () => Promise<void>) => bayeux.queues.runAsync(clientId, step);
   const announced = (announcement: Announcement) => {
     counters.count('window');
     view.announced(announcement);
@@ -74,7 +78,7 @@ export function attach(
     store,
     presence,
     clientExists,
-    inTurn: (clientId, step) => bayeux.queues.runAsync(clientId, step),
+    inTurn,
     endClient: (clientId) => bayeux.end(clientId),
     expiryGrace: config.expiryGrace,
     node,
@@ -91,20 +95,24 @@ export function attach(
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
   store.onAnnouncement((announcement) => view.heard(announcement));
   store.onMoved((clientId) => presence.doubtChannels(clientId));
-  store.onEpoch(() => {
-    presence.doubtChannels();
-    view.refresh();
+  store.onEpoch(async (concerns) => {
+    view.refresh(concerns);
+    await resume(concerns, { presence, has, inTurn });
   });
   bayeux.onBack(() => view.refresh());
   bayeux.onEnding((clientId) =>
-    bayeux.queues
-      .runAsync(clientId, () => presence.end(clientId))
-      .catch((error: unknown) => {
-        const level = error instanceof Away ? 'debug' : 'error';
-        log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
-        throw error;
-      }),
+    inTurn(clientId, () => presence.end(clientId)).catch((error: unknown) => {
+      const level = error instanceof Away ? 'debug' : 'error';
+      log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
+      throw error;
+    }),
   );
+  bayeux.onReturn((clientId) => {
+    inTurn(clientId, () => presence.begin(clientId)).catch((error: unknown) => {
+      const level = error instanceof Away ? 'debug' : 'error';
+      log[level]({ err: error }, 'a client is back; it enters with its next connect');
+    });
+  });
   bayeux.on('close', (clientId) => presence.drop(clientId));
 
   return {
@@ -130,7 +138,8 @@ export function attach(
 function storeFor(config: ResolvedConfig, log: Logger): MemoryStore | RedisStore {
   const { redis, namespace, windows } = config;
   if (!redis) return new MemoryStore(windows);
-  return new RedisStore({ source: redis.source, namespace, window: windows, log });
+  const partitions = new Partitions(namespace, null);
+  return new RedisStore({ source: redis.source, partitions, window: windows, log });
 }
 
 interface House {

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { ConfigError, type ResolvedConfig } from './config/index.js';
 import { type NodeStatus, readNodes } from './engine/redis/nodes.js';
 import { openRedis } from './redis/connection.js';
-import { Partitions } from './redis/partitions.js';
+import { partitionsOf } from './redis/partitions.js';
 
 /** Milliseconds in which Redis must answer. */
 const PATIENCE = 5_000;
@@ -15,7 +15,7 @@ export async function nodesOf({ redis: configured, namespace }: ResolvedConfig):
   const redis = openRedis(configured.source, pino({ level: 'silent' }));
   try {
     await ready(redis.commands, redis.description);
-    return await readNodes(redis.commands, new Partitions(namespace, null));
+    return await readNodes(redis.commands, partitionsOf(redis, namespace, configured.partitions));
   } finally {
     redis.close();
   }

@@ -233,6 +233,7 @@ function engineFor(config: ResolvedConfig, counters: Counters, log: Logger): Eng
     ...options,
     source: redis.source,
     namespace,
+    partitions: redis.partitions,
     outbox: OUTBOX,
     onUnsaid: () => counters.count('dropped: messages to other nodes, while Redis was away'),
     log,

@@ -1,15 +1,20 @@
 /** One publisher, a thousand subscribers: what a delivery costs the server. */
-import type { Published } from '../load/fanout.js';
-import { medians } from '../measure.js';
 import type { Options } from '../options.js';
 import type { Peer } from '../peers.js';
 import * as peers from '../peers.js';
-import { type Run, rounds } from '../processes/rounds.js';
+import { rounds } from '../processes/rounds.js';
 import { atMost, figure, type Goal, type Section } from '../report.js';
+import {
+  type ByFlight,
+  type Figures,
+  IN_FLIGHT,
+  measure,
+  POLLERS,
+  SUBSCRIBERS,
+  summed,
+  type Way,
+} from './deliveries.js';
 
-const SUBSCRIBERS = 1_000;
-const POLLERS = 100;
-const IN_FLIGHT = [1, 8] as const;
 /** Longer than any run. */
 const TIMEOUT = 120;
 
@@ -17,8 +22,6 @@ const ABOUT = `${SUBSCRIBERS.toLocaleString('en')} WebSocket subscribers of one 
 127 bytes. The publisher is the subscriber that came last: it keeps 1 or 8 of its messages in flight, and sends the next
 when it has received one of its own; it has then gone to everybody. After a warm-up it publishes for some seconds, and
 every delivery is counted. CPU is the server process' own, user and system, Redis' beside it.`;
-
-type Way = Peer & { polling?: true };
 
 const WAYS: Way[] = [
   peers.OURS,
@@ -31,20 +34,6 @@ const WAYS: Way[] = [
   { ...peers.OURS, name: 'faye-online, long-polling', polling: true },
   { ...peers.FAYE, name: 'faye, memory engine, long-polling', polling: true },
 ];
-
-export interface Figures {
-  /** Microseconds of the server's CPU per delivery. */
-  cpu: number;
-  /** Microseconds of Redis' CPU per delivery. */
-  redisCpu: number;
-  /** Deliveries a second. */
-  rate: number;
-  deliveries: number;
-  /** Share of one core that the load took. */
-  load: number;
-}
-
-type ByFlight = Record<(typeof IN_FLIGHT)[number], Figures>;
 
 export async function fanout(options: Options): Promise<Section> {
   const figures = await rounds({
@@ -66,35 +55,6 @@ export async function fanout(options: Options): Promise<Section> {
     goals: goals(results),
     runs: [...figures].map(([{ name }, runs]) => ({ name, runs })),
   };
-}
-
-async function measure({ peer, served, load }: Run<Way>, seconds: number): Promise<ByFlight> {
-  const { dialect, options, polling } = peer;
-  const count = polling ? POLLERS : SUBSCRIBERS;
-  await load.ask('connect', { port: served.port, dialect, compression: options?.compression, count });
-  const figures: Partial<ByFlight> = {};
-  for (const inFlight of IN_FLIGHT) {
-    await load.ask('publish', { inFlight, seconds: seconds / 3 });
-    const before = await served.usage();
-    const {
-      deliveries,
-      seconds: took,
-      loadCpu,
-    } = await load.ask<Published>('publish', { inFlight, seconds });
-    const after = await served.usage();
-    figures[inFlight] = {
-      cpu: (after.cpu - before.cpu) / deliveries,
-      redisCpu: (after.redisCpu - before.redisCpu) / deliveries,
-      rate: deliveries / took,
-      deliveries,
-      load: loadCpu / took / 1e6,
-    };
-  }
-  return figures as ByFlight;
-}
-
-function summed(runs: ByFlight[]): ByFlight {
-  return { 1: medians(runs.map((run) => ({ ...run[1] }))), 8: medians(runs.map((run) => ({ ...run[8] }))) };
 }
 
 const row = (name: string, inFlight: number, { cpu, redisCpu, rate, load }: Figures) => [

@@ -64,7 +64,7 @@ export async function idle(options: Options): Promise<Section> {
 }
 
 async function measure({ peer: { dialect }, served, load }: Run<Peer>, seconds: number): Promise<Figures> {
-  const where = { port: served.port, dialect };
+  const where = { ports: served.ports, dialect };
   const none = await served.memory();
   await load.ask('connect', { ...where, count: CLIENTS });
   const before = await served.usage();

@@ -7,29 +7,48 @@ import { type Run, rounds } from '../processes/rounds.js';
 import { atMost, figure, type Goal, type Section } from '../report.js';
 
 /** Seconds after which it is given up. */
-const LIMIT = 60;
+export const LIMIT = 60;
 /** Seconds; longer than any run, so that no client of a server that is behind is given up. */
-const TIMEOUT = 90;
+export const TIMEOUT = 90;
 
 const ABOUT = `N clients join one room as fast as they can, 50 at a time. Each opens a WebSocket, shakes hands, subscribes to the
 room's user_list, and then connects with its auth, which is the join. Messages and bytes are what the clients received,
 lists counted singly. The last join is when the last connect was sent. It is given up after ${LIMIT} s; figures of what was
 given up are lower bounds.`;
 
-type Storm = Peer & { count: number };
+export type Storm = Peer & { count: number };
 
 export interface Figures {
   saw: number;
   messages: number;
   /** Received by all. */
   megabytes: number;
-  /** Seconds of the server's CPU. */
+  /** Seconds of the servers' CPU. */
   cpu: number;
+  /** Seconds of Redis' CPU. */
+  redisCpu: number;
+  /** Redis commands that the servers sent. */
+  commands: number;
+  /** Those that Redis counted, with those of scripts. */
+  redisCommands: number;
   joinSeconds: number;
   seenSeconds: number;
   /** Share of one core that the load took. */
   load: number;
 }
+
+export const HEAD = [
+  'server',
+  'N',
+  'saw the final count',
+  'messages a client',
+  'kB a client',
+  'CPU s',
+  'CPU ms a join',
+  'joining s',
+  'all seen, s after the last join',
+  'load, share of a core',
+];
 
 export async function storm(options: Options): Promise<Section> {
   const figures = await rounds({
@@ -49,18 +68,7 @@ export async function storm(options: Options): Promise<Section> {
     title: 'Join storm',
     about: ABOUT,
     table: {
-      head: [
-        'server',
-        'N',
-        'saw the final count',
-        'messages a client',
-        'kB a client',
-        'CPU s',
-        'CPU ms a join',
-        'joining s',
-        'all seen, s after the last join',
-        'load, share of a core',
-      ],
+      head: HEAD,
       rows: results.map(({ each, result }) => row(each, result)),
     },
     goals: goals(results),
@@ -76,17 +84,26 @@ function storms({ quick }: Options): Storm[] {
   return [...many(OURS, ours), ...many(GEM, gems)];
 }
 
-async function measure({ peer: { count }, served, load }: Run<Storm>): Promise<Figures> {
+export async function measure({ peer: { count }, served, load }: Run<Storm>): Promise<Figures> {
   const before = await served.usage();
-  const stormed = await load.ask<Stormed>('storm', { port: served.port, count, seconds: LIMIT });
+  const stormed = await load.ask<Stormed>('storm', { ports: served.ports, count, seconds: LIMIT });
   const after = await served.usage();
   const { saw, messages, bytes, joinSeconds, seenSeconds, loadCpu } = stormed;
-  const cpu = (after.cpu - before.cpu) / 1e6;
-  const share = loadCpu / 1e6 / (joinSeconds + seenSeconds);
-  return { saw, messages, megabytes: bytes / 1e6, cpu, joinSeconds, seenSeconds, load: share };
+  return {
+    saw,
+    messages,
+    megabytes: bytes / 1e6,
+    cpu: (after.cpu - before.cpu) / 1e6,
+    redisCpu: (after.redisCpu - before.redisCpu) / 1e6,
+    commands: after.commands - before.commands,
+    redisCommands: after.redisCommands - before.redisCommands,
+    joinSeconds,
+    seenSeconds,
+    load: loadCpu / 1e6 / (joinSeconds + seenSeconds),
+  };
 }
 
-function row({ name, count }: Storm, result: Figures) {
+export function row({ name, count }: Storm, result: Figures) {
   const { saw, messages, megabytes, cpu, joinSeconds, seenSeconds, load } = result;
   const all = saw === count;
   const least = all ? '' : '≥ ';
@@ -128,7 +145,7 @@ function goals(results: readonly Result[]): Goal[] {
   return list;
 }
 
-function seenIn(what: string, { saw, seenSeconds }: Figures, count: number, limit: number): Goal {
+export function seenIn(what: string, { saw, seenSeconds }: Figures, count: number, limit: number): Goal {
   const goal = atMost(`${what}: all have seen the final count`, seenSeconds, limit, 's');
   return { ...goal, reached: goal.reached && saw === count };
 }

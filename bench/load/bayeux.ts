@@ -14,6 +14,10 @@ export class BayeuxClient {
   clientId = '';
   /** The text of each array that is not an answer to this client. */
   onMessages: (text: string) => void = () => {};
+  /** Of each message that is refused. */
+  onRefusal: (reply: Reply) => void = (reply) => {
+    throw new Error(`Expected success, got ${JSON.stringify(reply)}`);
+  };
   private readonly answered = new Map<string, (reply: Reply) => void>();
 
   private constructor(
@@ -24,10 +28,17 @@ export class BayeuxClient {
     socket.onText = (text) => this.heard(text);
   }
 
-  /** With a clientId, and not yet connected. */
-  static async handshake(address: Omit<Address, 'path'>, auth?: object): Promise<BayeuxClient> {
+  /** A client that is known already, on a new socket. */
+  static async again(address: Omit<Address, 'path'>, clientId: string, auth?: object): Promise<BayeuxClient> {
     const socket = await WebSocketClient.open({ ...address, path: MOUNT });
     const client = new BayeuxClient(socket, auth);
+    client.clientId = clientId;
+    return client;
+  }
+
+  /** With a clientId, and not yet connected. */
+  static async handshake(address: Omit<Address, 'path'>, auth?: object): Promise<BayeuxClient> {
+    const client = await BayeuxClient.again(address, '', auth);
     const { clientId } = await client.ask({
       channel: '/meta/handshake',
       version: '1.0',
@@ -74,7 +85,11 @@ export class BayeuxClient {
 
   private replied(reply: Reply): void {
     if (reply.successful === undefined) return;
-    if (!reply.successful) throw new Error(`Expected success, got ${JSON.stringify(reply)}`);
+    if (reply.successful) this.accepted(reply);
+    else this.onRefusal(reply);
+  }
+
+  private accepted(reply: Reply): void {
     if (reply.channel === '/meta/connect') this.connect();
     this.answered.get(reply.channel)?.(reply);
     this.answered.delete(reply.channel);

@@ -1,10 +1,11 @@
 /**
- * The load of `fanout`: subscribers of one channel, the last of which publishes. So many of its messages are in flight:
- * it sends the next when it has received one of its own.
+ * The load of `fanout`: subscribers of one channel, on one or more nodes, the last of which publishes. So many of its
+ * messages are in flight: it sends the next when the last subscriber of each node has received one.
  */
 import { answer } from '../processes/answer.js';
+import { portOf } from './nodes.js';
 import { pool } from './pool.js';
-import { type Subscriber, subscriber, type Where } from './subscriber.js';
+import { type Many, type Subscriber, subscriber } from './subscriber.js';
 
 export interface Published {
   /** Messages. */
@@ -24,19 +25,19 @@ const PATIENCE = 30_000;
 let subscribers: Subscriber[] = [];
 let received = 0;
 let inform = (): void => {};
-let own = (_count: number): void => {};
+/** So many have gone to everybody. */
+let through = (_count: number): void => {};
 
 answer({
-  async connect({ count, ...where }: Where & { count: number }) {
-    subscribers = await pool(count, WIDTH, () => subscriber(where));
-    const publisher = subscribers.at(-1);
+  async connect({ ports, count, ...where }: Many) {
+    subscribers = await pool(count, WIDTH, (index) => subscriber({ ...where, port: portOf(ports, index) }));
     for (const each of subscribers) {
       each.socket.onCount = (marks) => {
         received += marks;
-        if (each === publisher) own(marks);
         inform();
       };
     }
+    witness(subscribers.slice(-ports.length));
   },
 
   async publish({ inFlight, seconds }: { inFlight: number; seconds: number }): Promise<Published> {
@@ -46,7 +47,7 @@ answer({
     const cpu = process.cpuUsage();
     const begin = performance.now();
     received = 0;
-    own(inFlight);
+    through(inFlight);
     const published = await finished;
     await all(count() * subscribers.length);
     const { user, system } = process.cpuUsage(cpu);
@@ -55,15 +56,33 @@ answer({
   },
 });
 
-/** `own(n)` sends the next n messages, until the time is over. */
+/** A message is through when each of them has it: they are the last subscribers of their nodes. */
+function witness(witnesses: readonly Subscriber[]): void {
+  const heard = witnesses.map(() => 0);
+  let told = 0;
+  for (const [index, { socket }] of witnesses.entries()) {
+    const { onCount } = socket;
+    socket.onCount = (marks) => {
+      onCount?.(marks);
+      heard[index] = (heard[index] ?? 0) + marks;
+      const least = Math.min(...heard);
+      if (least === told) return;
+      const more = least - told;
+      told = least;
+      through(more);
+    };
+  }
+}
+
+/** `through(n)` sends the next n messages, until the time is over. */
 function publishing({ socket, publish }: Subscriber, inFlight: number, seconds: number) {
   const frames = Array.from({ length: inFlight + 1 }, (_, n) => Buffer.concat(Array(n).fill(publish)));
   const end = performance.now() + seconds * 1_000;
   let sent = 0;
   const finished = new Promise<number>((resolve) => {
-    own = (marks) => {
+    through = (marks) => {
       if (performance.now() >= end) {
-        own = () => {};
+        through = () => {};
         resolve(sent);
         return;
       }

@@ -1,6 +1,8 @@
-/** The load of `latency`: in a quiet room, how long it takes until a watcher sees one user come, and go. */
+/** The load of `latency`: in a quiet room, how long until a watcher sees a user come, and go, on the next node if there is one. */
 import { answer } from '../processes/answer.js';
 import { BayeuxClient } from './bayeux.js';
+import { portOf } from './nodes.js';
+import { signedIn } from './signed-in.js';
 
 export interface Seen {
   /** Milliseconds from the connect that joins until the watcher has the list. */
@@ -14,8 +16,8 @@ const ROOM = '/bench/quiet';
 let waiting: { count: number; resolve(): void } | null = null;
 
 answer({
-  async visits({ port, count }: { port: number; count: number }): Promise<Seen> {
-    const watcher = await BayeuxClient.handshake({ port }, auth(0));
+  async visits({ ports, count }: { ports: readonly number[]; count: number }): Promise<Seen> {
+    const watcher = await BayeuxClient.handshake({ port: portOf(ports, 0) }, signedIn(0, ROOM));
     watcher.onMessages = (text) => {
       if (!waiting || !text.includes(`"count":${waiting.count},`)) return;
       waiting.resolve();
@@ -26,13 +28,13 @@ answer({
     watcher.connect();
     await first;
     const seen: Seen = { joins: [], leaves: [] };
-    for (let uid = 1; uid <= count; uid += 1) await visit(port, uid, seen);
+    for (let uid = 1; uid <= count; uid += 1) await visit(portOf(ports, 1), uid, seen);
     return seen;
   },
 });
 
 async function visit(port: number, uid: number, seen: Seen): Promise<void> {
-  const client = await BayeuxClient.handshake({ port }, auth(uid));
+  const client = await BayeuxClient.handshake({ port }, signedIn(uid, ROOM));
   seen.joins.push(await timed(2, () => client.connect()));
   seen.leaves.push(await timed(1, () => client.disconnect()));
   await client.socket.close();
@@ -50,9 +52,3 @@ const until = (count: number) =>
   new Promise<void>((resolve) => {
     waiting = { count, resolve };
   });
-
-const auth = (uid: number) => ({
-  room_channel: ROOM,
-  time_channel: `${ROOM}/time`,
-  current_user: { uid, uname: `user ${uid}` },
-});

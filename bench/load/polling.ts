@@ -3,7 +3,9 @@ import { Agent, request } from 'node:http';
 import { answer } from '../processes/answer.js';
 import { CHANNEL, MARK, MOUNT, PAYLOAD } from '../wire.js';
 import type { Published } from './fanout.js';
+import { portOf } from './nodes.js';
 import { pool } from './pool.js';
+import type { Many } from './subscriber.js';
 
 const WIDTH = 20;
 const agent = new Agent({ keepAlive: true });
@@ -29,8 +31,8 @@ class Poller {
 }
 
 answer({
-  async connect({ count, port: listening }: { count: number; port: number }) {
-    port = listening;
+  async connect({ count, ports }: Many) {
+    port = portOf(ports, 0);
     pollers = await pool(count, WIDTH, async () => {
       const text = await post({
         channel: '/meta/handshake',

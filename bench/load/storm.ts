@@ -2,7 +2,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { answer } from '../processes/answer.js';
 import { BayeuxClient } from './bayeux.js';
+import { portOf } from './nodes.js';
 import { pool } from './pool.js';
+import { signedIn } from './signed-in.js';
 
 export interface Stormed {
   /** Clients that have seen the final count. */
@@ -24,7 +26,7 @@ const ROOM = '/bench/room';
 const LIST = '"user_list":[';
 
 interface Storm {
-  port: number;
+  ports: readonly number[];
   count: number;
   /** After so many it is given up. */
   seconds: number;
@@ -35,7 +37,7 @@ const sockets: BayeuxClient[] = [];
 let messages = 0;
 
 answer({
-  async storm({ port, count, seconds }: Storm): Promise<Stormed> {
+  async storm({ ports, count, seconds }: Storm): Promise<Stormed> {
     const cpu = process.cpuUsage();
     const begin = performance.now();
     const late = wait(seconds * 1_000, undefined, { ref: false });
@@ -43,7 +45,7 @@ answer({
     const everybody = new Promise<void>((resolve) => {
       all = resolve;
     });
-    const joined = pool(count, WIDTH, (uid) => join(port, uid, count, all));
+    const joined = pool(count, WIDTH, (uid) => join(portOf(ports, uid), uid, count, all));
     joined.catch(fail);
     await Promise.race([joined, late]);
     const joinedAt = performance.now();
@@ -62,12 +64,7 @@ answer({
 });
 
 async function join(port: number, uid: number, count: number, all: () => void): Promise<void> {
-  const auth = {
-    room_channel: ROOM,
-    time_channel: `${ROOM}/time`,
-    current_user: { uid, uname: `user ${uid}` },
-  };
-  const client = await BayeuxClient.handshake({ port }, auth);
+  const client = await BayeuxClient.handshake({ port }, signedIn(uid, ROOM));
   sockets.push(client);
   const final = `"count":${count},`;
   client.onMessages = (text) => {

@@ -11,6 +11,12 @@ export interface Subscriber {
   publish: Buffer;
 }
 
+/** Many of them, on the nodes in turn. */
+export interface Many extends Omit<Where, 'port'> {
+  ports: readonly number[];
+  count: number;
+}
+
 export interface Where {
   port: number;
   dialect: Dialect;

@@ -53,6 +53,14 @@ export class Child {
     clearTimeout(late);
   }
 
+  /** As a crash ends it. */
+  async kill(): Promise<void> {
+    if (!running.has(this.child)) return;
+    const exit = once(this.child, 'exit');
+    this.child.kill('SIGKILL');
+    await exit;
+  }
+
   private heard({ id, value, error }: Reply): void {
     const waiting = this.waiting.get(id);
     this.waiting.delete(id);

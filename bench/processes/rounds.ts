@@ -18,6 +18,8 @@ export interface Rounds<P extends Peer, T> {
   /** How often this one is run, where not as often as all. */
   runsOf?: (peer: P) => number;
   server: ServerOptions;
+  /** Server processes that share one Redis. Default 1. */
+  nodes?: number;
   /** Its load, a file of bench/load. */
   load: (peer: P) => string;
   measure: (run: Run<P>) => Promise<T>;
@@ -40,7 +42,8 @@ export async function rounds<P extends Peer, T>(what: Rounds<P, T>): Promise<Map
 
 async function once<P extends Peer, T>(what: Rounds<P, T>, peer: P, round: number): Promise<T> {
   const profile = `${what.name}-${peer.name.replace(/\W+/g, '-')}-${round}`;
-  const served = await Served.start(peer, what.server, what.options.profile ? profile : undefined);
+  const { nodes = 1, options, server } = what;
+  const served = await Served.start(peer, server, nodes, options.profile ? profile : undefined);
   const load = new Child(`load/${what.load(peer)}`);
   try {
     return await what.measure({ peer, served, load });

@@ -5,7 +5,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { answer } from '../processes/answer.js';
-import type { Memory, ServerOptions } from '../processes/served.js';
+import type { Memory, ServerOptions, Spent } from '../processes/served.js';
+import { commands } from './commands.js';
 
 /** `start` puts its server onto the HTTP server, which listens after that. */
 export function serve(start: (http: Server, options: ServerOptions) => void): void {
@@ -22,12 +23,14 @@ export function serve(start: (http: Server, options: ServerOptions) => void): vo
 export function serveOn(start: (options: ServerOptions) => Promise<number>): void {
   answer({
     start,
-    cpu: () => {
-      const { user, system } = process.cpuUsage();
-      return user + system;
-    },
+    spent,
     memory,
   });
+}
+
+function spent(): Spent {
+  const { user, system } = process.cpuUsage();
+  return { cpu: user + system, commands: commands() };
 }
 
 async function memory(): Promise<Memory> {

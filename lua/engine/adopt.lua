@@ -3,10 +3,13 @@
 -- Atomic because of two nodes that adopt it, and one that ends it, exactly one may win.
 --
 -- KEYS  1 client   2 subscriptions   3 clients of the node that had it   4 clients of the node that takes it   5 nodes
--- ARGV  1 clientId   2 node that had it   3 its generation   4 node that takes it
--- returns {'adopted', generation, channel...}, {'changed'}, {'gone'}, or {'fenced'} where the node has no lease
+--       6 rounds
+-- ARGV  1 clientId   2 node that had it   3 its generation   4 node that takes it   5 its round
+-- returns {'adopted', generation, channel...}, {'changed'}, {'gone'}, or {'fenced'} where the node has no lease, or
+--         another round: then it does not know any more that it has asked
 
 if not redis.call('ZSCORE', KEYS[5], ARGV[4]) then return {'fenced'} end
+if redis.call('HGET', KEYS[6], ARGV[4]) ~= ARGV[5] then return {'fenced'} end
 local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state')
 if not known[1] or known[3] == 'ending' then return {'gone'} end
 if known[1] ~= ARGV[2] or known[2] ~= ARGV[3] then return {'changed'} end

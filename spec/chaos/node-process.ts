@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { Answers, FromNode, NodeOptions, Question } from './wire.js';
 
 const NODE = fileURLToPath(new URL('./node.ts', import.meta.url));
-/** Lines of its log that are kept. */
-const LINES = 60;
+/** Lines of its log that are kept, and characters of each. */
+const LINES = 40;
+const WIDTH = 400;
 /** Milliseconds that it may take to answer, or to stop. */
 const PATIENCE = 15_000;
 
@@ -63,7 +64,10 @@ export class NodeProcess {
     const id = this.next++;
     return new Promise((resolve, reject) => {
       if (!this.isAlive) reject(new Error('the process has ended'));
-      const timer = setTimeout(() => this.settle(id)?.reject(new Error('the node does not answer')), PATIENCE);
+      const timer = setTimeout(
+        () => this.settle(id)?.reject(new Error('the node does not answer')),
+        PATIENCE,
+      );
       const done = () => clearTimeout(timer);
       this.waiting.set(id, {
         resolve: (answer) => {
@@ -117,7 +121,8 @@ export class NodeProcess {
   }
 
   private said(text: string): void {
-    this.log.push(...text.split('\n').filter(Boolean));
-    this.log.splice(0, this.log.length - LINES);
+    const lines = text.split('\n').filter(Boolean);
+    this.log.push(...lines.map((line) => line.slice(0, WIDTH)));
+    this.log.splice(0, Math.max(0, this.log.length - LINES));
   }
 }

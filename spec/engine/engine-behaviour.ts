@@ -79,6 +79,19 @@ class Story {
     return new Promise((resolve) => this.proxy.destroyClient(this.id(name), resolve));
   }
 
+  /** Both words of its end have come, in whichever order. */
+  async ended(name: string): Promise<void> {
+    const told = (event: Event) => this.eventsOf(name, [event]).length > 0;
+    await until(() => told('disconnect') && told('close'), `the end of ${name}`);
+  }
+
+  /** A client comes and goes: what was said of earlier ones has been heard. */
+  async another(): Promise<void> {
+    await this.createClient('another');
+    await this.destroyClient('another');
+    await this.ended('another');
+  }
+
   subscribe(name: string, channel: string): Promise<void> {
     return new Promise((resolve) => this.proxy.subscribe(this.id(name), channel, () => resolve()));
   }
@@ -191,7 +204,7 @@ export function behavesLikeAnEngine(make: () => EngineOptions, exceptions: Excep
       await story.subscribe('alice', '/b/*');
       story.events.length = 0;
       await story.destroyClient('alice');
-      await until(() => story.eventsOf('alice', ['close']).length > 0, 'close');
+      await story.ended('alice');
       const events = story.eventsOf('alice');
       expect(events.slice(0, 2).sort()).toEqual([
         ['unsubscribe', '/a'],
@@ -203,7 +216,8 @@ export function behavesLikeAnEngine(make: () => EngineOptions, exceptions: Excep
     tell('ends a client once, however often it is called', async (story) => {
       await story.createClient('alice');
       for (let time = 0; time < 3; time += 1) void story.destroyClient('alice');
-      await until(() => story.eventsOf('alice', ['close']).length > 0, 'close');
+      await story.ended('alice');
+      await story.another();
       expect(await story.exists('alice')).toBe(false);
       expect(story.eventsOf('alice', ['disconnect', 'close'])).toHaveLength(2);
     });
@@ -215,7 +229,8 @@ export function behavesLikeAnEngine(make: () => EngineOptions, exceptions: Excep
         story.proxy.bind(event, () => story.proxy.destroyClient(story.id('alice')));
       }
       await story.destroyClient('alice');
-      await until(() => story.eventsOf('alice', ['close']).length > 0, 'close');
+      await story.ended('alice');
+      await story.another();
       expect(await story.exists('alice')).toBe(false);
       expect(story.eventsOf('alice', ['disconnect', 'close'])).toHaveLength(2);
     });

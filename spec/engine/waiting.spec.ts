@@ -33,9 +33,7 @@ describe('Waiting', () => {
   it('drops the oldest of too many, and counts them', () => {
     const { queue, counted } = waiting(1_000, 1_048_576);
     for (let n = 0; n < 1_250; n += 1) queue.push(message(n, 10));
-    expect(numbers(queue.take())).toEqual(
-      Array.from({ length: 1_000 }, (_, index) => 250 + index),
-    );
+    expect(numbers(queue.take())).toEqual(Array.from({ length: 1_000 }, (_, index) => 250 + index));
     expect(counted.dropped).toBe(250);
   });
 

@@ -16,16 +16,16 @@ describe.concurrent('random and mutated messages, requests and frames', () => {
     async (profile) => {
       const summary = await fuzz({
         seed: SEED,
-        count: 3_000,
+        count: 4_000,
         profile,
         warmUp: 0,
-        lookEvery: 3_000,
-        seconds: 30,
+        lookEvery: 4_000,
+        seconds: 60,
         log: () => {},
       });
       const { violations, shrunk, last, messages, measures } = summary;
       expect(violations, JSON.stringify({ shrunk, last }, null, 1)).toEqual([]);
-      expect({ looks: measures.length, enough: messages >= 3_000 }).toEqual({ looks: 2, enough: true });
+      expect({ looks: measures.length, enough: messages >= 4_000 }).toEqual({ looks: 2, enough: true });
     },
     LIMIT,
   );

@@ -43,6 +43,7 @@ const summary = await fuzz({
   log: (line) => console.log(line),
 });
 console.log(JSON.stringify(summary.seen));
+console.log(`Counted by the server: ${JSON.stringify(summary.measures.at(-1)?.counters)}`);
 if (summary.violations.length > 0) explain(summary);
 console.log(summaryLine(summary));
 process.exit(summary.violations.length > 0 ? 1 : 0);

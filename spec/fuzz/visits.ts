@@ -118,7 +118,7 @@ const visits: Arbitrary<Visit> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 3,
     arbitrary: fc.record({
       ...visitor,
       by: fc.constant('frames' as const),

@@ -4,9 +4,11 @@ import { Announcer } from '../../src/presence/announcer.js';
 import { netChange } from '../../src/presence/net-change.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
 import type { Announcement, Change } from '../../src/presence/store.js';
+import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
+import { enter } from './entering.js';
 
 const user = (uid: number) => ({ uid, uname: `user ${uid}` });
 
@@ -26,7 +28,8 @@ describe('Announcer', () => {
     heard = [];
     const window = { base: 20, perUser: 0, max: 20 };
     stores = [0, 1, 2].map(
-      () => new RedisStore({ source: redis.url, namespace: 'faye', window, log: silent }),
+      () =>
+        new RedisStore({ source: redis.url, partitions: new Partitions('faye', null), window, log: silent }),
     );
     await Promise.all(stores.map((store) => store.open()));
     announcers = stores.map((store, index) => new Announcer({ store, node: `n${index}`, log: silent }));
@@ -38,13 +41,13 @@ describe('Announcer', () => {
   });
 
   const joined = () => heard.flatMap(({ joins }) => joins.map(({ uid }) => uid));
-  const enter = async (node: number, uid: number) => {
-    const transition = await stores[node]?.enter('/a', user(uid), `c${uid}`);
+  const come = async (node: number, uid: number) => {
+    const transition = await enter(stores[node] as RedisStore, '/a', user(uid), `c${uid}`);
     announcers[node]?.mark('/a', transition?.dueIn ?? null);
   };
 
   it('announces a storm on two nodes once a window, each join once, versions without a gap', async () => {
-    await Promise.all(Array.from({ length: 200 }, (_, uid) => enter(uid % 2, uid)));
+    await Promise.all(Array.from({ length: 200 }, (_, uid) => come(uid % 2, uid)));
     await until(() => joined().length === 200, 'all joins');
     expect(new Set(joined()).size).toBe(200);
     expect(heard.length).toBeLessThan(10);
@@ -55,7 +58,7 @@ describe('Announcer', () => {
 
   it('announces each change once where both try at the same time', async () => {
     for (let round = 0; round < 20; round += 1) {
-      await stores[0]?.enter('/a', user(round), `c${round}`);
+      await enter(stores[0] as RedisStore, '/a', user(round), `c${round}`);
       await Promise.all(announcers.slice(0, 2).map((announcer) => announcer.announce('/a')));
     }
     await until(() => joined().length === 20, 'all joins');
@@ -65,24 +68,24 @@ describe('Announcer', () => {
 
   it('takes over what a node marked that died before it took', async () => {
     announcers[1]?.start();
-    await stores[0]?.enter('/a', user(1), 'c1');
+    await enter(stores[0] as RedisStore, '/a', user(1), 'c1');
     await until(() => joined().length === 1, 'the heir to announce');
     expect(heard[0]).toMatchObject({ node: 'n1', count: 1 });
   });
 
   it('takes over what a node took that died before it announced', async () => {
     announcers[1]?.start();
-    await stores[0]?.enter('/a', user(1), 'c1');
+    await enter(stores[0] as RedisStore, '/a', user(1), 'c1');
     await stores[0]?.take('/a', 'a claim whose holder dies');
     await until(() => joined().length === 1, 'the heir to announce');
     expect(heard).toEqual([expect.objectContaining({ node: 'n1', version: 1, joins: [user(1)] })]);
   });
 
   it('announces nothing where a join and a leave cancel out', async () => {
-    await enter(0, 1);
+    await come(0, 1);
     await stores[1]?.leave('/a', 1, 'c1');
     await until(async () => (await stores[0]?.overdue(-60_000, 10))?.length === 0, 'the window');
-    await enter(0, 2);
+    await come(0, 2);
     await until(() => heard.length > 0, 'the next');
     expect(joined()).toEqual([2]);
     expect(heard).toHaveLength(1);

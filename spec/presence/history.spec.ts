@@ -1,17 +1,21 @@
 /**
  * Random histories against a simple model: users with many clients move through channels, close, are ended twice, crash
- * in the middle of entering; two nodes share one store and their steps interleave. Once all is quiet and the reaper
- * has been, the lists are the truth, announcements fold to the lists, and at the end nothing is left.
+ * in the middle of entering; two nodes share one store and their steps interleave; the store loses its data, or gets older
+ * data back. Once all is quiet and the reaper has been, the lists are the truth, announcements fold to the lists, the
+ * journal has one in and one out a stay, and at the end nothing is left.
  */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
 import { userKey } from '../../src/presence/identity.js';
+import type { Journal } from '../../src/presence/journal.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
 import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
-import type { Announcement, Store } from '../../src/presence/store.js';
+import { resume } from '../../src/presence/resumption.js';
+import type { Announcement, Snapshot, Store } from '../../src/presence/store.js';
+import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -31,35 +35,35 @@ type Step =
   /** `after`: where the client is entering on the other node meanwhile, how many turns later. */
   | { do: 'end'; client: number; node: number; after: number }
   /** The client dies in the engine, and the node that should have ended its presence is gone. */
-  | { do: 'vanish'; client: number };
+  | { do: 'vanish'; client: number }
+  /**
+   * The node stands still between what it means and what it enters. The client is ended by the other; then the enter
+   * lands, and the node dies before it asks again.
+   */
+  | { do: 'stall'; client: number; node: number; channels: string[] }
+  /** Redis loses all its data. */
+  | { do: 'lose' };
 
-const steps: fc.Arbitrary<Step[]> = fc.array(
-  fc.oneof(
-    {
-      weight: 5,
-      arbitrary: fc.record({
-        do: fc.constant('enter' as const),
-        client: fc.nat(CLIENTS - 1),
-        node: fc.nat(1),
-        channels: fc.uniqueArray(fc.constantFrom(...CHANNELS), { minLength: 1 }),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        do: fc.constant('end' as const),
-        client: fc.nat(CLIENTS - 1),
-        node: fc.nat(1),
-        after: fc.nat(60),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({ do: fc.constant('vanish' as const), client: fc.nat(CLIENTS - 1) }),
-    },
-  ),
-  { maxLength: 40, size: 'max' },
-);
+interface Faults {
+  stalls: boolean;
+  losses: boolean;
+}
+
+const client = fc.nat(CLIENTS - 1);
+const node = fc.nat(1);
+const channels = fc.uniqueArray(fc.constantFrom(...CHANNELS), { minLength: 1 });
+const doing = <T extends Step['do']>(what: T) => fc.constant(what);
+
+function steps({ stalls, losses }: Faults): fc.Arbitrary<Step[]> {
+  const step = fc.oneof(
+    { weight: 5, arbitrary: fc.record({ do: doing('enter'), client, node, channels }) },
+    { weight: 2, arbitrary: fc.record({ do: doing('end'), client, node, after: fc.nat(60) }) },
+    { weight: 1, arbitrary: fc.record({ do: doing('vanish'), client }) },
+    { weight: stalls ? 1 : 0, arbitrary: fc.record({ do: doing('stall'), client, node, channels }) },
+    { weight: losses ? 1 : 0, arbitrary: fc.record({ do: doing('lose') }) },
+  );
+  return fc.array<Step>(step, { maxLength: 40, size: 'max' });
+}
 
 /** How long each step on its way to the store and back takes, in turns of the event loop. */
 const delays = fc.array(fc.nat(6), { minLength: 1, maxLength: 50, size: 'max' });
@@ -71,7 +75,7 @@ function distant(store: Store, turns: number[]): Store {
   return new Proxy(store, {
     get(target, name) {
       const method = Reflect.get(target, name);
-      if (typeof method !== 'function' || name === 'onAnnouncement') return method;
+      if (typeof method !== 'function' || String(name).startsWith('on')) return method;
       return async (...args: unknown[]) => {
         await later(next());
         const result = await method.apply(target, args);
@@ -86,23 +90,49 @@ async function later(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+interface Node {
+  presence: Presence;
+  announcer: Announcer;
+  reaper: Reaper;
+  store: Store;
+  inTurn(clientId: string, step: () => Promise<void>): Promise<void>;
+}
+
+/** One step of a client after the other. */
+function turns(): Node['inTurn'] {
+  const last = new Map<string, Promise<void>>();
+  return (clientId, step) => {
+    const done = (last.get(clientId) ?? Promise.resolve()).then(step);
+    last.set(
+      clientId,
+      done.catch(() => {}),
+    );
+    return done;
+  };
+}
+
 /** A cluster of two nodes over stores of one data, and an engine that is a set of living clients. */
 class Cluster {
-  readonly nodes: { presence: Presence; announcer: Announcer; reaper: Reaper; store: Store }[];
+  readonly nodes: Node[];
   readonly heard: Announcement[] = [];
   private readonly alive = new Map<string, number>();
+  /** Which node has a client. */
+  private readonly owners = new Map<string, number>();
   private generation = 0;
 
   constructor(stores: [Store, Store]) {
-    this.nodes = stores.map((store, index) => this.node(store, `node${index}`));
+    this.nodes = stores.map((store, index) => this.node(store, index));
     stores[0].onAnnouncement((announcement) => this.heard.push(announcement));
   }
 
-  private node(store: Store, node: string) {
+  private node(store: Store, index: number): Node {
+    const node = `node${index}`;
     const announcer = new Announcer({ store, node, log: silent });
     const clientExists = async (clientId: string) => this.alive.has(clientId);
     const presence = new Presence({ store, announcer, clientExists, listLimit: 100, log: silent });
-    const inTurn = (_clientId: string, step: () => Promise<void>) => step();
+    const inTurn = turns();
+    const has = (clientId: string) => this.owners.get(clientId) === index;
+    store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn }));
     const reaper = new Reaper({
       store,
       presence,
@@ -115,7 +145,13 @@ class Cluster {
       expiryGrace: 0,
       log: silent,
     });
-    return { presence, announcer, reaper, store };
+    return { presence, announcer, reaper, store, inTurn };
+  }
+
+  /** The client is this node's from now on; the other knows nothing of it any more. */
+  adopt(clientId: string, node: number): void {
+    this.owners.set(clientId, node);
+    this.nodes[1 - node]?.presence.drop(clientId);
   }
 
   /** A client that ended comes back as another, with a clientId of its own. */
@@ -155,6 +191,8 @@ class Cluster {
       const due = await first.store.overdue(-1e9, 100);
       if (due.length === 0) break;
       for (const channel of due) await first.announcer.announce(channel);
+      // In the quiet time of a new epoch nothing is announced.
+      await later(1);
     }
   }
 
@@ -163,10 +201,12 @@ class Cluster {
     return (snapshot?.users ?? []).map(({ uid }) => userKey(uid)).sort();
   }
 
-  /** The lists that somebody has who only heard the announcements. */
-  folded(channel: string): string[] {
+  /** The lists that somebody has who only heard the announcements, from the beginning of the epoch. */
+  async folded(channel: string): Promise<string[]> {
     const users = new Set<string>();
-    for (const { joins, leaves } of this.heard.filter((said) => said.channel === channel)) {
+    const { epoch } = await this.snapshot(channel);
+    const ours = this.heard.filter((said) => said.channel === channel && said.epoch === epoch);
+    for (const { joins, leaves } of ours) {
       for (const { uid } of joins) {
         expect(users.has(userKey(uid))).toBe(false);
         users.add(userKey(uid));
@@ -174,6 +214,12 @@ class Cluster {
       for (const { uid } of leaves) expect(users.delete(userKey(uid))).toBe(true);
     }
     return [...users].sort();
+  }
+
+  async snapshot(channel: string): Promise<Snapshot> {
+    const [first] = this.nodes;
+    if (!first) throw new Error('There is no node');
+    return first.presence.snapshot(channel);
   }
 
   async close(): Promise<void> {
@@ -185,19 +231,48 @@ class Cluster {
 }
 
 async function enter(cluster: Cluster, id: string, step: Extract<Step, { do: 'enter' }>): Promise<void> {
-  const presence = cluster.nodes[step.node]?.presence;
-  if ((await presence?.bind(id, identityOf(step.client))) !== 'bound') return;
-  // What the client is in may have changed on the other node, which tells by ending or not at all.
-  presence?.drop(id);
-  if ((await presence?.bind(id, identityOf(step.client))) === 'bound')
-    await presence?.enter(id, step.channels);
+  const node = cluster.nodes[step.node];
+  await node?.inTurn(id, async () => {
+    cluster.adopt(id, step.node);
+    if ((await node.presence.bind(id, identityOf(step.client))) !== 'bound') return;
+    // What the client is in may have changed on the other node, which tells by ending or not at all.
+    node.presence.drop(id);
+    if ((await node.presence.bind(id, identityOf(step.client))) === 'bound') {
+      await node.presence.enter(id, step.channels);
+    }
+  });
 }
 
-async function run(cluster: Cluster, history: Step[], together: boolean): Promise<void> {
-  const where = new Map<number, string[]>();
+async function stall(cluster: Cluster, id: string, step: Extract<Step, { do: 'stall' }>): Promise<void> {
+  const { store } = cluster.nodes[step.node] as Node;
+  const other = cluster.nodes[1 - step.node] as Node;
+  const user = identityOf(step.client);
+  await store.bind(id, user);
+  const intended = await store.intend(id, step.channels);
+  cluster.kill(id);
+  await other.presence.end(id);
+  if (intended === null) return;
+  for (const channel of step.channels) await store.enter(channel, user, id, intended);
+}
+
+interface Doing {
+  together: boolean;
+  lose?: () => Promise<void>;
+}
+
+/** Where the clients are at the end, by what they did. */
+type Where = Map<number, string[]>;
+
+async function live(cluster: Cluster, history: Step[], where: Where, doing: Doing): Promise<void> {
   const queues = [new Map<number, Promise<void>>(), new Map<number, Promise<void>>()];
   const work: Promise<void>[] = [];
   for (const step of history) {
+    if (step.do === 'lose') {
+      const done = doing.lose?.() ?? Promise.resolve();
+      work.push(done);
+      if (!doing.together) await done;
+      continue;
+    }
     let effect: () => Promise<void>;
     if (step.do === 'enter') {
       where.set(step.client, step.channels);
@@ -207,51 +282,87 @@ async function run(cluster: Cluster, history: Step[], together: boolean): Promis
       where.delete(step.client);
       const id = cluster.renew(step.client);
       effect = async () => {
+        if (step.do === 'stall') return stall(cluster, id, step);
         cluster.kill(id);
-        if (step.do === 'end') await cluster.nodes[step.node]?.presence.end(id);
+        if (step.do === 'end') {
+          const node = cluster.nodes[step.node];
+          await node?.inTurn(id, () => node.presence.end(id));
+        }
       };
     }
     // Steps of one client keep their order on a node; an end may overlap with what the other node is doing for it.
-    const own = queues[step.do === 'vanish' ? 0 : step.node]?.get(step.client);
+    const at = step.do === 'vanish' ? 0 : step.node;
+    const own = queues[at]?.get(step.client);
     const all = Promise.all(queues.map((queue) => queue.get(step.client)));
     const done = (step.do === 'end' ? Promise.all([own, later(step.after)]) : all).then(effect);
-    queues[step.do === 'vanish' ? 0 : step.node]?.set(step.client, done);
+    queues[at]?.set(step.client, done);
     work.push(done);
-    if (!together) await done;
+    if (!doing.together) await done;
   }
   await Promise.all(work);
-  await cluster.quiet();
+}
 
+function usersIn(channel: string, where: Where): string[] {
+  const there = [...where].filter(([, channels]) => channels.includes(channel));
+  return [...new Set(there.map(([client]) => String(Math.floor(client / 2))))].sort();
+}
+
+/** The lists are the truth, and what was announced of them. */
+async function agrees(cluster: Cluster, where: Where, foldable = true): Promise<void> {
+  const isTrue = async () => {
+    await cluster.quiet();
+    const lists = await Promise.all(CHANNELS.map((channel) => cluster.list(channel)));
+    return `${lists.join(';')}` === `${CHANNELS.map((channel) => usersIn(channel, where)).join(';')}`;
+  };
+  await until(isTrue, `the lists to be those of ${JSON.stringify([...where])}`, 5_000);
   for (const channel of CHANNELS) {
-    const expected = new Set(
-      [...where]
-        .filter(([, channels]) => channels.includes(channel))
-        .map(([client]) => String(Math.floor(client / 2))),
-    );
-    expect(await cluster.list(channel)).toEqual([...expected].sort());
-    const folds = () => `${cluster.folded(channel)}` === `${[...expected].sort()}`;
-    await until(folds, `the announcements to come to ${[...expected]}`, 5_000);
-    const versions = cluster.heard.filter((said) => said.channel === channel).map(({ version }) => version);
+    const expected = usersIn(channel, where);
+    const { users, epoch } = await cluster.snapshot(channel);
+    expect(users.map(({ uid }) => userKey(uid)).sort()).toEqual(expected);
+    const folds = async () => `${await cluster.folded(channel)}` === `${expected}`;
+    if (foldable) await until(folds, `the announcements to come to ${expected}`, 5_000);
+    const said = cluster.heard.filter((each) => each.channel === channel && each.epoch === epoch);
+    const versions = said.map(({ version }) => version);
     expect(versions).toEqual([...versions].sort((a, b) => a - b));
     expect(new Set(versions).size).toBe(versions.length);
   }
+}
 
+async function allGo(cluster: Cluster, where: Where, foldable = true): Promise<void> {
   for (let client = 0; client < CLIENTS; client += 1) cluster.kill(cluster.renew(client));
-  await cluster.quiet();
-  for (const channel of CHANNELS) {
-    expect(await cluster.list(channel)).toEqual([]);
-    await until(() => cluster.folded(channel).length === 0, 'all leaves to be heard', 5_000);
+  where.clear();
+  await agrees(cluster, where, foldable);
+}
+
+/** One in and one out a stay, in turns, the first and the last of a user's marked; what is in at the end is nobody. */
+async function journalFolds(journal: Journal): Promise<void> {
+  const clients = new Map<string, Set<string>>();
+  const entries = await journal.read('history', 'reader', 10_000, 0);
+  for (const { type, channel, uid, clientId, transition } of entries) {
+    const key = `${channel} ${uid}`;
+    const there = clients.get(key) ?? new Set<string>();
+    clients.set(key, there);
+    expect(there.has(clientId)).toBe(type === 'out');
+    if (type === 'out') there.delete(clientId);
+    expect(transition).toBe(there.size === 0);
+    if (type === 'in') there.add(clientId);
   }
+  expect([...clients.values()].filter(({ size }) => size > 0)).toEqual([]);
 }
 
 describe('histories on the memory store', () => {
   for (const together of [false, true]) {
     it(together ? 'overlapping' : 'one after the other', async () => {
       await fc.assert(
-        fc.asyncProperty(steps, delays, async (history, turns) => {
+        fc.asyncProperty(steps({ stalls: true, losses: false }), delays, async (history, turns) => {
           const store = new MemoryStore(WINDOW);
+          await store.journal.open('history');
           const cluster = new Cluster([distant(store, turns), distant(store, turns.toReversed())]);
-          await run(cluster, history, together);
+          const where: Where = new Map();
+          await live(cluster, history, where, { together });
+          await agrees(cluster, where);
+          await allGo(cluster, where);
+          await journalFolds(store.journal);
           await cluster.close();
           expect(store.sizes).toEqual({ clients: 0, rooms: 0 });
         }),
@@ -263,34 +374,110 @@ describe('histories on the memory store', () => {
 
 describe('histories on Redis', () => {
   let redis: RedisServer;
-  let stores: [RedisStore, RedisStore];
+  let opened: RedisStore[] = [];
 
   beforeAll(async () => {
     redis = await RedisServer.start();
-    const open = () => new RedisStore({ source: redis.url, namespace: 'faye', window: WINDOW, log: silent });
-    stores = [open(), open()];
-    await Promise.all(stores.map((store) => store.open()));
   });
-  afterAll(async () => {
-    await Promise.all(stores.map((store) => store.close()));
-    await redis.dispose();
+  async function closeAll(): Promise<void> {
+    await Promise.all(opened.map((store) => store.close()));
+    opened = [];
+    await redis.flush();
+  }
+  afterEach(closeAll);
+  afterAll(() => redis.dispose());
+
+  /** `quiet` in milliseconds: short, as both nodes are told to look. */
+  async function open(partitions = new Partitions('faye', null)): Promise<[RedisStore, RedisStore]> {
+    const options = { source: redis.url, partitions, window: WINDOW, quiet: 30, log: silent };
+    const stores: [RedisStore, RedisStore] = [new RedisStore(options), new RedisStore(options)];
+    opened = stores;
+    await Promise.all(stores.map((store) => store.open()));
+    return stores;
+  }
+
+  const distantly = ([first, second]: [RedisStore, RedisStore], turns: number[]) =>
+    new Cluster([distant(first, turns), distant(second, turns.toReversed())]);
+
+  async function nothingIsLeft(): Promise<void> {
+    const stays = (key: string) => key.endsWith('/epoch') || key.endsWith('/partitions');
+    await until(async () => (await redis.keys()).every(stays), 'no key to be left but the epoch');
+  }
+
+  for (const count of [null, 3]) {
+    // An enter sees the record of its client where there is one partition; else the age of the intent has to do.
+    const kinds = steps({ stalls: count === null, losses: false });
+    for (const together of [false, true]) {
+      it(`${together ? 'overlapping' : 'one after the other'}, ${count ?? 1} partitions`, async () => {
+        const stores = await open(new Partitions('faye', count));
+        const { journal } = stores[1];
+        await fc.assert(
+          fc.asyncProperty(kinds, delays, async (history, turns) => {
+            await journal.open('history');
+            const cluster = distantly(stores, turns);
+            const where: Where = new Map();
+            await live(cluster, history, where, { together });
+            await agrees(cluster, where);
+            await allGo(cluster, where);
+            await journalFolds(journal);
+            await journal.closeGroup('history');
+            await cluster.close();
+            await nothingIsLeft();
+          }),
+          { numRuns: count === null ? 40 : 15 },
+        );
+      });
+    }
+  }
+
+  it('while all data is lost, once and again', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        steps({ stalls: false, losses: true }),
+        delays,
+        fc.boolean(),
+        async (history, turns, together) => {
+          // Stores of its own: in an epoch that begins, what was announced before would be taken for this one's.
+          const stores = await open();
+          const lose = async () => {
+            await redis.flush();
+            await Promise.all(stores.map((store) => store.look()));
+          };
+          const cluster = distantly(stores, turns);
+          const where: Where = new Map();
+          await live(cluster, history, where, { together, lose });
+          await agrees(cluster, where);
+          await allGo(cluster, where);
+          await cluster.close();
+          await nothingIsLeft();
+          await closeAll();
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
-  for (const together of [false, true]) {
-    it(together ? 'overlapping, on two nodes' : 'one after the other, on two nodes', async () => {
-      await fc.assert(
-        fc.asyncProperty(steps, delays, async (history, turns) => {
-          const [first, second] = stores;
-          const cluster = new Cluster([distant(first, turns), distant(second, turns.toReversed())]);
-          await run(cluster, history, together);
-          await cluster.close();
-          await until(
-            async () => (await redis.keys()).every((key) => key === '/faye/epoch'),
-            'no key to be left but the epoch',
-          );
-        }),
-        { numRuns: 40 },
-      );
-    });
-  }
+  it('while Redis comes back with older data', async () => {
+    const stores = await open();
+    const kinds = steps({ stalls: false, losses: false });
+    await fc.assert(
+      fc.asyncProperty(kinds, kinds, delays, async (before, after, turns) => {
+        const cluster = distantly(stores, turns);
+        const where: Where = new Map();
+        await live(cluster, before, where, { together: true });
+        await redis.save();
+        await live(cluster, after, where, { together: true });
+        await redis.stop();
+        await redis.start();
+        await until(() => stores.every(({ connected }) => connected), 'the stores to be connected');
+        await Promise.all(stores.map((store) => store.look()));
+        // What the announcements began with is the older list.
+        await agrees(cluster, where, false);
+        await allGo(cluster, where, false);
+        await cluster.close();
+        await nothingIsLeft();
+      }),
+      { numRuns: 8 },
+    );
+  });
 });

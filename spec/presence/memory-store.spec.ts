@@ -8,6 +8,7 @@ describe('MemoryStore', () => {
     return {
       store,
       other: store,
+      seesRecords: true,
       left: async () => Object.entries(store.sizes).flatMap(([what, size]) => (size > 0 ? [what] : [])),
       close: () => store.close(),
     };

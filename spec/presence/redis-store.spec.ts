@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Away } from '../../src/away.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
+import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
+import { enter } from './entering.js';
 import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
 
 describe('RedisStore', () => {
@@ -13,31 +15,38 @@ describe('RedisStore', () => {
   });
   afterAll(() => redis.dispose());
 
-  const open = async (): Promise<RedisStore> => {
-    const store = new RedisStore({ source: redis.url, namespace: 'faye', window: WINDOW, log: silent });
+  /** Milliseconds: short, as no other node has to come back. */
+  const quiet = 300;
+  const open = async (partitions = new Partitions('faye', null)): Promise<RedisStore> => {
+    const store = new RedisStore({ source: redis.url, partitions, window: WINDOW, quiet, log: silent });
     await store.open();
     return store;
   };
 
-  behavesLikeAStore(async () => {
-    await redis.flush();
-    const [store, other] = await Promise.all([open(), open()]);
-    return {
-      store,
-      other,
-      left: async () => (await redis.keys()).filter((key) => key !== '/faye/epoch'),
-      close: async () => {
-        await Promise.all([store.close(), other.close()]);
-      },
-    };
-  });
+  for (const partitions of [new Partitions('faye', null), new Partitions('faye', 4)]) {
+    const { namespaces } = partitions;
+    describe(`with ${namespaces.length} partitions`, () => {
+      behavesLikeAStore(async () => {
+        await redis.flush();
+        const [store, other] = await Promise.all([open(partitions), open(partitions)]);
+        const stays = [...namespaces.map((namespace) => `/${namespace}/epoch`), partitions.key];
+        return {
+          store,
+          other,
+          seesRecords: namespaces.length === 1,
+          left: async () => (await redis.keys()).filter((key) => !stays.includes(key)),
+          close: async () => {
+            await Promise.all([store.close(), other.close()]);
+          },
+        };
+      });
+    });
+  }
 
   it("has faye-online's own keys, as the gem had them", async () => {
     await redis.flush();
     const store = await open();
-    await store.bind('c1', { uid: 470700, uname: 'mvj3' });
-    await store.intend('c1', ['/classes/4']);
-    await store.enter('/classes/4', { uid: 470700, uname: 'mvj3' }, 'c1');
+    await enter(store, '/classes/4', { uid: 470700, uname: 'mvj3' }, 'c1');
     await redis.ask(async (raw) => {
       expect(await raw.hgetall('/faye/uid_to_clientIds/classes/4')).toEqual({ 470700: '["c1"]' });
       expect(await raw.get('/faye/clientId_status/c1')).toBe('1');
@@ -50,7 +59,7 @@ describe('RedisStore', () => {
     await redis.flush();
     await redis.ask((raw) => raw.hset('/faye/uid_to_clientIds/a', '1', '["old"]'));
     const store = await open();
-    expect(await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1')).toMatchObject({ changed: true });
+    expect(await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1')).toMatchObject({ changed: true });
     expect(await store.leave('/a', 1, 'c1')).toMatchObject({ changed: true });
     await store.close();
   });
@@ -58,7 +67,7 @@ describe('RedisStore', () => {
   it('leaves where half of a channel was lost', async () => {
     await redis.flush();
     const store = await open();
-    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
     await redis.ask((raw) => raw.del('/faye/users/a'));
     expect(await store.leave('/a', 1, 'c1')).toEqual({ changed: false, dueIn: null });
     expect((await store.members('/a', 10)).count).toBe(0);
@@ -96,7 +105,7 @@ describe('RedisStore', () => {
   it('takes over a claim whose holder died', async () => {
     await redis.flush();
     const [store, other] = await Promise.all([open(), open()]);
-    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
     await store.take('/a', 'dead');
     await store.close();
     const taken = await until(() => other.take('/a', 'heir'), 'the claim to expire');
@@ -107,7 +116,7 @@ describe('RedisStore', () => {
   it('says done again to an announcement whose answer was lost', async () => {
     await redis.flush();
     const store = await open();
-    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
     const taken = await store.take('/a', 'k');
     const said = {
       channel: '/a',
@@ -127,7 +136,7 @@ describe('RedisStore', () => {
   it('fails at once while Redis is away, works again when it is back, in a new epoch', async () => {
     await redis.flush();
     const store = await open();
-    await store.enter('/a', { uid: 1, uname: 'Ann' }, 'c1');
+    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
     const before = await store.snapshot('/a', 10);
     await redis.save();
     await redis.stop();

@@ -47,36 +47,6 @@ describe('a body that is too large', () => {
   });
 });
 
-describe('a request that is refused', () => {
-  const TYPE = 'Content-Type: application/json\r\n';
-
-  it.each([
-    ['for its origin', 403, 'POST /faye', `${TYPE}Origin: https://evil.example\r\n`],
-    ['for its method', 405, 'PUT /faye', TYPE],
-    ['for its size', 413, 'POST /faye', TYPE],
-    ['for its form', 400, 'POST /faye', ''],
-    ['for its query', 400, 'GET /faye?message=1', TYPE],
-  ])('%s leaves no connection behind, whatever is sent after it', async (_why, status, line, headers) => {
-    const { server, url } = await startServer({ origins: [] });
-    const sockets = socketsOf(server.http);
-    const { hostname, port } = new URL(url);
-    // It closes nothing: nothing of the peer's helps the server to end it.
-    const peer = connect({ host: hostname, port: Number(port), allowHalfOpen: true }).on('error', () => {});
-    let answer = '';
-    peer.on('data', (chunk) => {
-      answer += String(chunk);
-    });
-    const length = status === 413 ? 10_000_000 : 10;
-    peer.write(
-      `${line} HTTP/1.1\r\nHost: x\r\n${headers}Content-Length: ${length}\r\n\r\n${'x'.repeat(200_000)}`,
-    );
-    await until(() => answer !== '', 'the answer');
-    await until(() => sockets.size === 0, 'the connection to be gone');
-    expect(answer).toContain(`HTTP/1.1 ${status} `);
-    peer.destroy();
-  });
-});
-
 describe('101 messages in one body', () => {
   const many = Array.from({ length: 101 }, () => HANDSHAKE);
 

@@ -270,6 +270,17 @@ describe('two nodes with one Redis', () => {
     expect(accepted(await sayAll(second.endpoint, times(6, HANDSHAKE)))).toBe(4);
   });
 
+  it('hold a client to its subscriptions together', async () => {
+    const config = { limits: { subscriptions: 5 } };
+    const [first, second] = [await startNode(config), await startNode(config)];
+    const clientId = await newClientId(first.endpoint);
+    await say(first.endpoint, connectMessage(clientId, user('ann')));
+    expect(accepted(await sayAll(first.endpoint, subscribing(clientId, names(2))))).toBe(2);
+    expect(accepted(await sayAll(second.endpoint, subscribing(clientId, names(10, 1))))).toBe(4);
+    expect((await subscribe(first.endpoint, clientId, '/d')).error).toBe('429::Too many subscriptions');
+    expect(second.server.counters).toEqual({ 'refused: subscriptions of one client': 6 });
+  });
+
   it('hold a client to its subscriptions also where many are on their way to Redis', async () => {
     const { endpoint } = await startNode({ limits: { subscriptions: 5 } });
     const clientId = await newClientId(endpoint);

@@ -49,6 +49,11 @@ export class EventStream {
     return data.flatMap((json) => JSON.parse(json) as Reply[]);
   }
 
+  /** What its browser says when it reconnects; undefined where it was told nothing. */
+  get lastEventId(): string | undefined {
+    return [...this.text.matchAll(/^id: (.*)$/gm)].at(-1)?.[1];
+  }
+
   /** The data that came on a channel. */
   heard(channel: string): unknown[] {
     return this.received.filter((each) => each.channel === channel).map(({ data }) => data);

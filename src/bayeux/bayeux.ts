@@ -40,6 +40,14 @@ export interface EngineExtras {
   askElsewhere?(clientId: string, question: Question): Promise<unknown>;
   /** What other nodes ask this one. */
   onQuestion?(answer: (clientId: string, question: Question) => unknown): void;
+  /** The word by which a client's EventSource is known; empty where it has none, null for no client; rejects as `adopt`. */
+  streamOf?(clientId: string): Promise<string | null>;
+  /** The EventSource of a client of this node is known by the word; by none where it is empty. */
+  keepStream?(clientId: string, word: string): Promise<void>;
+  /** A client has asked for an EventSource that is not here. */
+  wantStream?(clientId: string, word: string): Promise<void>;
+  /** A client has asked for an EventSource, which may wait here. */
+  onStreamWanted?(listener: (clientId: string, word: string) => void): void;
   /** `step` belongs to the end of a client, wherever it was; done again where it rejects and nodes share clients. */
   onEnding?(step: (clientId: string) => Promise<void>): void;
   /** Subscriptions that a client of this node made elsewhere, or brought with it. */
@@ -72,6 +80,7 @@ const WAITING_MESSAGES = 1_000;
 const WAITING_LARGEST = 16;
 
 const NONE: ReadonlySet<string> = new Set();
+const NOTHING = (): void => {};
 
 type ClientListener = (clientId: string) => void;
 type SubscribedListener = (clientId: string, channel: string) => void;
@@ -83,6 +92,8 @@ export class Bayeux {
   private readonly speakers = new WeakMap<object, string>();
   private readonly subscribed: SubscribedListener[] = [];
   private readonly connecting: ClientListener[] = [];
+  /** Clients of this node that have, or had, a stream. */
+  private readonly streamed = new Set<string>();
   private readonly subscriptions = new Map<string, Set<string>>();
   private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
@@ -98,10 +109,14 @@ export class Bayeux {
       ...options.transport,
       adapter: options.adapter,
       internals: this.internals,
-      clientExists: (clientId) => this.clientExists(clientId),
+      isHere: (clientId) => this.extras.has?.(clientId) ?? true,
+      wordOf: (clientId) => this.wordOf(clientId),
+      keep: (clientId, word) => void this.extras.keepStream?.(clientId, word).catch(NOTHING),
+      want: (clientId, word) => void this.extras.wantStream?.(clientId, word).catch(NOTHING),
+      claim: (clientId, word) => this.claimStream(clientId, word),
       admit: (request) => this.admitting(request),
       listener: {
-        attached: (clientId, stream) => this.extras.attached?.(clientId, stream),
+        attached: (clientId, stream) => this.attached(clientId, stream),
         detached: (clientId) => this.extras.detached?.(clientId),
       },
       onSlow: options.onSlow,
@@ -110,11 +125,15 @@ export class Bayeux {
     this.on('close', (clientId) => {
       this.transports.ended(clientId);
       this.subscriptions.delete(clientId);
+      this.streamed.delete(clientId);
     });
     this.extras.onQuestion?.((clientId, question) => this.answers.get(question)?.(clientId));
     this.onQuestion('renew', (clientId) => {
       this.internals.proxy.ping(clientId);
-      return this.hasConnection(clientId);
+      return this.transports.hasStream(clientId);
+    });
+    this.extras.onStreamWanted?.((clientId, word) => {
+      if (this.hasEventSource(clientId)) this.claimStream(clientId, word);
     });
     this.extras.onSubscription?.((clientId, channel) => {
       this.remember(clientId, [channel]);
@@ -280,7 +299,10 @@ export class Bayeux {
     return this.subscriptions.get(clientId) ?? NONE;
   }
 
-  /** Calls back after each accepted subscription, once the engine has it, also for one that it had before. */
+  /**
+   * Calls back after each accepted subscription, once the engine has it, also for one that it had before; and for all that a
+   * client has when it comes back on a new stream, since what went out by the old one may be lost.
+   */
   onSubscribed(listener: SubscribedListener): void {
     this.subscribed.push(listener);
   }
@@ -328,6 +350,21 @@ export class Bayeux {
     proxy.subscribe(clientId, own);
     engine.publish({ channel, data }, [own]);
     proxy.unsubscribe(clientId, own);
+  }
+
+  private async wordOf(clientId: string): Promise<string | null> {
+    const { extras } = this;
+    if (extras.streamOf && !this.has(clientId)) return extras.streamOf(clientId);
+    return (await this.clientExists(clientId)) ? '' : null;
+  }
+
+  /** An EventSource waits here whose client has asked for it: the client becomes this node's. */
+  private claimStream(clientId: string, word: string): void {
+    const claimed = this.queues.runAsync(clientId, async () => {
+      if (await this.adopt(clientId)) this.transports.bindEventSource(clientId, word);
+    });
+    // It waits on, for its client's next connect.
+    claimed.catch(NOTHING);
   }
 
   private passed(message: Message, request: Request): void {
@@ -402,6 +439,14 @@ export class Bayeux {
       unsubscribe.call(proxy, clientId, channel, callback, context);
     };
     this.undo.push(() => Object.assign(proxy, { subscribe, unsubscribe }));
+  }
+
+  private attached(clientId: string, stream: Stream): void {
+    this.extras.attached?.(clientId, stream);
+    if (this.streamed.has(clientId)) {
+      for (const channel of this.subscriptionsOf(clientId)) this.hasSubscribed(clientId, channel);
+    }
+    this.streamed.add(clientId);
   }
 
   private hasSubscribed(clientId: string, channel: string): void {

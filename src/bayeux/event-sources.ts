@@ -1,7 +1,11 @@
 /**
  * EventSource streams, in the place of Faye's `handleEventSource`. Faye binds one to whatever clientId its path names;
  * here it waits until a connect of that client, which passed the extensions, says `eventsource`.
+ *
+ * A stream that was bound has a word (the `id` of an EventSource), which its browser says when it reconnects
+ * (`Last-Event-ID`). Who knows it takes the place of the stream before, on whichever node; who knows the path alone does not.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from 'faye';
 import type { Origins } from './origins.js';
@@ -12,7 +16,16 @@ import { thisTurn } from './turns.js';
 export interface EventSourcesOptions {
   streams: () => Streams;
   origins: Origins;
-  clientExists(clientId: string): Promise<boolean>;
+  /** Whether this node has the client. */
+  isHere(clientId: string): boolean;
+  /** The word of a client's stream, as all nodes know it; empty where there is none, null for no such client. */
+  wordOf(clientId: string): Promise<string | null>;
+  /** The word of a client of this node has changed; empty where it wants no stream any more. */
+  keep(clientId: string, word: string): void;
+  /** A client has asked for a stream that is not here. `word`: for one that has none. */
+  want(clientId: string, word: string): void;
+  /** A stream has come whose browser knows the word: calls `bind` once the client is this node's. */
+  claim(clientId: string, word: string): void;
   /** For how many milliseconds whoever asks is to stay away; 0: it may come. */
   admit(request: IncomingMessage): Promise<number>;
   /** Milliseconds between two comments that keep proxies from closing the stream. */
@@ -29,13 +42,14 @@ const UNASKED = 30_000;
 const RETRY = 1_000;
 
 export class EventSources {
-  private readonly streams = new Map<string, ResponseStream>();
-  private readonly wanted = new Set<string>();
+  private readonly streams = new Map<string, Waiting>();
+  /** Clients of this node that have asked for a stream, and its word. */
+  private readonly wanted = new Map<string, string>();
   private readonly pinger: NodeJS.Timeout;
 
   constructor(private readonly options: EventSourcesOptions) {
     this.pinger = setInterval(() => {
-      for (const stream of this.streams.values()) stream.comment();
+      for (const { stream } of this.streams.values()) stream.comment();
     }, options.ping);
     this.pinger.unref();
   }
@@ -49,37 +63,45 @@ export class EventSources {
       return;
     }
     const clientId = pathOf(request).split('/').pop() ?? '';
-    const exists = clientId !== '' && (await this.options.clientExists(clientId).catch(() => false));
+    const word = await this.wordOf(clientId);
     if (response.destroyed) return;
-    // One that is another's stays: who comes second has no better claim. The browser's own reconnect finds it closed.
-    if (!exists || this.streams.get(clientId)?.open) {
-      response.writeHead(exists ? 409 : 404, this.options.origins.headers(request)).end();
+    const isItsOwn = word !== null && word !== '' && request.headers['last-event-id'] === word;
+    const before = this.streams.get(clientId)?.stream;
+    // One that is another's stays: who comes second has no better claim, but for the browser's own reconnect.
+    if (word === null || (before?.open && !isItsOwn)) {
+      response.writeHead(word === null ? 404 : 409, this.options.origins.headers(request)).end();
       return;
     }
     this.begin(clientId, request, response);
+    if (isItsOwn && !this.wanted.has(clientId)) this.options.claim(clientId, word);
+    before?.close();
   }
 
   /** The stream that a connect asks for, if there is one. */
   askedBy({ clientId, connectionType }: Message): Stream | undefined {
     if (clientId === undefined) return undefined;
-    if (connectionType !== 'eventsource') {
-      this.wanted.delete(clientId);
-      return undefined;
-    }
-    this.wanted.add(clientId);
-    const stream = this.streams.get(clientId);
-    return stream?.open ? stream : undefined;
+    if (connectionType === 'eventsource') return this.asked(clientId);
+    if (this.wanted.delete(clientId)) this.options.keep(clientId, '');
+    return undefined;
+  }
+
+  /** Binds the stream that waits for a client which has become this node's. */
+  bind(clientId: string, word: string): void {
+    const waiting = this.streams.get(clientId);
+    if (!waiting?.stream.open || !this.options.isHere(clientId)) return;
+    this.wanted.set(clientId, word);
+    this.rebind(clientId, waiting, word);
   }
 
   /** Whether a stream for the client is open, or waits for its connect. */
   has(clientId: string): boolean {
-    return this.streams.get(clientId)?.open ?? false;
+    return this.streams.get(clientId)?.stream.open ?? false;
   }
 
   /** The client has ended. */
   forget(clientId: string): void {
     this.wanted.delete(clientId);
-    this.streams.get(clientId)?.close();
+    this.streams.get(clientId)?.stream.close();
   }
 
   /** Streams that are open. */
@@ -88,12 +110,43 @@ export class EventSources {
   }
 
   release(): void {
-    for (const stream of this.streams.values()) stream.close();
+    for (const { stream } of this.streams.values()) stream.close();
   }
 
   close(): void {
     clearInterval(this.pinger);
     this.release();
+  }
+
+  private async wordOf(clientId: string): Promise<string | null> {
+    if (clientId === '') return null;
+    return this.wanted.get(clientId) ?? this.options.wordOf(clientId).catch(() => null);
+  }
+
+  private asked(clientId: string): Stream | undefined {
+    const { isHere, keep, want } = this.options;
+    if (!isHere(clientId)) {
+      want(clientId, randomUUID());
+      return undefined;
+    }
+    const known = this.wanted.get(clientId);
+    const word = known ?? randomUUID();
+    this.wanted.set(clientId, word);
+    const stream = this.streams.get(clientId)?.stream;
+    if (!stream?.open) {
+      want(clientId, word);
+      return undefined;
+    }
+    if (known === undefined) {
+      stream.identify(word);
+      keep(clientId, word);
+    }
+    return stream;
+  }
+
+  private rebind(clientId: string, { stream, request }: Waiting, word: string): void {
+    stream.identify(word);
+    this.options.streams().rebind(clientId, stream, request);
   }
 
   private begin(clientId: string, request: IncomingMessage, response: ServerResponse): void {
@@ -107,19 +160,26 @@ export class EventSources {
     });
     response.write(`retry: ${RETRY}\n\n`);
     const stream = new ResponseStream(response, this.options);
-    this.streams.set(clientId, stream);
+    const waiting = { stream, request };
+    this.streams.set(clientId, waiting);
     const unasked = setTimeout(() => {
       if (!this.wanted.has(clientId)) stream.close();
     }, UNASKED);
     unasked.unref();
     response.once('close', () => {
       clearTimeout(unasked);
-      if (this.streams.get(clientId) === stream) this.streams.delete(clientId);
+      if (this.streams.get(clientId) === waiting) this.streams.delete(clientId);
       this.options.streams().closed(stream);
     });
     // The browser's own reconnect: its client asked before, and is not going to ask again for a while.
-    if (this.wanted.has(clientId)) this.options.streams().rebind(clientId, stream, request);
+    const word = this.wanted.get(clientId);
+    if (word !== undefined) this.rebind(clientId, waiting, word);
   }
+}
+
+interface Waiting {
+  stream: ResponseStream;
+  request: IncomingMessage;
 }
 
 class ResponseStream implements Stream {
@@ -137,6 +197,11 @@ class ResponseStream implements Stream {
   send(text: string): void {
     // JSON has no line breaks of its own.
     this.put(`data: ${text}\n\n`);
+  }
+
+  /** What the browser says when it reconnects. */
+  identify(word: string): void {
+    this.put(`id: ${word}\n\n`);
   }
 
   comment(): void {

@@ -97,6 +97,11 @@ export class Streams {
     return clientId !== undefined && this.bound.get(clientId) === stream ? clientId : undefined;
   }
 
+  /** Whether the client has a stream that is open. */
+  has(clientId: string): boolean {
+    return this.bound.get(clientId)?.open ?? false;
+  }
+
   /** Streams that are bound. */
   get size(): number {
     return this.bound.size;

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { posix } from 'node:path';
 import type { Message, NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
-import { EventSources } from './event-sources.js';
+import { EventSources, type EventSourcesOptions } from './event-sources.js';
 import type { Request } from './extension.js';
 import { HttpTransport } from './http-transport.js';
 import type { Internals } from './internals.js';
@@ -28,10 +28,11 @@ export interface TransportOptions {
   jsonp: boolean;
 }
 
-export interface TransportsOptions extends TransportOptions {
+export interface TransportsOptions
+  extends TransportOptions,
+    Pick<EventSourcesOptions, 'isHere' | 'wordOf' | 'keep' | 'want' | 'claim'> {
   adapter: NodeAdapter;
   internals: Internals;
-  clientExists(clientId: string): Promise<boolean>;
   /** For how many milliseconds whoever asks for an EventSource is to stay away; 0: it may come. */
   admit(request: IncomingMessage): Promise<number>;
   listener: StreamListener;
@@ -105,6 +106,16 @@ export class Transports {
 
   hasEventSource(clientId: string): boolean {
     return this.eventSources.has(clientId);
+  }
+
+  /** Binds an EventSource that waits for a client which has become this node's. */
+  bindEventSource(clientId: string, word: string): void {
+    this.eventSources.bind(clientId, word);
+  }
+
+  /** Whether the client has a stream here. */
+  hasStream(clientId: string): boolean {
+    return this.streams.has(clientId);
   }
 
   /** A client has ended. */

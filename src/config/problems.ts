@@ -2,7 +2,6 @@
 import type { z } from 'zod';
 import type { Declaration, Schema } from './declarations/declaration.js';
 import { childrenOf, declarationOf, EXPECTS_OBJECT, elementOf, expectation } from './declarations/tree.js';
-import { isCluster } from './redis-client.js';
 import { optionRows } from './rows.js';
 import { shown, wrong } from './shown.js';
 import { close } from './spelling.js';
@@ -23,8 +22,7 @@ export function describeIssue(input: Input, issue: Issue, above: Path = []): str
     (from, key) => (from as Record<PropertyKey, unknown>)?.[key],
     input.value,
   );
-  // The fields of a Cluster are no options.
-  const within = isCluster(value) ? [] : describeWithin(input, issue, path);
+  const within = describeWithin(input, issue, path);
   if (within.length > 0) return within;
   const declaration = declarationAt(input.schema, path);
   return [

@@ -14,16 +14,17 @@ const isOfIoredis = (value: unknown): value is Redis | Cluster =>
 
 export const isCluster = (value: unknown): value is Cluster => isOfIoredis(value) && value.isCluster;
 
-/** No Cluster: a script's keys would have to be in one slot, and ours are not. */
-export const isClient = (value: unknown): value is RedisClient => isOfIoredis(value) && !value.isCluster;
+export const isClient = (value: unknown): value is RedisClient => isOfIoredis(value);
 
-/** Neither Sentinel, socket file nor TLS with certificates of its own: what a URL can say. */
-export function isPlain({ options: { sentinels, path, tls } }: RedisClient): boolean {
+/** Neither Cluster, Sentinel, socket file nor TLS with certificates of its own: what a URL can say. */
+export function isPlain(client: RedisClient): client is Redis {
+  if (isCluster(client)) return false;
+  const { sentinels, path, tls } = client.options;
   const plainTls = typeof tls !== 'object' || tls === null || Object.keys(tls).length === 0;
   return !sentinels?.length && !path && plainTls;
 }
 
-export function urlOfClient({ options }: RedisClient): string {
+export function urlOfClient({ options }: Redis): string {
   const { host = 'localhost', port = 6379, db = 0, username, password, tls } = options;
   const user = password ? `${encodeURIComponent(username ?? '')}:${encodeURIComponent(password)}@` : '';
   const name = host.includes(':') ? `[${host}]` : host;

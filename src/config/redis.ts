@@ -1,6 +1,7 @@
 /** How Redis and the engine are resolved: one is never without the other. */
+import { PARTITIONS } from '../redis/partitions.js';
 import type { Found } from './found.js';
-import { isClient, isPlain, urlOfClient } from './redis-client.js';
+import { isClient, isCluster, isPlain, urlOfClient } from './redis-client.js';
 import type { ResolvedRedis } from './resolved.js';
 import { shown, wrong } from './shown.js';
 import type { EngineName, RedisConfig, RedisSource } from './types.js';
@@ -14,9 +15,9 @@ export function resolveRedis(found: Found): ResolvedRedis | null {
   const engineProblem = enginesProblem(file.engine, configured !== undefined);
   if (engineProblem) problems.push(engineProblem);
   if (engineProblem || configured === undefined) return null;
-  const { source, engineUrl } = partsOf(configured);
-  if (found.engineIsOurs && file.engine === 'faye-redis') return withEngineUrl(source, engineUrl, problems);
-  return { source, engineUrl: engineUrl ?? urlOf(source) ?? null };
+  const parts = partsOf(configured);
+  if (found.engineIsOurs && file.engine === 'faye-redis') return withEngineUrl(parts, problems);
+  return { ...parts, engineUrl: parts.engineUrl ?? urlOf(parts.source) ?? null };
 }
 
 function enginesProblem(engine: EngineName | undefined, hasRedis: boolean): string | undefined {
@@ -27,22 +28,30 @@ function enginesProblem(engine: EngineName | undefined, hasRedis: boolean): stri
   return undefined;
 }
 
-function withEngineUrl(
-  source: RedisSource,
-  engineUrl: string | undefined,
-  problems: string[],
-): ResolvedRedis | null {
-  const url = engineUrl ?? urlOf(source);
-  if (url) return { source, engineUrl: url };
+function withEngineUrl(parts: Parts, problems: string[]): ResolvedRedis | null {
+  const { source } = parts;
+  const engineUrl = parts.engineUrl ?? urlOf(source);
+  if (isCluster(source)) {
+    problems.push(wrong('Option `redis`', 'one Redis, as faye-redis can use no Cluster', shown(source)));
+    return null;
+  }
+  if (engineUrl) return { ...parts, engineUrl };
   const expected = '{ client, engineUrl }, as faye-redis takes only a redis:// or rediss:// URL';
   problems.push(wrong('Option `redis`', expected, `${kindOf(source)} without an engineUrl`));
   return null;
 }
 
-function partsOf(configured: RedisConfig): { source: RedisSource; engineUrl?: string } {
-  if (typeof configured !== 'object' || isClient(configured)) return { source: configured };
-  const { url, client, engineUrl } = configured;
-  return { source: url ?? client ?? '', engineUrl };
+interface Parts {
+  source: RedisSource;
+  engineUrl?: string | undefined;
+  partitions: number;
+}
+
+function partsOf(configured: RedisConfig): Parts {
+  if (typeof configured !== 'object' || isClient(configured))
+    return { source: configured, partitions: PARTITIONS };
+  const { url, client, engineUrl, partitions = PARTITIONS } = configured;
+  return { source: url ?? client ?? '', engineUrl, partitions };
 }
 
 function urlOf(source: RedisSource): string | undefined {
@@ -51,7 +60,7 @@ function urlOf(source: RedisSource): string | undefined {
 }
 
 function kindOf(source: RedisSource): string {
-  if (!isClient(source)) return shown(source, 'url');
+  if (!isClient(source) || isCluster(source)) return shown(source, 'url');
   const { sentinels, path } = source.options;
   if (sentinels?.length) return 'an ioredis instance with Sentinels';
   return path ? 'an ioredis instance on a socket file' : 'an ioredis instance with TLS settings of its own';

@@ -61,8 +61,10 @@ export interface ResolvedOrigins {
 
 export interface ResolvedRedis {
   source: RedisSource;
-  /** Where faye-redis connects to; null where it is not known and not needed, as the engine is the user's own. */
+  /** Where faye-redis connects to; null where it is not known, and the engine is another. */
   engineUrl: string | null;
+  /** Among how many channels and clients are divided with Redis Cluster. */
+  partitions: number;
 }
 
 export type ResolvedAuthentication = Permissions & Proof;

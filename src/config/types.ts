@@ -1,5 +1,5 @@
 /** What an operator may write: the docstrings say what declarations/ declares, and a spec compares them. */
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { JSONWebKeySet } from 'jose';
 import type { Verify } from '../authentication/custom.js';
 import type { Extension, FayeExtension, Message, Request } from '../bayeux/extension.js';
@@ -55,14 +55,15 @@ export interface Config {
    */
   trustProxy?: number;
   /**
-   * What carries messages between clients: one process alone by ours or by Faye's own, or all nodes through Redis. One of
-   * faye-online, faye-memory, faye-redis. Default: faye-redis where Redis is configured, faye-online otherwise.
+   * What carries messages between clients: ours, in one process or through Redis in many; Faye's own, in one process
+   * alone; or that of the npm package faye-redis. One of
+   * faye-online, faye-memory, faye-redis. Default: faye-online.
    */
   engine?: EngineName;
   /**
-   * Redis, for more than one node. faye-redis connects by URL alone: that of an ioredis instance is read from its
-   * options, and Sentinels or a function take an `engineUrl` beside it. A redis:// or rediss:// URL, an ioredis instance
-   * (no Cluster), a function that returns one, { url } or { client, engineUrl }. Default: none, all is in memory.
+   * Redis 7.0 or newer, or Valkey, for more than one node. Of an ioredis instance, by Sentinel and Cluster too, we open
+   * connections like it; what a function returns is used as it is. A redis:// or rediss:// URL, an ioredis Redis or
+   * Cluster, a function that returns one, { url } or { client, partitions, engineUrl }. Default: none, all is in memory.
    */
   redis?: RedisConfig;
   /** First part of every key in Redis; nodes with the same namespace are one server. A text of 1 to 64 of the
@@ -233,19 +234,25 @@ export interface JwtConfig {
   clockTolerance?: number;
 }
 
-/** No Cluster. */
-export type RedisClient = Redis;
+export type RedisClient = Redis | Cluster;
 export type RedisSource = string | RedisClient | (() => RedisClient);
 export type RedisConfig = RedisSource | RedisOptions;
 
 export interface RedisOptions {
   /** The same as `redis` as a text. A redis:// or rediss:// URL. Default: none. */
   url?: string;
-  /** Instead of url: the client of presence. An ioredis instance (no Cluster), or a function that returns one. Default:
-   * none. */
+  /** Instead of url. An ioredis Redis or Cluster, or a function that returns one. Default: none. */
   client?: RedisClient | (() => RedisClient);
-  /** Beside client: where faye-redis connects to. A redis:// or rediss:// URL. Default: read from a plain ioredis
-   * instance. */
+  /**
+   * Beside client: among how many parts channels and clients are divided with Redis Cluster, each on one master. The first
+   * node writes it down, and a node that has another number is refused. A whole number of partitions from 1 to 256.
+   * Default: 16.
+   */
+  partitions?: number;
+  /**
+   * Beside client, with the engine faye-redis: where that connects to, as it takes no client. A redis:// or rediss:// URL.
+   * Default: read from a plain ioredis instance.
+   */
   engineUrl?: string;
 }
 

@@ -52,6 +52,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   private subscriptionHeard: (clientId: string, channel: string) => void = () => {};
   private returnHeard: (clientId: string) => void = () => {};
   private backHeard: () => void = () => {};
+  private streamHeard: (clientId: string, word: string) => void = () => {};
   private questionAnswered: (clientId: string, question: Question) => unknown = () => undefined;
 
   constructor(
@@ -103,11 +104,13 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   destroyClient(clientId: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
-    if (client) this.end(client);
-    if (client || !this.residence) callback?.call(context);
+    // One that is not this node's, or not yet, is ended where it is.
+    const isHere = client?.state === 'here' || !this.residence;
+    if (client && isHere) this.end(client);
+    if (isHere) callback?.call(context);
     else
       this.residence
-        .endElsewhere(clientId)
+        ?.endElsewhere(clientId)
         .catch(() => {})
         .then(() => callback?.call(context));
   }
@@ -202,10 +205,11 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.turn.add(here(message), this.registry.subscribers([message.channel]));
   }
 
-  /** The client has a stream now. */
+  /** The client has a stream now. One whose client has just gone to another node is closed: it comes back where it is. */
   attached(clientId: string, stream: Stream): void {
     const client = this.registry.get(clientId);
     if (client) client.stream = stream;
+    else if (this.residence) stream.close();
   }
 
   /** The client's stream has closed: it is over after the grace, unless it comes back. */
@@ -249,6 +253,26 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.questionAnswered = answer;
   }
 
+  /** The word by which a client's EventSource is known; empty where it has not asked for one, null for no client. */
+  async streamOf(clientId: string): Promise<string | null> {
+    return this.residence?.streamOf(clientId) ?? null;
+  }
+
+  /** A client of this node has an EventSource, known by the word; or, where it is empty, has none any more. */
+  async keepStream(clientId: string, word: string): Promise<void> {
+    await this.residence?.keepStream(clientId, word);
+  }
+
+  /** A client has asked for an EventSource that is not here: the node where it waits is told. */
+  async wantStream(clientId: string, word: string): Promise<void> {
+    await this.residence?.wantStream(clientId, word);
+  }
+
+  /** A client has asked for its EventSource, which may wait here; the word is the one by which it is to be known. */
+  onStreamWanted(listener: (clientId: string, word: string) => void): void {
+    this.streamHeard = listener;
+  }
+
   /** What is left: all zero once everybody has gone. */
   get size(): { clients: number; channels: number } {
     return this.registry.size;
@@ -275,10 +299,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   settle(client: Client, generation: number, waiting: readonly Published[]): void {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
-    const known = new Set(gathered.map(({ id }) => id));
-    for (const message of [...waiting.filter(({ id }) => !known.has(id)), ...gathered]) {
-      this.keep(client, message);
-    }
+    for (const message of merged(waiting, gathered)) this.keep(client, message);
     Object.assign(client, { state: 'here', generation });
     this.ping(client.id);
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
@@ -321,6 +342,10 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.questionAnswered(clientId, question);
   }
 
+  streamWanted(clientId: string, word: string): void {
+    this.streamHeard(clientId, word);
+  }
+
   private newClient(id: string, state: Client['state']): Client {
     const client: Client = {
       id,
@@ -339,6 +364,11 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   private listen(client: Client, channel: string, listening: () => void): void {
+    if (this.registry.get(client.id) !== client) {
+      // It has gone while it was brought here.
+      listening();
+      return;
+    }
     const { added } = this.registry.subscribe(client, channel);
     if (added) this.host.trigger('subscribe', client.id, channel);
     this.backplane.listen(channel, listening);
@@ -402,10 +432,20 @@ export class OnlineEngine implements EngineExtras, Residents {
 
 const parsed = ({ json }: Published): Message => JSON.parse(json) as Message;
 
-let told = 0;
-
-/** A message that no other node hears. */
+/** A message that no other node hears. What others say to their own clients is the same where it reads the same. */
 function here(message: Message): Published {
-  told += 1;
-  return { id: `here:${told}`, channel: message.channel, json: new Outgoing(message).json };
+  const { json } = new Outgoing(message);
+  return { id: json, channel: message.channel, json };
+}
+
+/**
+ * What waited on the node that had a client, and what it has gathered here: each once, in order. What is here alone came
+ * before all that both have (and found the client's connection there gone), or after its node let go of it.
+ */
+function merged(waiting: readonly Published[], gathered: readonly Published[]): Published[] {
+  const there = new Set(waiting.map(({ id }) => id));
+  const first = gathered.findIndex(({ id }) => there.has(id));
+  const before = gathered.slice(0, Math.max(first, 0));
+  const after = gathered.slice(before.length).filter(({ id }) => !there.has(id));
+  return [...before, ...waiting, ...after];
 }

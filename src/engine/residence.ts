@@ -29,6 +29,12 @@ export interface Residence {
   subscribeElsewhere(clientId: string, channels: readonly string[], subscribed: boolean): Promise<boolean>;
   /** Asks the node that has the client, which is another; undefined where nobody answers. */
   ask(clientId: string, question: Question): Promise<unknown>;
+  /** The word by which the EventSource of a client is known; empty where it has not asked for one, null for no client. */
+  streamOf(clientId: string): Promise<string | null>;
+  /** A client of this node has an EventSource, known by the word; or, where it is empty, has none any more. */
+  keepStream(clientId: string, word: string): Promise<void>;
+  /** A client, of whichever node, has asked for an EventSource: the node where it waits is told. */
+  wantStream(clientId: string, word: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,4 +64,6 @@ export interface Residents {
   /** A client that had been ended while this node could not know is back: as a new stay. */
   returned(clientId: string): void;
   answer(clientId: string, question: Question): unknown;
+  /** A client has asked for its EventSource, which may wait here. */
+  streamWanted(clientId: string, word: string): void;
 }

@@ -1,7 +1,8 @@
 /** Waits for all, then throws the first failure: nothing of it is under way any more when the next step begins. */
-export async function allSettled(steps: Promise<void>[]): Promise<void> {
+export async function allSettled<T>(steps: Promise<T>[]): Promise<T[]> {
   const failed = await firstFailure(steps);
   if (failed) throw failed.reason;
+  return Promise.all(steps);
 }
 
 /** Waits for all. */

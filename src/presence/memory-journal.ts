@@ -1,9 +1,8 @@
 /** The journal of a single process: what was not read when it ends is lost. */
-import { type Journal, JOURNAL_BOUND, type JournalEntry, TAKE_OVER_COUNT } from './journal.js';
+import { JOURNAL_BOUND, type Journal, type JournalEntry, TAKE_OVER_COUNT } from './journal.js';
 
 interface Delivered {
   entry: JournalEntry;
-  consumer: string;
   at: number;
 }
 
@@ -43,10 +42,10 @@ export class MemoryJournal implements Journal {
     if (!this.groups.has(group)) this.groups.set(group, { read: this.last, unacknowledged: new Map() });
   }
 
-  async read(group: string, consumer: string, count: number, waitMs: number): Promise<JournalEntry[]> {
+  async read(group: string, _consumer: string, count: number, waitMs: number): Promise<JournalEntry[]> {
     const end = this.now() + waitMs;
     for (;;) {
-      const entries = this.readNow(group, consumer, count);
+      const entries = this.readNow(group, count);
       const left = end - this.now();
       if (entries.length > 0 || left <= 0) return entries;
       await this.appended(left);
@@ -62,7 +61,7 @@ export class MemoryJournal implements Journal {
     }
   }
 
-  async takeOver(group: string, consumer: string, idleMs: number): Promise<JournalEntry[]> {
+  async takeOver(group: string, _consumer: string, idleMs: number): Promise<JournalEntry[]> {
     const before = this.now() - idleMs;
     const unacknowledged = this.groups.get(group)?.unacknowledged ?? new Map<number, Delivered>();
     const taken: JournalEntry[] = [];
@@ -71,7 +70,7 @@ export class MemoryJournal implements Journal {
       if (at > before) continue;
       if (!this.entries.has(number)) unacknowledged.delete(number);
       else {
-        unacknowledged.set(number, { entry, consumer, at: this.now() });
+        unacknowledged.set(number, { entry, at: this.now() });
         taken.push(entry);
       }
     }
@@ -101,7 +100,7 @@ export class MemoryJournal implements Journal {
     return this.entries.size;
   }
 
-  private readNow(group: string, consumer: string, count: number): JournalEntry[] {
+  private readNow(group: string, count: number): JournalEntry[] {
     const known = this.groups.get(group);
     const read: JournalEntry[] = [];
     if (!known) return read;
@@ -109,7 +108,7 @@ export class MemoryJournal implements Journal {
       if (number <= known.read) continue;
       if (read.length === count) break;
       known.read = number;
-      known.unacknowledged.set(number, { entry, consumer, at: this.now() });
+      known.unacknowledged.set(number, { entry, at: this.now() });
       read.push(entry);
     }
     return read;

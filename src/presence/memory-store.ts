@@ -1,12 +1,15 @@
 /** The store of a single process. Each method runs in one turn, which makes it atomic. */
 import { randomUUID } from 'node:crypto';
 import { type Identity, type User, userKey } from './identity.js';
+import { JOURNAL_BOUND, type JournalEntry } from './journal.js';
+import { MemoryJournal } from './memory-journal.js';
 import {
   type Announced,
   type Announcement,
   type Change,
   CLAIM_TTL,
   type ClientRecord,
+  type Entered,
   type Members,
   type Order,
   type Snapshot,
@@ -19,7 +22,7 @@ import {
 interface Member {
   user: User;
   clientIds: Set<string>;
-  /** Its place in the order of entering. */
+  /** Since when, in microseconds: its place in the order of entering. */
   entered: number;
 }
 
@@ -39,6 +42,7 @@ interface Room {
 export class MemoryStore implements Store {
   readonly description = 'memory';
   readonly connected = true;
+  readonly journal: MemoryJournal;
   private readonly epoch = randomUUID();
   private readonly clients = new Map<string, ClientRecord & { checkedAt: number }>();
   private readonly rooms = new Map<string, Room>();
@@ -47,20 +51,24 @@ export class MemoryStore implements Store {
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly bans = new Map<string, number>();
   private readonly obeying: ((order: Order) => void)[] = [];
-  private entries = 0;
+  /** When a user entered last, microseconds: no two enter at the same time. */
+  private entered = 0;
   /** The highest version of a room that is gone, so that a room's next life goes on from there. */
   private floor = 0;
 
   constructor(
     private readonly window: Window,
     private readonly now: () => number = Date.now,
-  ) {}
+    journalBound: number = JOURNAL_BOUND,
+  ) {
+    this.journal = new MemoryJournal(journalBound, now);
+  }
 
   async open(): Promise<void> {}
 
   async close(): Promise<void> {}
 
-  /** What is left in memory: all zero once everybody has gone. */
+  /** What is left in memory: all zero once everybody has gone, but for the journal. */
   get sizes(): { clients: number; rooms: number } {
     return { clients: this.clients.size, rooms: this.rooms.size };
   }
@@ -79,12 +87,12 @@ export class MemoryStore implements Store {
     return this.copy(clientId);
   }
 
-  async intend(clientId: string, channels: readonly string[]): Promise<boolean> {
+  async intend(clientId: string, channels: readonly string[]): Promise<number | null> {
     const client = this.clients.get(clientId);
-    if (!client || client.state === 'ending') return false;
+    if (!client || client.state === 'ending') return null;
     client.channels = [...new Set([...client.channels, ...channels])];
     client.state = 'in';
-    return true;
+    return this.now();
   }
 
   async settle(clientId: string, channels: readonly string[]): Promise<void> {
@@ -109,26 +117,41 @@ export class MemoryStore implements Store {
 
   onEpoch(): void {}
 
-  async enter(channel: string, user: User, clientId: string): Promise<Transition> {
+  async enter(
+    channel: string,
+    user: User,
+    clientId: string,
+    _intended: number,
+    since?: number,
+  ): Promise<Entered | null> {
+    const client = this.clients.get(clientId);
+    if (client?.state !== 'in' || !client.channels.includes(channel)) return null;
     const room = this.room(channel);
     const key = userKey(user.uid);
     const member = room.members.get(key);
     if (member) {
+      const isNew = !member.clientIds.has(clientId);
       member.clientIds.add(clientId);
-      return { changed: false, dueIn: null };
+      if (since !== undefined) this.goesBackTo(room, member, since);
+      else if (isNew) this.write('in', channel, clientId, { uid: key, user, transition: false });
+      return { changed: false, dueIn: null, since: member.entered };
     }
-    const entered = this.entries++;
+    const entered = since ?? Math.max(this.now() * 1_000, this.entered + 1);
+    this.entered = Math.max(entered, this.entered);
     room.members.set(key, { user, clientIds: new Set([clientId]), entered });
-    return this.change(channel, room, { type: 'join', user, entered });
+    if (since === undefined) this.write('in', channel, clientId, { uid: key, user, transition: true });
+    else inOrder(room);
+    return { ...this.change(channel, room, { type: 'join', user, entered }), since: entered };
   }
 
-  async leave(channel: string, uid: string | number, clientId: string): Promise<Transition> {
+  async leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition> {
     const room = this.rooms.get(channel);
     const key = userKey(uid);
     const member = room?.members.get(key);
-    if (!room || !member?.clientIds.delete(clientId) || member.clientIds.size > 0) {
-      return { changed: false, dueIn: null };
-    }
+    if (!room || !member?.clientIds.delete(clientId)) return { changed: false, dueIn: null };
+    const transition = member.clientIds.size === 0;
+    this.write('out', channel, clientId, { uid: key, transition, ...(at !== undefined && { at }) });
+    if (!transition) return { changed: false, dueIn: null };
     room.members.delete(key);
     return this.change(channel, room, { type: 'leave', user: member.user, entered: member.entered });
   }
@@ -243,6 +266,20 @@ export class MemoryStore implements Store {
     return room;
   }
 
+  private write(
+    type: JournalEntry['type'],
+    channel: string,
+    clientId: string,
+    what: Pick<JournalEntry, 'uid' | 'transition'> & { user?: User; at?: number },
+  ): void {
+    this.journal.append({ epoch: this.epoch, type, channel, clientId, at: this.now(), ...what });
+  }
+
+  private goesBackTo(room: Room, member: Member, since: number): void {
+    member.entered = Math.min(member.entered, since);
+    inOrder(room);
+  }
+
   private change(channel: string, room: Room, change: PendingChange): Transition {
     room.pending.push(change);
     return { changed: true, dueIn: this.mark(channel, room) };
@@ -260,6 +297,11 @@ export class MemoryStore implements Store {
     this.floor = Math.max(this.floor, room.version);
     this.rooms.delete(channel);
   }
+}
+
+/** Somebody was put in with a time before others'. */
+function inOrder(room: Room): void {
+  room.members = new Map([...room.members].sort(([, a], [, b]) => a.entered - b.entered));
 }
 
 interface Listed {

@@ -8,19 +8,24 @@
  *   not, it ends it;
  * - end marks the record as ending, reads its channels, leaves them, then removes the record.
  * Whatever the order, one of the two sees the other: an intent after the mark is refused; an intent before it is read
- * by the end; and an enter that lands after the end's leaves, when the record may be gone, is undone by the one that
- * entered, which keeps in `unsettled` where it meant to enter until that is certain.
+ * by the end; and an enter that lands after the end has begun is refused, because the record does not say any more that
+ * the client means to enter. Where the store can't see the record in the same step, and the enter may land after all, it
+ * is undone by the one that entered, which keeps in `unsettled` where it meant to enter until that is certain.
  * Where the store could not be asked it stays there, and `settle` makes it right.
+ *
+ * Where the store has lost its data, each node knows the stays of its own clients, and since when they are; `resume` says
+ * them again, in the same steps.
  *
  * Calls for one client must come one after the other (`ClientQueues`); calls of two nodes may overlap.
  */
 import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
+import { Away } from '../away.js';
 import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
 import { type Identity, publicUser, type User, userKey } from './identity.js';
-import type { Members, Snapshot, Store, Transition } from './store.js';
+import type { Concerns, Members, Snapshot, Store, Transition } from './store.js';
 
 export interface PresenceOptions {
   store: Store;
@@ -43,10 +48,16 @@ interface LocalClient {
   identity: Identity;
   /** The channels that it is in for certain; null until it has entered on this node. */
   channels: readonly string[] | null;
+  /** By channel: since when its user is there, microseconds. */
+  since: ReadonlyMap<string, number>;
   /** The identity that it entered them with. */
   enteredAs: Identity | null;
   usedAt: number;
 }
+
+/** How often an enter is tried that was refused to a client which lives. */
+const TRIES = 3;
+const NEVER: ReadonlyMap<string, number> = new Map();
 
 export class Presence extends EventEmitter<PresenceEvents> {
   private readonly local = new Map<string, LocalClient>();
@@ -124,17 +135,46 @@ export class Presence extends EventEmitter<PresenceEvents> {
   async enter(clientId: string, channels: readonly string[]): Promise<boolean> {
     const client = this.local.get(clientId);
     if (!client) return false;
-    const { identity } = client;
-    const present = client.channels ?? (await this.options.store.read(clientId))?.channels ?? [];
-    const dropped = present.filter((channel) => !channels.includes(channel));
-    client.channels = null;
-    // Until it is certain: an end on another node may have removed the record that says where this client entered.
-    this.doubt(clientId, publicUser(identity), [...channels, ...dropped]);
-    return this.move(clientId, identity, channels, dropped);
+    return this.bring(clientId, client, channels, NEVER);
   }
 
-  /** Ends a client's presence: out of every channel, and forgotten. Does nothing for one that is already. */
-  async end(clientId: string): Promise<void> {
+  /**
+   * For a new epoch: says again where a client is, and since when. Does nothing for one that is in no channel for certain,
+   * which enters with its next connect.
+   */
+  async resume(clientId: string): Promise<void> {
+    const client = this.local.get(clientId);
+    if (!client?.channels) return;
+    const { channels, since } = client;
+    // The record may be older, and name others.
+    client.channels = null;
+    try {
+      await this.bring(clientId, client, channels, since);
+    } catch (error) {
+      // Said again later: it must not begin anew meanwhile.
+      client.channels = channels;
+      throw error;
+    }
+  }
+
+  /** Of a client that was ended while its node could not know, and is back: a new stay. */
+  async begin(clientId: string): Promise<void> {
+    const channels = this.local.get(clientId)?.channels;
+    if (channels) await this.enter(clientId, channels);
+  }
+
+  /** Clients that this node remembers, and that a new epoch concerns: by their record, or by a channel. */
+  concerned(concerns: Concerns): string[] {
+    return [...this.local]
+      .filter(([clientId, { channels }]) => concerns(clientId) || channels?.some(concerns))
+      .map(([clientId]) => clientId);
+  }
+
+  /**
+   * Ends a client's presence: out of every channel, and forgotten. Does nothing for one that is already. `at`: when it
+   * ended, for the journal, where that was not now: ms since 1970.
+   */
+  async end(clientId: string, at?: number): Promise<void> {
     const { store } = this.options;
     const local = this.local.get(clientId);
     const doubtful = this.unsettled.get(clientId);
@@ -147,7 +187,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
         ...(local?.channels ?? []),
         ...(doubtful?.channels ?? []),
       ]);
-      if (identity) await this.leaveAll(clientId, publicUser(identity), [...channels]);
+      if (identity) await this.leaveAll(clientId, publicUser(identity), [...channels], at);
       if (record) await store.forget(clientId);
       this.unsettled.delete(clientId);
     } catch (error) {
@@ -216,43 +256,81 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return this.local.size;
   }
 
+  /** `since`: of stays that go on. Channels without begin one. False where the client is gone: then nothing is left of it. */
+  private async bring(
+    clientId: string,
+    client: LocalClient,
+    channels: readonly string[],
+    since: ReadonlyMap<string, number>,
+  ): Promise<boolean> {
+    for (let tried = 0; tried < TRIES; tried += 1) {
+      if (await this.move(clientId, client, channels, since)) return true;
+      // It has ended; or it lives, and its record was lost, or is another node's doing meanwhile: then once more.
+      const outcome = await this.bind(clientId, client.identity);
+      if (outcome === 'gone') await this.end(clientId);
+      if (outcome !== 'bound') return false;
+    }
+    throw new Away('where a client is, which others move at the same time,');
+  }
+
+  /** False where it could not be done, and is undone by an end. */
   private async move(
     clientId: string,
-    identity: Identity,
+    client: LocalClient,
     channels: readonly string[],
-    dropped: readonly string[],
+    since: ReadonlyMap<string, number>,
   ): Promise<boolean> {
     const { store, clientExists } = this.options;
-    if (!(await store.intend(clientId, channels))) {
-      await this.end(clientId);
-      return false;
-    }
+    const { identity } = client;
+    const present = client.channels ?? (await store.read(clientId))?.channels ?? [];
+    const dropped = present.filter((channel) => !channels.includes(channel));
+    client.channels = null;
     const user = publicUser(identity);
-    await allSettled(channels.map((channel) => this.enterOne(channel, user, clientId)));
+    // Until it is certain: an end on another node may have removed the record that says where this client entered.
+    this.doubt(clientId, user, [...channels, ...dropped]);
+    const intended = await store.intend(clientId, channels);
+    if (intended === null) return false;
+    const stays = await allSettled(
+      channels.map((channel) => this.enterOne(channel, user, clientId, intended, since.get(channel))),
+    );
+    if (stays.includes(null)) return false;
     await this.leaveAll(clientId, user, dropped);
-    if (!(await clientExists(clientId))) {
-      await this.end(clientId);
-      return false;
-    }
+    if (!(await clientExists(clientId))) return false;
     if (dropped.length > 0) {
       await store.settle(clientId, channels);
       await store.tellMoved(clientId);
     }
     this.unsettled.delete(clientId);
-    const client = this.local.get(clientId);
-    if (client) Object.assign(client, { channels: [...channels], enteredAs: identity });
+    client.channels = [...channels];
+    client.enteredAs = identity;
+    client.since = new Map(channels.map((channel, index) => [channel, stays[index] ?? 0]));
     return true;
   }
 
-  private async enterOne(channel: string, user: User, clientId: string): Promise<void> {
-    const transition = await this.options.store.enter(channel, user, clientId);
-    this.made('join', channel, user, transition);
+  /** Since when the user is in, microseconds; null where it was refused. */
+  private async enterOne(
+    channel: string,
+    user: User,
+    clientId: string,
+    intended: number,
+    since: number | undefined,
+  ): Promise<number | null> {
+    const entered = await this.options.store.enter(channel, user, clientId, intended, since);
+    if (!entered) return null;
+    // A stay that goes on is no join, to whoever it is announced.
+    this.made('join', channel, user, { ...entered, changed: entered.changed && since === undefined });
+    return entered.since;
   }
 
-  private async leaveAll(clientId: string, user: User, channels: readonly string[]): Promise<void> {
+  private async leaveAll(
+    clientId: string,
+    user: User,
+    channels: readonly string[],
+    at?: number,
+  ): Promise<void> {
     await allSettled(
       channels.map(async (channel) => {
-        const transition = await this.options.store.leave(channel, user.uid, clientId);
+        const transition = await this.options.store.leave(channel, user.uid, clientId, at);
         this.made('leave', channel, user, transition);
       }),
     );
@@ -266,8 +344,10 @@ export class Presence extends EventEmitter<PresenceEvents> {
   }
 
   private remember(clientId: string, identity: Identity): void {
-    const { channels = null, enteredAs = null } = this.local.get(clientId) ?? {};
-    this.local.set(clientId, { identity, channels, enteredAs, usedAt: Date.now() });
+    const usedAt = Date.now();
+    const client = this.local.get(clientId);
+    if (client) Object.assign(client, { identity, usedAt });
+    else this.local.set(clientId, { identity, channels: null, since: NEVER, enteredAs: null, usedAt });
   }
 
   private doubt(clientId: string, user: User, channels: readonly string[]): void {

@@ -1,17 +1,29 @@
-/** The store that many nodes share. Each step is one Lua script (lua/), whose header says why it must be atomic. */
+/**
+ * The store that many nodes share. Each step is one Lua script (lua/), whose header says why it must be atomic, and concerns
+ * the keys of one partition.
+ */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
+import { ask } from '../redis/ask.js';
 import { openRedis, type RedisConnections, type RedisSource } from '../redis/connection.js';
 import { Keys } from '../redis/keys.js';
-import { type Commands, type Script, scripts } from '../redis/scripts.js';
+import type { Partitions } from '../redis/partitions.js';
+import { type Commands, type NotYet, type Script, scripts } from '../redis/scripts.js';
+import { allSettled } from './all-settled.js';
+import { Epochs } from './epochs.js';
 import { type Identity, type User, userKey } from './identity.js';
+import { JOURNAL_BOUND } from './journal.js';
+import { RedisJournal } from './redis-journal.js';
 import {
   type Announced,
   type Announcement,
   type Change,
   CLAIM_TTL,
   type ClientRecord,
+  type Concerns,
+  type Entered,
+  INTENT_TTL,
   type Members,
   type Order,
   type Snapshot,
@@ -23,8 +35,12 @@ import {
 
 export interface RedisStoreOptions {
   source: RedisSource;
-  namespace: string;
+  partitions: Partitions;
   window: Window;
+  /** Entries of the journal at most, of each partition. Default 1,000,000. */
+  journalBound?: number;
+  /** Milliseconds in which nothing is announced in a new epoch. Default 5,000. */
+  quiet?: number;
   log: Logger;
 }
 
@@ -33,25 +49,42 @@ interface Moved {
   by: string;
 }
 
+/** What lua/enter.lua answers beside 1 and 0. */
+const REFUSED = -1;
+const NO_EPOCH = -2;
+
 export class RedisStore implements Store {
+  readonly journal: RedisJournal;
   private readonly redis: RedisConnections;
-  private readonly keys: Keys;
+  /** By partition. */
+  private readonly keys: readonly Keys[];
+  /** What there is once. */
+  private readonly home: Keys;
+  private readonly epochs: Epochs;
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly obeying: ((order: Order) => void)[] = [];
   private readonly following: ((moved: Moved) => void)[] = [];
-  private readonly renewed: (() => void)[] = [];
+  private readonly renewed: ((concerns: Concerns) => Promise<void>)[] = [];
   /** Ours, so that this node does not hear what it said itself. */
   private readonly self = randomUUID();
-  private epoch: string | undefined;
 
   constructor(private readonly options: RedisStoreOptions) {
-    this.keys = new Keys(options.namespace);
-    this.redis = openRedis(options.source, options.log);
-    this.redis.commands.on('ready', () => this.beginEpoch());
+    const { partitions, source, log } = options;
+    this.keys = partitions.namespaces.map((namespace) => new Keys(namespace));
+    this.home = this.keys[0] as Keys;
+    this.redis = openRedis(source, log);
+    this.journal = new RedisJournal(this.redis, this.keys);
+    this.epochs = new Epochs({
+      redis: this.redis,
+      keys: this.keys,
+      quiet: options.quiet ?? QUIET,
+      renewed: (partition) => this.renew(partition),
+      log,
+    });
     this.redis.listener.on('message', (channel: string, text: string) => {
-      if (channel === this.keys.announcements) this.hear(text, this.listeners);
-      else if (channel === this.keys.orders) this.hear(text, this.obeying);
-      else if (channel === this.keys.moved) this.hear(text, this.following);
+      if (channel === this.home.announcements) this.hear(text, this.listeners);
+      else if (channel === this.home.orders) this.hear(text, this.obeying);
+      else if (channel === this.home.moved) this.hear(text, this.following);
     });
   }
 
@@ -64,42 +97,49 @@ export class RedisStore implements Store {
   }
 
   async open(): Promise<void> {
-    const { commands, listener } = this.redis;
-    await Promise.all([whenReady(commands), whenReady(listener)]);
-    await listener.subscribe(this.keys.announcements, this.keys.orders, this.keys.moved);
+    await this.redis.accepted(this.options.partitions);
+    await this.redis.listener.subscribe(this.home.announcements, this.home.orders, this.home.moved);
+  }
+
+  /** Looks now whether Redis still has the data that it had, instead of within 2 s. Rejects where it is away. */
+  look(): Promise<void> {
+    return this.epochs.look();
   }
 
   async close(): Promise<void> {
+    this.epochs.close();
     this.redis.close();
   }
 
   async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
-    const keys = [this.keys.clientAuth(clientId), this.keys.clients];
+    const { clientAuth, clients } = this.keysOf(clientId);
+    const keys = [clientAuth(clientId), clients];
     const args = [clientId, userKey(identity.uid), JSON.stringify(identity)];
     return parseRecord(await this.run(scripts.bind, keys, args));
   }
 
   async read(clientId: string): Promise<ClientRecord | null> {
-    const record = await this.ask((redis) => redis.get(this.keys.clientAuth(clientId)));
+    const record = await this.ask((redis) => redis.get(this.keysOf(clientId).clientAuth(clientId)));
     return record === null ? null : parseRecord(record);
   }
 
-  async intend(clientId: string, channels: readonly string[]): Promise<boolean> {
-    const keys = [this.keys.clientAuth(clientId), this.keys.clientStatus(clientId)];
-    return (await this.run(scripts.intend, keys, channels)) === 1;
+  async intend(clientId: string, channels: readonly string[]): Promise<number | null> {
+    const { clientAuth, clientStatus } = this.keysOf(clientId);
+    const keys = [clientAuth(clientId), clientStatus(clientId)];
+    return (await this.run(scripts.intend, keys, channels)) || null;
   }
 
   async settle(clientId: string, channels: readonly string[]): Promise<void> {
-    await this.run(scripts.settle, [this.keys.clientAuth(clientId)], channels);
+    await this.run(scripts.settle, [this.keysOf(clientId).clientAuth(clientId)], channels);
   }
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
-    const record = await this.run(scripts.beginEnd, [this.keys.clientAuth(clientId)]);
+    const record = await this.run(scripts.beginEnd, [this.keysOf(clientId).clientAuth(clientId)]);
     return record === null ? null : parseRecord(record);
   }
 
   async forget(clientId: string): Promise<void> {
-    const { keys } = this;
+    const keys = this.keysOf(clientId);
     await this.ask((redis) =>
       redis
         .multi()
@@ -111,7 +151,7 @@ export class RedisStore implements Store {
 
   async tellMoved(clientId: string): Promise<void> {
     const moved: Moved = { clientId, by: this.self };
-    await this.ask((redis) => redis.publish(this.keys.moved, JSON.stringify(moved)));
+    await this.ask((redis) => redis.publish(this.home.moved, JSON.stringify(moved)));
   }
 
   onMoved(listener: (clientId: string) => void): void {
@@ -120,14 +160,53 @@ export class RedisStore implements Store {
     });
   }
 
-  onEpoch(listener: () => void): void {
+  onEpoch(listener: (concerns: Concerns) => Promise<void>): void {
     this.renewed.push(listener);
   }
 
-  async enter(channel: string, user: User, clientId: string): Promise<Transition> {
-    const { keys } = this;
-    const [joined, dueIn] = await this.run(
-      scripts.enter,
+  async enter(
+    channel: string,
+    user: User,
+    clientId: string,
+    intended: number,
+    since?: number,
+  ): Promise<Entered | null> {
+    const keys = this.keysOf(channel);
+    const names = [
+      keys.uidToClientIds(channel),
+      keys.users(channel),
+      keys.order(channel),
+      keys.state(channel),
+      keys.pending(channel),
+      keys.dirty,
+      keys.epoch,
+      keys.journal,
+      keys.journalState,
+      ...(this.keysOf(clientId) === keys ? [keys.clientAuth(clientId)] : []),
+    ];
+    const args = [
+      channel,
+      userKey(user.uid),
+      clientId,
+      JSON.stringify(user),
+      ...this.window,
+      this.journalBound,
+      intended,
+      INTENT_TTL,
+      since === undefined ? '' : String(since).padStart(16, '0'),
+    ];
+    for (;;) {
+      const [outcome, dueIn, entered] = await this.run(scripts.enter, names, args);
+      if (outcome === REFUSED) return null;
+      if (outcome !== NO_EPOCH) return { changed: outcome === 1, dueIn: due(dueIn), since: Number(entered) };
+      await this.epochs.look();
+    }
+  }
+
+  async leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition> {
+    const keys = this.keysOf(channel);
+    const [left, dueIn] = await this.run(
+      scripts.leave,
       [
         keys.uidToClientIds(channel),
         keys.users(channel),
@@ -136,41 +215,27 @@ export class RedisStore implements Store {
         keys.pending(channel),
         keys.dirty,
         keys.epoch,
+        keys.journal,
+        keys.journalState,
       ],
-      [channel, userKey(user.uid), clientId, JSON.stringify(user), ...this.window, randomUUID()],
-    );
-    return { changed: joined === 1, dueIn: due(dueIn) };
-  }
-
-  async leave(channel: string, uid: string | number, clientId: string): Promise<Transition> {
-    const { keys } = this;
-    const [left, dueIn] = await this.run(
-      scripts.leave,
-      [
-        keys.uidToClientIds(channel),
-        keys.users(channel),
-        keys.order(channel),
-        keys.pending(channel),
-        keys.dirty,
-      ],
-      [channel, userKey(uid), clientId, ...this.window],
+      [channel, userKey(uid), clientId, ...this.window, this.journalBound, at ?? ''],
     );
     return { changed: left === 1, dueIn: due(dueIn) };
   }
 
   async members(channel: string, limit: number): Promise<Members> {
-    const { keys } = this;
-    const [count, users] = await this.run(
+    const keys = this.keysOf(channel);
+    const [count, users] = await this.known(
       scripts.members,
-      [keys.users(channel), keys.order(channel)],
+      [keys.users(channel), keys.order(channel), keys.epoch],
       [limit],
     );
     return { count, users: users.map(parseUser) };
   }
 
   async snapshot(channel: string, limit: number): Promise<Snapshot> {
-    const { keys } = this;
-    const [epoch, version, count, users] = await this.run(
+    const keys = this.keysOf(channel);
+    const [epoch, version, count, users] = await this.known(
       scripts.snapshot,
       [keys.users(channel), keys.order(channel), keys.state(channel), keys.epoch, keys.pending(channel)],
       [limit],
@@ -179,7 +244,7 @@ export class RedisStore implements Store {
   }
 
   async take(channel: string, claim: string): Promise<Taken | null> {
-    const { keys } = this;
+    const keys = this.keysOf(channel);
     const taken = await this.run(
       scripts.take,
       [keys.state(channel), keys.pending(channel), keys.users(channel), keys.epoch],
@@ -196,7 +261,7 @@ export class RedisStore implements Store {
     taken: number,
     announcement: Announcement | null,
   ): Promise<Announced> {
-    const { keys } = this;
+    const keys = this.keysOf(channel);
     const [done, dueIn] = await this.run(
       scripts.announce,
       [keys.state(channel), keys.pending(channel), keys.users(channel), keys.dirty, keys.epoch],
@@ -205,7 +270,7 @@ export class RedisStore implements Store {
         claim,
         taken,
         announcement ? JSON.stringify(announcement) : '',
-        keys.announcements,
+        this.home.announcements,
         announcement?.count ?? 0,
         ...this.window,
       ],
@@ -214,7 +279,7 @@ export class RedisStore implements Store {
   }
 
   async overdue(grace: number, limit: number): Promise<string[]> {
-    return this.run(scripts.overdue, [this.keys.dirty], [grace, limit]);
+    return this.oldest(({ dirty }) => dirty, grace, limit);
   }
 
   onAnnouncement(listener: (announcement: Announcement) => void): void {
@@ -222,36 +287,37 @@ export class RedisStore implements Store {
   }
 
   async unchecked(age: number, limit: number): Promise<string[]> {
-    const before = String((await this.now()) - age);
-    return this.ask((redis) => redis.zrange(this.keys.clients, '-inf', before, 'BYSCORE', 'LIMIT', 0, limit));
+    return this.oldest(({ clients }) => clients, age, limit);
   }
 
   async checked(clientIds: readonly string[]): Promise<void> {
-    if (clientIds.length === 0) return;
-    const now = await this.now();
-    // XX: a client that was forgotten meanwhile must not come back.
-    const entries = clientIds.flatMap((clientId) => [now, clientId]);
-    await this.ask((redis) => redis.zadd(this.keys.clients, 'XX', ...entries));
+    const { partitions } = this.options;
+    await Promise.all(
+      this.keys.map(async ({ clients }, partition) => {
+        const ours = clientIds.filter((clientId) => partitions.of(clientId) === partition);
+        if (ours.length > 0) await this.run(scripts.checked, [clients], ours);
+      }),
+    );
   }
 
   async lock(holder: string, ttl: number): Promise<boolean> {
-    return (await this.ask((redis) => redis.set(this.keys.reaper, holder, 'PX', ttl, 'NX'))) === 'OK';
+    return (await this.ask((redis) => redis.set(this.home.reaper, holder, 'PX', ttl, 'NX'))) === 'OK';
   }
 
   async unlock(holder: string): Promise<void> {
-    await this.run(scripts.unlock, [this.keys.reaper], [holder]);
+    await this.run(scripts.unlock, [this.home.reaper], [holder]);
   }
 
   async ban(uid: string | number, milliseconds: number): Promise<void> {
-    await this.run(scripts.ban, [this.keys.banned], [userKey(uid), milliseconds]);
+    await this.run(scripts.ban, [this.home.banned], [userKey(uid), milliseconds]);
   }
 
   async bannedFor(uid: string | number): Promise<number> {
-    return this.run(scripts.bannedFor, [this.keys.banned], [userKey(uid)]);
+    return this.run(scripts.bannedFor, [this.home.banned], [userKey(uid)]);
   }
 
   async order(order: Order): Promise<void> {
-    await this.ask((redis) => redis.publish(this.keys.orders, JSON.stringify(order)));
+    await this.ask((redis) => redis.publish(this.home.orders, JSON.stringify(order)));
   }
 
   onOrder(listener: (order: Order) => void): void {
@@ -268,9 +334,36 @@ export class RedisStore implements Store {
     return [base, perUser, max];
   }
 
-  private async now(): Promise<number> {
-    const [seconds, micros] = await this.ask((redis) => redis.time());
-    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  private get journalBound(): number {
+    return this.options.journalBound ?? JOURNAL_BOUND;
+  }
+
+  /** The keys of a channel's or a client's partition. */
+  private keysOf(name: string): Keys {
+    return this.keys[this.options.partitions.of(name)] as Keys;
+  }
+
+  /** As many of each partition, so that none waits for another. */
+  private async oldest(key: (keys: Keys) => string, age: number, limit: number): Promise<string[]> {
+    const each = Math.ceil(limit / this.keys.length);
+    const found = await Promise.all(
+      this.keys.map((keys) => this.run(scripts.overdue, [key(keys)], [age, each])),
+    );
+    return found.flat().slice(0, limit);
+  }
+
+  /** Asks until it is known: in a new epoch the nodes have to write down again who is with them. */
+  private async known<T>(
+    script: Script<T | NotYet>,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<T> {
+    for (;;) {
+      const answer = await this.run(script, keys, args);
+      if (answer === null) await this.epochs.look();
+      else if (typeof answer === 'number') await after(answer);
+      else return answer as T;
+    }
   }
 
   private run<T>(
@@ -281,30 +374,15 @@ export class RedisStore implements Store {
     return this.ask((redis) => script(redis, keys, args));
   }
 
-  /** Fails at once where Redis is away, and says so; an error of a script's own goes through as it is. */
-  private async ask<T>(question: (redis: Commands) => Promise<T>): Promise<T> {
-    const { commands } = this.redis;
-    if (commands.status !== 'ready') throw new Away(this.description);
-    try {
-      return await question(commands);
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith('ERR')) throw error;
-      throw new Away(this.description, error);
-    }
+  private ask<T>(question: (redis: Commands) => Promise<T>): Promise<T> {
+    return ask(this.redis, question);
   }
 
-  private beginEpoch(): void {
-    this.readEpoch().catch((error: unknown) => {
-      this.options.log.warn({ err: error }, 'Redis went away before its epoch could be read');
-    });
-  }
-
-  private async readEpoch(): Promise<void> {
-    const known = this.epoch ?? '';
-    const [epoch] = await this.run(scripts.epoch, [this.keys.epoch], [known, randomUUID(), 5_000]);
-    const changed = this.epoch !== undefined && this.epoch !== epoch;
-    this.epoch = epoch;
-    if (changed) for (const listener of this.renewed) listener();
+  private async renew(partition: number): Promise<void> {
+    // First, so that nothing that happens from now on is missing in it.
+    await this.journal.openAgain(partition);
+    const concerns: Concerns = (name) => this.options.partitions.of(name) === partition;
+    await allSettled(this.renewed.map((listener) => listener(concerns)));
   }
 
   private hear<T>(text: string, listeners: ((heard: T) => void)[]): void {
@@ -316,6 +394,9 @@ export class RedisStore implements Store {
     }
   }
 }
+
+/** Milliseconds in which nothing is announced in a new epoch. */
+const QUIET = 5_000;
 
 const due = (dueIn: number): number | null => (dueIn < 0 ? null : dueIn);
 
@@ -337,10 +418,4 @@ function parseRecord(json: string): ClientRecord {
     channels: record.channels.split(' ').filter(Boolean),
     state: record.state,
   };
-}
-
-/** ioredis tries for ever; the first connection may take as long as Redis does to come up. */
-function whenReady(redis: RedisConnections['commands']): Promise<void> {
-  if (redis.status === 'ready') return Promise.resolve();
-  return new Promise((resolve) => redis.once('ready', () => resolve()));
 }

@@ -161,7 +161,7 @@ export interface Announcements {
     taken: number,
     announcement: Announcement | null,
   ): Promise<Announced>;
-  /** Some `limit` channels whose changes are due for more than `grace` ms: somebody should have announced them. */
+  /** At most `limit` channels whose changes are due for more than `grace` ms: somebody should have announced them. */
   overdue(grace: number, limit: number): Promise<string[]>;
   /** Hears every announcement of every node, this one's too, in order per channel. */
   onAnnouncement(listener: (announcement: Announcement) => void): void;
@@ -169,7 +169,7 @@ export interface Announcements {
 
 /** For the reaper: which clients to look at, and who looks. */
 export interface Upkeep {
-  /** Some `limit` clients that nobody looked at for `age` ms, longest first. */
+  /** At most `limit` clients that nobody looked at for `age` ms, in each partition longest first. */
   unchecked(age: number, limit: number): Promise<string[]>;
   checked(clientIds: readonly string[]): Promise<void>;
   /** True for one holder at a time, for `ttl` ms at most. */

@@ -1,85 +1,175 @@
 /**
- * Our connections to Redis: one for commands, one that listens.
+ * Our connections to Redis: one for commands, one that listens; with Redis Cluster each is one to every master.
  *
  * Commands never wait for a Redis that is away: they fail at once, since one that reached it late could bring back a
- * client that has ended meanwhile. Whoever asked knows what to repair (`Presence.settle`).
+ * client that has ended meanwhile. Whoever asked knows what to repair (`Presence.settle`). With Cluster a master may be
+ * away while the others are there: then `commands.status` is `ready`, and commands for that master fail, those that wait
+ * for its connection within 2 s.
  */
-import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
+import { accept, RedisRefused } from './acceptance.js';
+import { type Listening, listenToCluster } from './cluster-listener.js';
+import { isCluster } from './is-cluster.js';
+import { Listener } from './listener.js';
+import type { Partitions } from './partitions.js';
+import type { Commands } from './scripts.js';
+import { watch } from './watch.js';
 
 /** A `redis://` or `rediss://` URL, an ioredis instance of the user's own, or a function that makes one. */
-export type RedisSource = string | Redis | Cluster | (() => Redis | Cluster);
+export type RedisSource = string | Commands | (() => Commands);
 
 /** Milliseconds that a command may take before it counts as failed. */
 const COMMAND_TIMEOUT = 5_000;
+/** Milliseconds that a connection to a master may take: less, so that no command reaches it after it has failed. */
+const CONNECT_TIMEOUT = 2_000;
+/** Milliseconds that the other side has to close a connection that hangs. */
+const DISCONNECT_TIMEOUT = 100;
+/** Milliseconds between two looks which masters there are. */
+const LOOK = 5_000;
+/** Milliseconds until a Redis that went away in the middle is asked again whether it can be used. */
+const ASK_AGAIN = 500;
 const RETRY_MOST = 1_000;
 
-const OPTIONS = {
+const retryStrategy = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MOST);
+
+const COMMANDS = {
   lazyConnect: false,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
   commandTimeout: COMMAND_TIMEOUT,
-  retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MOST),
+  disconnectTimeout: DISCONNECT_TIMEOUT,
+  retryStrategy,
+} satisfies RedisOptions;
+
+/** What it subscribes to after a cut the `Listener` decides: with Cluster another connection may hear it by then. */
+const LISTENS = {
+  lazyConnect: false,
+  autoResubscribe: false,
+  disconnectTimeout: DISCONNECT_TIMEOUT,
+  maxRetriesPerRequest: null,
+  retryStrategy,
+} satisfies RedisOptions;
+
+/** Nothing is tried again: whether a command has arrived is not known. Other masters are found by MOVED, and by looking. */
+const CLUSTER = {
+  lazyConnect: false,
+  // Its answer comes from a master whose connection may only just be opening; each master answers for itself anyway.
+  enableReadyCheck: false,
+  // A master's first commands come while its connection opens. Away is what has a status other than `ready`.
+  enableOfflineQueue: true,
+  retryDelayOnFailover: 0,
+  retryDelayOnClusterDown: 0,
+  slotsRefreshInterval: LOOK,
+  scaleReads: 'master',
+  shardedSubscribers: false,
+  clusterRetryStrategy: retryStrategy,
+} satisfies ClusterOptions;
+
+const MASTER = {
+  // A master that hangs would keep commands until it answers; so they go to it, and fail in time.
+  enableReadyCheck: false,
+  commandTimeout: COMMAND_TIMEOUT,
+  connectTimeout: CONNECT_TIMEOUT,
+  disconnectTimeout: DISCONNECT_TIMEOUT,
 } satisfies RedisOptions;
 
 export interface RedisConnections {
-  readonly commands: Redis;
-  readonly listener: Redis;
+  readonly commands: Commands;
+  readonly listener: Listener;
   readonly description: string;
+  /**
+   * Resolves once both are there and the nodes agree on the partitions. Rejects with `RedisRefused`, and closes both, where
+   * Redis is older than 7.0 or has another number of partitions.
+   */
+  accepted(partitions: Partitions): Promise<void>;
   close(): void;
 }
 
 /**
- * Opens both. A user's own instance is left alone: we open two like it (`duplicate`), with our rules for commands.
- * What a user's function makes is used as it is. All that is opened here is closed by `close`.
+ * Opens both. A user's own instance is left alone: we open two like it (`duplicate`), with our rules for commands. What a
+ * user's function makes is used as it is; for a Cluster it is called once, and connections like those to its masters
+ * listen. All that is opened here is closed by `close`.
  */
 export function openRedis(source: RedisSource, log: Logger): RedisConnections {
-  const commands = connect(source, OPTIONS);
-  // The listener must subscribe again by itself after a cut, and may wait for that as long as it takes.
-  const listener = connect(source, {
-    lazyConnect: false,
-    retryStrategy: OPTIONS.retryStrategy,
-    maxRetriesPerRequest: null,
-  });
-  for (const [redis, role] of [
-    [commands, 'commands'],
-    [listener, 'listener'],
-  ] as const) {
-    reportOutages(redis, role, log);
-  }
-  return {
-    commands,
-    listener,
-    description: describe(source, commands),
-    close: () => {
-      commands.disconnect();
-      listener.disconnect();
-    },
+  const commands = connect(source, COMMANDS);
+  reportOutages(commands, 'commands', log);
+  watchAll(commands);
+  const { listener, close: stopListening } = listen(source, commands, log);
+  let closed = false;
+  const close = (): void => {
+    closed = true;
+    commands.disconnect();
+    stopListening();
   };
+
+  async function accepted(partitions: Partitions): Promise<void> {
+    while (!closed) {
+      await Promise.all([ready(commands), ready(listener)]);
+      try {
+        return await accept(commands, partitions);
+      } catch (error) {
+        if (error instanceof RedisRefused) close();
+        if (error instanceof RedisRefused) throw error;
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
+      }
+    }
+  }
+  return { commands, listener, description: describe(source, commands), accepted, close };
+}
+
+function listen(source: RedisSource, commands: Commands, log: Logger): Listening {
+  if (isCluster(commands)) {
+    return listenToCluster(commands, LISTENS, (redis) => {
+      reportOutages(redis, 'listener', log);
+      watchOne(redis);
+    });
+  }
+  const redis = connect(source, LISTENS) as Redis;
+  reportOutages(redis, 'listener', log);
+  watchOne(redis);
+  const listener = new Listener(() => redis);
+  listener.add(redis);
+  return { listener, close: () => redis.disconnect() };
+}
+
+function connect(source: RedisSource, options: RedisOptions): Commands {
+  if (typeof source === 'string') return new Redis(source, options);
+  if (typeof source === 'function') return begun(source());
+  if (isCluster(source)) return source.duplicate([], { ...CLUSTER, redisOptions: MASTER });
+  return source.duplicate(options);
+}
+
+/** A connection of the user's making may wait for its first command before it connects; nobody sends one. */
+function begun(redis: Commands): Commands {
+  if (redis.status === 'wait') redis.connect().catch(NOTHING);
+  return redis;
 }
 
 /** ioredis reports it as an `error` as well, and tries again. */
 const NOTHING = (): void => {};
 
-function connect(source: RedisSource, options: RedisOptions): Redis {
-  if (typeof source === 'string') return new Redis(source, options);
-  const made = typeof source === 'function' ? source() : source;
-  if (isCluster(made)) {
-    if (made !== source) made.disconnect();
-    throw new Error('Redis Cluster is not supported: expected a connection to one Redis, or by Sentinel');
+function watchAll(redis: Commands): void {
+  if (!isCluster(redis)) {
+    watchOne(redis);
+    return;
   }
-  if (made === source) return made.duplicate(options);
-  // A connection of the user's making may wait for its first command before it connects; nobody sends one.
-  if (made.status === 'wait') made.connect().catch(NOTHING);
-  return made;
+  for (const node of redis.nodes()) watchOne(node);
+  redis.on('+node', watchOne);
 }
 
-/** By what it says of itself: the user's may be of another copy of ioredis than ours. */
-const isCluster = (redis: Redis | Cluster): redis is Cluster => redis.isCluster;
+function watchOne(redis: Redis): void {
+  redis.once('end', watch(redis));
+}
+
+function ready(redis: Commands | Listener): Promise<void> {
+  if (redis.status === 'ready') return Promise.resolve();
+  return new Promise((resolve) => (redis as Listener).once('ready', resolve));
+}
 
 /** One line when it goes and one when it is back; ioredis reports an error for every attempt in between. */
-function reportOutages(redis: Redis, role: string, log: Logger): void {
+function reportOutages(redis: Commands, role: string, log: Logger): void {
   let away = false;
   redis.on('error', (error: Error) => {
     if (!away) log.error({ reason: error.message, role }, 'Redis is away');
@@ -91,11 +181,13 @@ function reportOutages(redis: Redis, role: string, log: Logger): void {
   });
 }
 
-function describe(source: RedisSource, commands: Redis): string {
+function describe(source: RedisSource, commands: Commands): string {
   if (typeof source === 'string') {
     const { hostname, port } = new URL(source);
     return `Redis at ${hostname}:${port || 6379}`;
   }
-  const { host, port, sentinels, name } = commands.options;
-  return sentinels ? `Redis ${name ?? ''} by Sentinel`.trim() : `Redis at ${host}:${port}`;
+  if (isCluster(commands)) return 'Redis Cluster';
+  const { host, port, path, sentinels, name } = commands.options;
+  if (sentinels) return `Redis ${name ?? ''} by Sentinel`.trim();
+  return `Redis at ${path ?? `${host}:${port}`}`;
 }

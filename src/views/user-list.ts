@@ -12,7 +12,7 @@ import type { Bayeux } from '../bayeux/bayeux.js';
 import { listedChannel, userListOf } from '../bayeux/channels.js';
 import { type Extension, extension, type Message, type Request } from '../bayeux/extension.js';
 import type { Presence } from '../presence/presence.js';
-import type { Announcement, Snapshot } from '../presence/store.js';
+import type { Announcement, Concerns, Snapshot } from '../presence/store.js';
 
 export interface UserList {
   count: number;
@@ -67,9 +67,10 @@ export class UserListView {
     if (this.options.bayeux.shared) this.publish(channel);
   }
 
-  /** Subscribers of this node may have missed lists: they get them again. */
-  refresh(): void {
+  /** Subscribers of this node may have missed lists: they get them again, in a new epoch once there are lists. */
+  refresh(concerns: Concerns = () => true): void {
     for (const [channel, clientIds] of this.options.bayeux.subscribersBy(listedChannel)) {
+      if (!concerns(channel)) continue;
       for (const clientId of clientIds)
         this.greet(clientId, channel).catch((error) => this.failed(error, channel));
     }

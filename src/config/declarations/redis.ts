@@ -1,5 +1,6 @@
 /** The options of more than one process: Redis, and the engine. */
 import { z } from 'zod';
+import { PARTITIONS } from '../../redis/partitions.js';
 import { isClient } from '../redis-client.js';
 import { ENGINES, type RedisClient, type RedisOptions } from '../types.js';
 import { declared, type Judge } from './declaration.js';
@@ -24,14 +25,16 @@ const isClientOrFactory: Judge<RedisClient | (() => RedisClient)> = (value) =>
   isClient(value) || isFactory(value);
 
 export const engine = z.enum(ENGINES).register(declared, {
-  doc: "What carries messages between clients: one process alone by ours or by Faye's own, or all nodes through Redis.",
+  doc: "What carries messages between clients: ours, in one process or through Redis in many; Faye's own, in one process alone; or that of the npm package faye-redis.",
   type: 'one of faye-online, faye-memory, faye-redis',
-  default: 'faye-redis where Redis is configured, faye-online otherwise',
+  default: 'faye-online',
 });
 
-/** Of the object form: url alone, or client with or without engineUrl. */
-const isOneSource = ({ url, client, engineUrl }: RedisOptions): boolean =>
-  url === undefined ? client !== undefined : client === undefined && engineUrl === undefined;
+/** Of the object form: url alone, or client with or without what stands beside it. */
+const isOneSource = ({ url, client, engineUrl, partitions }: RedisOptions): boolean =>
+  url === undefined
+    ? client !== undefined
+    : client === undefined && engineUrl === undefined && partitions === undefined;
 
 export const redis = z
   .union([
@@ -43,22 +46,33 @@ export const redis = z
         client: z
           .custom<RedisClient | (() => RedisClient)>(isClientOrFactory)
           .register(declared, {
-            doc: 'Instead of url: the client of presence.',
-            type: 'an ioredis instance (no Cluster), or a function that returns one',
+            doc: 'Instead of url.',
+            type: 'an ioredis Redis or Cluster, or a function that returns one',
             default: 'none',
             secret: 'url',
           })
           .optional(),
+        partitions: z
+          .int()
+          .min(1)
+          .max(256)
+          .register(declared, {
+            doc: 'Beside client: among how many parts channels and clients are divided with Redis Cluster, each on one master. The first node writes it down, and a node that has another number is refused.',
+            type: 'a whole number of partitions',
+            limits: 'from 1 to 256',
+            default: String(PARTITIONS),
+          })
+          .optional(),
         engineUrl: redisUrl(
           'read from a plain ioredis instance',
-          'Beside client: where faye-redis connects to.',
+          'Beside client, with the engine faye-redis: where that connects to, as it takes no client.',
         ).optional(),
       })
       .refine(isOneSource, { when: ({ issues }) => issues.length === 0 }),
   ])
   .register(declared, {
-    doc: 'Redis, for more than one node. faye-redis connects by URL alone: that of an ioredis instance is read from its options, and Sentinels or a function take an `engineUrl` beside it.',
-    type: 'a redis:// or rediss:// URL, an ioredis instance (no Cluster), a function that returns one, { url } or { client, engineUrl }',
+    doc: 'Redis 7.0 or newer, or Valkey, for more than one node. Of an ioredis instance, by Sentinel and Cluster too, we open connections like it; what a function returns is used as it is.',
+    type: 'a redis:// or rediss:// URL, an ioredis Redis or Cluster, a function that returns one, { url } or { client, partitions, engineUrl }',
     default: 'none, all is in memory',
     secret: 'url',
   });

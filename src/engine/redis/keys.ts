@@ -2,7 +2,10 @@
 export class EngineKeys {
   constructor(private readonly ns: string) {}
 
-  /** hash: node, generation, state (`ending` or none), ender (the node that ends it). Gone with the client. */
+  /**
+   * hash: node, generation, state (`ending` or none), ender (the node that ends it), stream (the word of its EventSource,
+   * once it has asked for one). Gone with the client.
+   */
   client = (clientId: string): string => `/${this.ns}/engine/clients/${clientId}`;
   /** set: channels and patterns that the client subscribes to. Gone with the client. */
   subscriptions = (clientId: string): string => `/${this.ns}/engine/subscriptions/${clientId}`;
@@ -24,6 +27,10 @@ export class EngineKeys {
   /** hash: node → JSON about it. As `nodes`. */
   get about(): string {
     return `/${this.ns}/nodes/about`;
+  }
+  /** hash: node → in which round it is; what it began in an earlier one does nothing any more. As `nodes`. */
+  get rounds(): string {
+    return `/${this.ns}/nodes/rounds`;
   }
   /** hash: what all of presence and the engine is in. Stays. */
   get epoch(): string {

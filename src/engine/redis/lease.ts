@@ -29,7 +29,12 @@ const startedAt = new Date().toISOString();
 
 export class Lease {
   private names = 0;
-  private epoch = '';
+  private known = '';
+  /** Until when it holds for certain, by `performance.now()`. */
+  private until = 0;
+  private steady = false;
+  private round = 1;
+  private said = 0;
 
   constructor(
     private readonly commands: Commands,
@@ -44,6 +49,21 @@ export class Lease {
     return this.names === 0 ? this.node : `${this.node}.${this.names}`;
   }
 
+  /** The epoch that this node knows; empty until it has asked. */
+  get epoch(): string {
+    return this.known;
+  }
+
+  /** What this node writes down is valid in this round alone. */
+  get inRound(): number {
+    return this.round;
+  }
+
+  /** Whether this node may take it that its clients are its own, and that nothing that it began before will still land. */
+  get holds(): boolean {
+    return performance.now() < this.until && this.said === this.round;
+  }
+
   /** The node's own name, at which it gets its letters. */
   static nodeOf(name: string): string {
     return name.split('.')[0] ?? name;
@@ -53,37 +73,51 @@ export class Lease {
     return Lease.nodeOf(name) === this.node;
   }
 
+  /** It is unknown whether something that was to be written down will still land: after the next renewal it will not. */
+  doubt(): void {
+    this.round += 1;
+  }
+
   async renew(): Promise<Renewal> {
-    const { keys } = this;
-    const [epoch] = await scripts.epoch(this.commands, [keys.epoch], [this.epoch, randomUUID(), QUIET]);
-    const first = this.epoch === '';
-    const isNew = epoch !== this.epoch;
-    const [outcome, ...dead] = await this.say(isNew);
-    this.epoch = epoch;
-    if (isNew && !first) return { outcome: 'new epoch', dead };
-    if (outcome === 'renewed') return { outcome, dead };
-    this.names += 1;
-    const [, ...others] = await this.say(true);
-    return { outcome: 'fenced', dead: others };
+    const { keys, steady } = this;
+    this.steady = false;
+    const [epoch] = await scripts.epoch(this.commands, [keys.epoch], [this.known, randomUUID(), QUIET]);
+    const isNew = this.known !== '' && epoch !== this.known;
+    const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
+    const [outcome, ...dead] = await this.say(how, steady);
+    this.known = epoch;
+    if (outcome === 'fenced') {
+      this.names += 1;
+      await this.say('first', false);
+    }
+    this.steady = true;
+    return { outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome, dead };
   }
 
   /** Gives it up; clients have `linger` ms to go elsewhere. */
   async retire(linger: number): Promise<void> {
     const { keys } = this;
+    this.until = 0;
     await steps.retire(
       this.commands,
-      [keys.nodes, keys.about, keys.dead, keys.clientsOf(this.name)],
+      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.clientsOf(this.name)],
       [this.name, linger],
     );
   }
 
-  private say(begin: boolean): Promise<[outcome: 'renewed' | 'fenced', ...dead: string[]]> {
-    const { keys } = this;
+  private async say(
+    how: 'first' | 'again' | 'on',
+    steady: boolean,
+  ): Promise<[outcome: 'renewed' | 'fenced', ...dead: string[]]> {
+    const { keys, round } = this;
+    const sentAt = performance.now();
     const about = { host: hostname(), pid: process.pid, startedAt, ...this.about() };
-    return steps.renew(
+    const said = await steps.renew(
       this.commands,
-      [keys.nodes, keys.about, keys.dead],
-      [this.name, LEASE, JSON.stringify(about), begin ? 1 : 0, LINGER],
+      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch],
+      [this.name, LEASE, JSON.stringify(about), round, how, steady ? 1 : 0, LINGER],
     );
+    if (said[0] === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });
+    return said;
   }
 }

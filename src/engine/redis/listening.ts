@@ -1,17 +1,24 @@
 /**
  * What this node listens to. A name is subscribed to for the first Bayeux channel that needs it, and dropped with the
  * last. After an outage all of it is subscribed to anew before anybody is told that it is back.
+ *
+ * A name is heard on one line, which is over once its connection is lost; with Redis Cluster some names may be heard while
+ * others are not.
  */
-import type { Commands } from '../../redis/scripts.js';
+import type { Line, Listener } from '../../redis/listener.js';
 
 /** A Pub/Sub channel, a glob over them, or a sharded channel. */
 export interface Name {
   kind: 'subscribe' | 'psubscribe' | 'ssubscribe';
   name: string;
+  /** The namespace of the partition. */
+  tag: string;
 }
 
 interface Ear extends Name {
   channels: Set<string>;
+  /** Where it is subscribed to, or being so. */
+  line: Line | undefined;
   /** Told once it is heard; null from then on. */
   waiting: (() => void)[] | null;
 }
@@ -20,25 +27,30 @@ const UNDO = { subscribe: 'unsubscribe', psubscribe: 'punsubscribe', ssubscribe:
 
 /** Names in one command. */
 const BATCH = 500;
+/** Milliseconds until what was refused, as while a partition moves, is tried again. */
+const RETRY = 500;
 
 export class Listening {
   private readonly ears = new Map<string, Ear>();
-  private round = 0;
+  private retry: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly listener: Commands,
+    private readonly listener: Listener,
     /** What a Bayeux channel or pattern is heard by. */
     private readonly namesOf: (channel: string) => readonly Name[],
     private readonly back: () => void,
   ) {
     listener.on('ready', () => this.again());
     listener.on('close', () => this.lost());
+    listener.on('moved', () => {
+      if (this.astray().some(({ tag }) => listener.lineOf(tag))) this.again();
+    });
   }
 
   /** Calls back once the channel is heard; at once while Redis is away, since only this node can be heard then. */
   listen(channel: string, listening: () => void): void {
     const ears = this.namesOf(channel).map((name) => this.earFor(name, channel));
-    const deaf = this.isReady ? ears.filter(({ waiting }) => waiting !== null) : [];
+    const deaf = ears.filter((ear) => ear.line && ear.waiting);
     let left = deaf.length;
     if (left === 0) listening();
     for (const ear of deaf) {
@@ -56,49 +68,69 @@ export class Listening {
       if (!ear?.channels.delete(channel) || ear.channels.size > 0) continue;
       this.ears.delete(key);
       heard(ear);
-      if (this.isReady) this.listener[UNDO[kind]](name).catch(() => {});
+      ear.line?.redis[UNDO[kind]](name).catch(() => {});
     }
   }
 
-  private get isReady(): boolean {
-    return this.listener.status === 'ready';
+  close(): void {
+    clearTimeout(this.retry);
   }
 
-  private earFor({ kind, name }: Name, channel: string): Ear {
+  private earFor({ kind, name, tag }: Name, channel: string): Ear {
     const key = `${kind} ${name}`;
     const known = this.ears.get(key);
     if (known) {
       known.channels.add(channel);
       return known;
     }
-    const ear: Ear = { kind, name, channels: new Set([channel]), waiting: [] };
+    const ear: Ear = { kind, name, tag, channels: new Set([channel]), line: undefined, waiting: [] };
     this.ears.set(key, ear);
-    if (this.isReady) this.subscribe(kind, [ear]).catch(() => {});
+    const line = this.listener.lineOf(tag);
+    if (line) this.subscribe(line, [ear]).catch(() => this.tryAgain());
     return ear;
   }
 
-  private async subscribe(kind: Name['kind'], ears: readonly Ear[]): Promise<void> {
-    const round = this.round;
-    await this.listener[kind](...ears.map(({ name }) => name));
-    if (round === this.round) for (const ear of ears) heard(ear);
+  /** Names of one kind and one partition. */
+  private async subscribe(line: Line, ears: readonly Ear[]): Promise<void> {
+    for (const ear of ears) ear.line = line;
+    const [first] = ears;
+    try {
+      if (first) await line.redis[first.kind](...ears.map(({ name }) => name));
+    } catch (error) {
+      forget(ears.filter((ear) => ear.line === line));
+      throw error;
+    }
+    for (const ear of ears) if (ear.line === line) heard(ear);
   }
 
   /** Whoever waits is told: while Redis is away nothing else can be done for it. */
   private lost(): void {
-    this.round += 1;
-    for (const ear of this.ears.values()) {
-      heard(ear);
-      ear.waiting = [];
-    }
+    forget(this.astray());
   }
 
   private again(): void {
-    const all = [...this.ears.values()];
-    const commands = (['subscribe', 'psubscribe', 'ssubscribe'] as const).flatMap((kind) =>
-      parts(all.filter((ear) => ear.kind === kind)).map((ears) => this.subscribe(kind, ears)),
-    );
-    // If it fails the connection is lost again, and there is another time.
-    Promise.all(commands).then(this.back, () => {});
+    const astray = this.astray();
+    forget(astray);
+    const commands = partsOf(astray).flatMap((ears) => {
+      const line = this.listener.lineOf(ears[0]?.tag ?? '');
+      return line ? [this.subscribe(line, ears)] : [];
+    });
+    Promise.all(commands).then(this.back, () => this.tryAgain());
+  }
+
+  private tryAgain(): void {
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => this.again(), RETRY);
+    this.retry.unref();
+  }
+
+  /** What is not subscribed to where it is to be heard now. */
+  private astray(): Ear[] {
+    const lines = new Map<string, Line | undefined>();
+    return [...this.ears.values()].filter(({ tag, line }) => {
+      if (!lines.has(tag)) lines.set(tag, this.listener.lineOf(tag));
+      return line === undefined || line !== lines.get(tag);
+    });
   }
 }
 
@@ -108,7 +140,26 @@ function heard(ear: Ear): void {
   for (const listening of waiting ?? []) listening();
 }
 
-const parts = (ears: readonly Ear[]): Ear[][] =>
-  Array.from({ length: Math.ceil(ears.length / BATCH) }, (_, index) =>
-    ears.slice(index * BATCH, (index + 1) * BATCH),
+function forget(ears: readonly Ear[]): void {
+  for (const ear of ears) {
+    heard(ear);
+    ear.line = undefined;
+    ear.waiting = [];
+  }
+}
+
+/** One kind and one partition each: a command for sharded channels takes those of one slot. */
+function partsOf(ears: readonly Ear[]): Ear[][] {
+  const groups = new Map<string, Ear[]>();
+  for (const ear of ears) {
+    const key = `${ear.kind} ${ear.tag}`;
+    const group = groups.get(key);
+    if (group) group.push(ear);
+    else groups.set(key, [ear]);
+  }
+  return [...groups.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / BATCH) }, (_, index) =>
+      group.slice(index * BATCH, (index + 1) * BATCH),
+    ),
   );
+}

@@ -11,6 +11,8 @@ export interface MailOptions {
   node: string;
   /** Answers what another node asks. */
   answer(subject: string, body: Record<string, unknown>): unknown;
+  /** This node hears letters again, after an outage. */
+  onBack(): void;
   log: Logger;
 }
 
@@ -24,7 +26,8 @@ export class Mail {
     const { redis, letters, node } = options;
     const own = letters(node);
     redis.listener.on('ready', () => {
-      redis.listener.subscribe(own).catch(() => {});
+      // If it fails the connection is lost again, and there is another time.
+      redis.listener.subscribe(own).then(options.onBack, () => {});
     });
     redis.listener.on('message', (name: string, text: string) => {
       if (name === own) this.received(text);

@@ -1,5 +1,6 @@
 /** The records of clients in Redis. Each step is one script of lua/engine; rejects with `Away` where Redis can't be asked. */
 import { Away } from '../../away.js';
+import { ask } from '../../redis/ask.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Commands } from '../../redis/scripts.js';
@@ -13,6 +14,8 @@ export interface Place {
   generation: number;
   /** Whether that lease holds. */
   alive: boolean;
+  /** The word of its EventSource; empty where it has not asked for one. */
+  stream: string;
   channels: string[];
 }
 
@@ -41,6 +44,7 @@ export class Records {
   save(
     clientId: string,
     node: string,
+    round: number,
     generation: number,
     channels: Iterable<string>,
   ): Promise<'saved' | 'lost' | 'fenced'> {
@@ -48,15 +52,18 @@ export class Records {
     return this.ask((redis) =>
       steps.save(
         redis,
-        [keys.client(clientId), keys.subscriptions(clientId), keys.clientsOf(node), keys.nodes],
-        [clientId, node, generation, ...channels],
+        [keys.client(clientId), keys.subscriptions(clientId), keys.clientsOf(node), keys.nodes, keys.rounds],
+        [clientId, node, round, generation, ...channels],
       ),
     );
   }
 
   /** The name of the node that has the client; null where there is no such client. */
-  async subscribe(clientId: string, channels: readonly string[], subscribed: boolean): Promise<string | null> {
-    if (channels.length === 0) return (await this.look(clientId))?.node ?? null;
+  async subscribe(
+    clientId: string,
+    channels: readonly string[],
+    subscribed: boolean,
+  ): Promise<string | null> {
     const keys = this.keysOf(clientId);
     return this.ask((redis) =>
       steps.subscribe(
@@ -67,27 +74,28 @@ export class Records {
     );
   }
 
-  /** Null where there is no such client. Rejects where that is not known yet, in a new epoch. */
-  async look(clientId: string, withChannels = false): Promise<Place | null> {
+  /** Null where there is no such client. Rejects where that is not known yet, in another epoch than the one given. */
+  async look(clientId: string, epoch: string, withChannels = false): Promise<Place | null> {
     const keys = this.keysOf(clientId);
     const found = await this.ask((redis) =>
       steps.look(
         redis,
         [keys.client(clientId), keys.subscriptions(clientId), keys.nodes, keys.epoch],
-        [withChannels ? 1 : 0],
+        [epoch, withChannels ? 1 : 0],
       ),
     );
     if (found === null) throw new Away('who is where, in a new epoch,');
-    const [node, generation, alive, ...channels] = found;
+    const [node, generation, alive, stream = '', ...channels] = found;
     if (node === undefined) return null;
-    return { node, generation: Number(generation), alive: alive === 1, channels };
+    return { node, generation: Number(generation), alive: alive === 1, stream, channels };
   }
 
   async adopt(
     clientId: string,
     from: Place,
     node: string,
-  ): Promise<{ generation: number; channels: string[] } | 'changed' | 'gone'> {
+    round: number,
+  ): Promise<{ generation: number; channels: string[] } | 'changed' | 'gone' | 'fenced'> {
     const keys = this.keysOf(clientId);
     const [outcome, generation, ...channels] = await this.ask((redis) =>
       steps.adopt(
@@ -98,12 +106,11 @@ export class Records {
           keys.clientsOf(from.node),
           keys.clientsOf(node),
           keys.nodes,
+          keys.rounds,
         ],
-        [clientId, from.node, from.generation, node],
+        [clientId, from.node, from.generation, node, round],
       ),
     );
-    // The lease is renewed, by another name, at the next look. Waiting for it here could wait for what waits for us.
-    if (outcome === 'fenced') throw new Away('what this node has, whose lease is over,');
     return outcome === 'adopted' ? { generation, channels } : outcome;
   }
 
@@ -117,22 +124,38 @@ export class Records {
     return this.ask((redis) =>
       steps.beginEnd(
         redis,
-        [keys.client(clientId), keys.endings],
+        [keys.client(clientId), keys.endings, keys.clientsOf(node)],
         [clientId, node, generation, ender, TAKE_OVER],
       ),
     );
   }
 
-  async finishEnd(clientId: string, ender: string, at?: string): Promise<void> {
+  /** False where another ends it by now. */
+  async finishEnd(clientId: string, ender: string): Promise<boolean> {
     const keys = this.keysOf(clientId);
-    await this.ask(async (redis) => {
-      const node = at ?? (await redis.hget(keys.client(clientId), 'node'));
+    const done = await this.ask(async (redis) => {
+      const node = await redis.hget(keys.client(clientId), 'node');
       return steps.finishEnd(
         redis,
         [keys.client(clientId), keys.subscriptions(clientId), keys.endings, keys.clientsOf(node ?? '')],
         [clientId, ender],
       );
     });
+    return done === 1;
+  }
+
+  /**
+   * Writes down that the client wants an EventSource, known by the word; or, where it is empty, that it wants none any more.
+   * The word that holds now; null where there is no such client.
+   */
+  stream(clientId: string, word: string, { keep }: { keep: boolean }): Promise<string | null> {
+    const keys = this.keysOf(clientId);
+    return this.ask((redis) => steps.stream(redis, [keys.client(clientId)], [word, keep ? 1 : 0]));
+  }
+
+  /** The names of all nodes that have a lease. */
+  nodes(keys: EngineKeys): Promise<string[]> {
+    return this.ask((redis) => redis.zrange(keys.nodes, '0', '-1'));
   }
 
   /** Some clients of a node. */
@@ -160,14 +183,7 @@ export class Records {
     });
   }
 
-  private async ask<T>(question: (redis: Commands) => Promise<T>): Promise<T> {
-    const { commands, description } = this.redis;
-    if (commands.status !== 'ready') throw new Away(description);
-    try {
-      return await question(commands);
-    } catch (error) {
-      if (error instanceof Error && error.message.startsWith('ERR')) throw error;
-      throw new Away(description, error);
-    }
+  private ask<T>(question: (redis: Commands) => Promise<T>): Promise<T> {
+    return ask(this.redis, question);
   }
 }

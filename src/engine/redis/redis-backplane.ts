@@ -57,7 +57,10 @@ export class RedisBackplane implements Backplane {
     });
     listener.on('pmessage', (_glob: string, _name: string, text: string) => this.received(text));
     listener.on('smessage', (_name: string, text: string) => this.received(text));
-    commands.on('close', () => this.hold());
+    // A Cluster says nothing of one master: whose messages this node hears no more, others do not hear either.
+    if (commands.isCluster) listener.on('close', () => this.holdUnheard());
+    else commands.on('close', () => this.hold());
+    commands.on('ready', () => this.releaseSoon());
   }
 
   /** Calls back after each outage, once this node hears again what it listens to. */
@@ -96,7 +99,9 @@ export class RedisBackplane implements Backplane {
     return this.outboxes.reduce((sum, { size }) => sum + size, 0);
   }
 
-  close(): void {}
+  close(): void {
+    this.listening.close();
+  }
 
   private get isCluster(): boolean {
     return this.options.redis.commands.isCluster;
@@ -110,11 +115,18 @@ export class RedisBackplane implements Backplane {
   private namesOf(channel: string): Name[] {
     const isPattern = channel.endsWith('*');
     if (isPattern && this.isCluster)
-      return this.keys.map(({ everything }) => ({ kind: 'ssubscribe', name: everything }));
-    const keys = this.keys[this.options.partitions.of(channel)] as EngineKeys;
-    if (!isPattern) return [{ kind: this.isCluster ? 'ssubscribe' : 'subscribe', name: keys.messages(channel) }];
+      return this.keys.map(({ everything }, partition) => ({
+        kind: 'ssubscribe',
+        name: everything,
+        tag: this.tagOf(partition),
+      }));
+    const partition = this.options.partitions.of(channel);
+    const keys = this.keys[partition] as EngineKeys;
+    const tag = this.tagOf(partition);
+    const kind = this.isCluster ? 'ssubscribe' : 'subscribe';
+    if (!isPattern) return [{ kind, name: keys.messages(channel), tag }];
     const parent = channel.slice(0, channel.lastIndexOf('/') + 1);
-    return [{ kind: 'psubscribe', name: `${escaped(keys.messages(parent))}*` }];
+    return [{ kind: 'psubscribe', name: `${escaped(keys.messages(parent))}*`, tag }];
   }
 
   private received(text: string): void {
@@ -135,13 +147,32 @@ export class RedisBackplane implements Backplane {
     for (const outbox of this.outboxes) outbox.hold();
   }
 
+  private holdUnheard(): void {
+    this.outboxes.forEach((outbox, partition) => {
+      if (!this.hears(partition)) outbox.hold();
+    });
+  }
+
+  private releaseSoon(): void {
+    const release = (): void =>
+      this.outboxes.forEach((outbox, partition) => {
+        if (this.hears(partition)) outbox.release();
+      });
+    setTimeout(release, this.wasReady ? OTHERS_ARE_BACK : 0).unref();
+  }
+
   private isBack(): void {
-    const after = this.wasReady ? OTHERS_ARE_BACK : 0;
+    this.releaseSoon();
     this.wasReady = true;
-    setTimeout(() => {
-      for (const outbox of this.outboxes) outbox.release();
-    }, after).unref();
     for (const listener of this.back) listener();
+  }
+
+  private hears(partition: number): boolean {
+    return this.options.redis.listener.lineOf(this.tagOf(partition)) !== undefined;
+  }
+
+  private tagOf(partition: number): string {
+    return this.options.partitions.namespaces[partition] as string;
   }
 }
 

@@ -4,7 +4,7 @@ import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
 import { ask } from '../../redis/ask.js';
 import { openRedis, type RedisSource } from '../../redis/connection.js';
-import { Partitions } from '../../redis/partitions.js';
+import { partitionsOf } from '../../redis/partitions.js';
 import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
 import { type NodeStatus, readNodes } from './nodes.js';
 import { RedisBackplane } from './redis-backplane.js';
@@ -13,6 +13,8 @@ import { RedisResidence } from './redis-residence.js';
 export interface RedisEngineOptions extends OnlineEngineOptions {
   source: RedisSource;
   namespace: string;
+  /** How many there are with Redis Cluster. Default 16. */
+  partitions?: number;
   /** What may wait to be said while Redis is away. */
   outbox: { messages: number; bytes: number };
   /** A message that waited to be said was dropped. */
@@ -32,7 +34,8 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const { source, namespace, log, grace, onUnsaid } = options;
   const node = randomUUID();
   const redis = openRedis(source, log);
-  const partitions = new Partitions(namespace, null);
+  const partitions = partitionsOf(redis, namespace, options.partitions);
+  redis.accepted(partitions).catch((error: unknown) => log.fatal({ err: error }, 'this Redis is refused'));
   const backplane = new RedisBackplane({ ...options, redis, partitions, node, onDrop: onUnsaid });
   const onBack = (listener: () => void) => backplane.onBack(listener);
   const residence = new RedisResidence({ redis, partitions, node, grace, onBack, log });

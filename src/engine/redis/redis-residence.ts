@@ -4,19 +4,24 @@
  *
  * Invariants:
  * - a client has one owner: the node in its record. Another node that still holds it (it was cut off, or stood still) is
- *   told so by the first step it tries, and lets go.
- * - an end is done once: begun by one node, which alone goes on; taken over where that node died.
- * - what a node had begun before its lease was lost comes too late: the generation, or the record, has changed.
+ *   told so by a letter, by the first step it tries, or as soon as it hears letters again, and lets go.
+ * - an end is done once: begun by one node, which alone goes on; taken over where that node died (`Ends`).
+ * - what a node had begun before its lease was lost comes too late: the generation, or the record, has changed. What it
+ *   had begun before it lost sight of a save comes too late as well: it is in another round (`Lease`).
  *
- * What can't be done while Redis is away is done at the next look (`unsaved`, `ended`), each 2 s and as it comes back.
+ * What can't be done while Redis is away is done at the next look, each 2 s and as it comes back. Renewing the lease waits
+ * for nothing else; nothing that a client's queue waits for waits for a look.
  */
 import type { Logger } from 'pino';
+import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
 import type { Residence, Residents } from '../residence.js';
+import { Chore } from './chore.js';
+import { Ends } from './ends.js';
 import { EngineKeys } from './keys.js';
 import { Lease, RENEW } from './lease.js';
 import { Mail } from './mail.js';
@@ -29,15 +34,15 @@ export interface RedisResidenceOptions {
   node: string;
   /** Milliseconds that clients have to go elsewhere when this node stops. */
   grace: number;
-  /** Calls back once this node hears letters again after an outage. */
+  /** Calls back once this node hears the others' messages again after an outage. */
   onBack(listener: () => void): void;
   log: Logger;
 }
 
-/** Clients of a dead node that are ended in one go, and records that are written in one go. */
+/** Records that are written in one go. */
 const BATCH = 200;
 /** How often an adoption is tried where another was quicker. */
-const TRIES = 3;
+const TRIES = 5;
 /** Milliseconds late that a look may be; beyond, the process stood still, and who is connected is not known. */
 const STOOD_STILL = 3_000;
 
@@ -45,24 +50,36 @@ export class RedisResidence implements Residence {
   private readonly records: Records;
   private readonly leases: readonly Lease[];
   private readonly mail: Mail;
+  private readonly ends: Ends;
+  /** Clients of this node whose records are not, or not wholly, written down. */
   private readonly unsaved = new Set<Client>();
-  /** Clients that have ended here, by the generation in which they were this node's; until the end is known. */
-  private readonly ends = new Map<string, number>();
+  /** Clients of this node that may have gone to another, or been ended, without its hearing of it. */
+  private readonly unsure = new Set<Client>();
+  /** Clients that were this node's under a lease that is over, and have shown that they are there. */
+  private readonly returning = new Set<Client>();
+  /** Clients that this node tried to adopt from a place, and does not know whether it did. */
+  private readonly doubts = new Map<string, Place>();
   private readonly adopting = new Map<string, Promise<boolean>>();
+  /** Leases in a new epoch, until Redis holds nothing of theirs that is gone. */
+  private readonly unread = new Set<Lease>();
+  private readonly dead = new Map<Lease, readonly string[]>();
+  private readonly chores: readonly Chore[];
+  private readonly renewing: Chore;
   private engine!: Residents;
   private timer: NodeJS.Timeout | undefined;
-  private looking: Promise<void> | undefined;
   private lookedAt = performance.now();
   /** Milliseconds by which the last look was late. */
   private lag = 0;
+  /** This process stood still since the last renewal. */
+  private stoodStill = false;
   private closed = false;
 
   constructor(private readonly options: RedisResidenceOptions) {
     const { redis, partitions, node, log } = options;
     this.records = new Records(redis, partitions);
+    const about = () => ({ clients: this.engine.size.clients, lag: this.lag });
     this.leases = partitions.namespaces.map(
-      (namespace) =>
-        new Lease(redis.commands, new EngineKeys(namespace), node, () => ({ clients: this.engine.size.clients, lag: this.lag })),
+      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), node, about),
     );
     const [first] = this.leases;
     this.mail = new Mail({
@@ -70,8 +87,24 @@ export class RedisResidence implements Residence {
       node,
       letters: (name) => first?.keys.letters(name) ?? name,
       answer: (subject, body) => this.answer(subject, body),
+      onBack: () => this.verifyAll(),
       log,
     });
+    this.ends = new Ends({
+      records: this.records,
+      leaseOf: (clientId) => this.leaseOf(clientId),
+      ending: (clientId) => this.engine.ending(clientId),
+      gone: (clientId) => this.engine.gone(clientId),
+    });
+    const failed = (error: unknown) => log.debug({ err: error }, 'a look failed; there will be another');
+    this.renewing = new Chore(() => this.renew(), failed);
+    // Each for itself: an end waits for presence, and nothing else should wait for that.
+    this.chores = [
+      () => this.takeUp(),
+      () => this.saveAll(),
+      () => this.ends.retry(),
+      () => this.endAll(),
+    ].map((work) => new Chore(work, failed));
   }
 
   get description(): string {
@@ -85,11 +118,9 @@ export class RedisResidence implements Residence {
 
   open(engine: Residents): void {
     this.engine = engine;
-    this.options.redis.commands.on('ready', () => this.look());
-    this.options.onBack(() => {
-      this.verifyAll();
-      engine.back();
-    });
+    const { redis, onBack } = this.options;
+    redis.commands.on('ready', () => this.look());
+    onBack(() => engine.back());
     void this.look();
     this.timer = setInterval(() => this.look(), RENEW);
     this.timer.unref();
@@ -99,7 +130,8 @@ export class RedisResidence implements Residence {
     this.unsaved.add(client);
     try {
       if ((await this.save(client)) !== 'fenced') return;
-      await this.look();
+      await this.renewing.run();
+      await this.save(client);
     } catch {
       // Done again at the next look.
     }
@@ -114,23 +146,28 @@ export class RedisResidence implements Residence {
   }
 
   ended(client: Client): void {
-    this.unsaved.delete(client);
-    this.ends.set(client.id, client.generation);
-    void this.end(client.id, client.generation);
+    this.forget(client);
+    this.ends.ended(
+      client.id,
+      client.generation,
+      client.state === 'here' ? this.leaseOf(client.id).name : '',
+    );
   }
 
   async endElsewhere(clientId: string): Promise<void> {
-    const place = await this.records.look(clientId);
+    const place = await this.find(clientId);
     if (!place) return;
-    const { generation, node } = place;
-    if ((await this.finish(clientId, { generation })) && place.alive)
-      this.mail.tell(Lease.nodeOf(node), 'let-go', { clientId });
+    const { generation, node, alive } = place;
+    // Before the record goes, so that its node does not find it gone, and take that for an end of its own.
+    const letGo = async () => alive && this.mail.ask(Lease.nodeOf(node), 'let-go', { clientId });
+    await this.ends.finish(clientId, { generation }, letGo);
   }
 
   async exists(clientId: string): Promise<boolean> {
-    return (await this.records.look(clientId)) !== null;
+    return (await this.find(clientId)) !== null;
   }
 
+  /** A second call while one is under way waits for that one. */
   adopt(clientId: string): Promise<boolean> {
     const underWay = this.adopting.get(clientId);
     if (underWay) return underWay;
@@ -139,44 +176,50 @@ export class RedisResidence implements Residence {
     return adopted;
   }
 
-  private async adoptOnce(clientId: string): Promise<boolean> {
-    const known = this.engine.get(clientId);
-    if (known?.state === 'here') return true;
-    if (known) return this.comeBack(known);
-    for (let tried = 0; tried < TRIES; tried += 1) {
-      const place = await this.records.look(clientId, true);
-      if (!place) return false;
-      const outcome = await this.adoptFrom(clientId, place);
-      if (outcome === 'adopted') return true;
-      if (outcome === 'gone') return false;
-    }
-    return false;
-  }
-
   async subscribeElsewhere(
     clientId: string,
     channels: readonly string[],
     subscribed: boolean,
   ): Promise<boolean> {
-    const node = await this.records.subscribe(clientId, channels, subscribed);
-    if (node === null) return false;
+    const node =
+      channels.length === 0 ? undefined : await this.records.subscribe(clientId, channels, subscribed);
+    // Where there is no record, it is asked whether that is known for certain.
+    if (typeof node !== 'string') return (await this.find(clientId)) !== null;
     // A node that does not answer is on its way out: who adopts the client reads what it subscribes to.
     await this.mail.ask(Lease.nodeOf(node), 'subscribe', { clientId, channels, subscribed });
     return true;
   }
 
   async ask(clientId: string, question: Question): Promise<unknown> {
-    const place = await this.records.look(clientId);
+    const place = await this.find(clientId);
     return place?.alive
       ? this.mail.ask(Lease.nodeOf(place.node), 'question', { clientId, question })
       : undefined;
+  }
+
+  async streamOf(clientId: string): Promise<string | null> {
+    return (await this.find(clientId))?.stream ?? null;
+  }
+
+  async keepStream(clientId: string, word: string): Promise<void> {
+    await this.records.stream(clientId, word, { keep: false });
+  }
+
+  async wantStream(clientId: string, word: string): Promise<void> {
+    const held = await this.records.stream(clientId, word, { keep: true });
+    if (held === null || (await this.ask(clientId, 'renew')) === true) return;
+    const names = await this.records.nodes(this.leaseOf(clientId).keys);
+    for (const node of new Set(names.map(Lease.nodeOf))) {
+      this.mail.tell(node, 'stream', { clientId, word: held });
+    }
   }
 
   /** Gives the leases up: clients have a while to go to another node. */
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.timer);
-    await this.looking;
+    await this.renewing.run();
+    if (!this.records.connected) return;
     await Promise.allSettled(this.leases.map((lease) => lease.retire(this.options.grace)));
   }
 
@@ -184,74 +227,93 @@ export class RedisResidence implements Residence {
     return this.leases[this.options.partitions.of(clientId)] as Lease;
   }
 
+  private find(clientId: string, withChannels = false): Promise<Place | null> {
+    return this.records.look(clientId, this.leaseOf(clientId).epoch, withChannels);
+  }
+
   // What is done each 2 s, and when Redis is back
 
-  private look(): Promise<void> {
-    this.looking ??= this.lookOnce()
-      .catch((error: unknown) => {
-        this.options.log.debug({ err: error }, 'this node could not renew its lease; it will again');
-      })
-      .finally(() => {
-        this.looking = undefined;
-      });
-    return this.looking;
-  }
-
-  private async lookOnce(): Promise<void> {
-    if (this.closed || !this.records.connected) return;
+  private async look(): Promise<void> {
     const late = performance.now() - this.lookedAt - RENEW;
-    this.lag = Math.max(0, Math.round(late));
-    await Promise.all(this.leases.map((lease) => this.renew(lease, late > STOOD_STILL)));
     this.lookedAt = performance.now();
-    await Promise.all([...this.ends].map(([clientId, generation]) => this.end(clientId, generation)));
-    await this.saveAll();
+    this.lag = Math.max(0, Math.round(late));
+    this.stoodStill ||= late > STOOD_STILL;
+    await this.renewing.run();
+    if (this.closed || !this.records.connected) return;
+    for (const chore of this.chores) void chore.run();
   }
 
-  private async renew(lease: Lease, stoodStill: boolean): Promise<void> {
+  private async renew(): Promise<void> {
+    if (this.closed || !this.records.connected) return;
+    await Promise.all(this.leases.map((lease) => this.renewOne(lease)));
+    this.stoodStill = false;
+  }
+
+  private async renewOne(lease: Lease): Promise<void> {
     const { outcome, dead } = await lease.renew();
-    if (outcome === 'fenced') this.fenced(lease, stoodStill);
-    if (outcome === 'new epoch') await this.writeAgain(lease);
-    for (const node of dead) await this.bury(lease, node);
-    for (const clientId of await this.records.overdueEnds(lease.keys)) await this.finish(clientId, {});
+    this.dead.set(lease, dead);
+    if (outcome === 'fenced') this.fenced(lease);
+    if (outcome === 'new epoch') this.writeAgain(lease);
   }
 
   /** Redis has lost data, or holds older: what this node knows of its clients is the truth. */
-  private async writeAgain(lease: Lease): Promise<void> {
-    const { log } = this.options;
-    log.warn({ node: lease.name }, 'a new epoch: this node writes down its clients again');
-    for (const client of this.clientsOf(lease)) this.unsaved.add(client);
-    await this.saveAll();
-    for (const clientId of await this.records.allOf(lease.keys, lease.name)) {
-      // A client that has gone since the older data.
-      if (!this.engine.get(clientId) && !this.ends.has(clientId)) await this.finish(clientId, { node: lease.name });
-    }
+  private writeAgain(lease: Lease): void {
+    this.options.log.warn({ node: lease.name }, 'a new epoch: this node writes down its clients again');
+    for (const client of this.clientsOf(lease)) if (client.state === 'here') this.unsaved.add(client);
+    this.unread.add(lease);
   }
 
   /** The lease was lost. Others may have taken, or ended, what was this node's. */
-  private fenced(lease: Lease, stoodStill: boolean): void {
-    const { log } = this.options;
-    log.warn({ node: lease.name }, 'the lease of this node was over: it comes back by another name');
+  private fenced(lease: Lease): void {
+    this.options.log.warn(
+      { node: lease.name },
+      'the lease of this node was over: it comes back by another name',
+    );
     for (const client of this.clientsOf(lease)) {
       if (client.state !== 'here') continue;
       client.state = 'returning';
       // While a process stands still its clients may have gone; they show that they are there by a pong, or a word.
-      if (stoodStill) client.stream?.check?.(() => this.comeBack(client).catch(NOTHING));
-      else this.comeBack(client).catch(NOTHING);
+      if (this.stoodStill) client.stream?.check?.(() => this.isThere(client));
+      else this.returning.add(client);
     }
+  }
+
+  private isThere(client: Client): void {
+    if (this.engine.get(client.id) !== client) return;
+    this.returning.add(client);
+    this.comeBack(client).catch(NOTHING);
   }
 
   private clientsOf(lease: Lease): Client[] {
     return [...this.engine.all()].filter(({ id }) => this.leaseOf(id) === lease);
   }
 
-  private async bury(lease: Lease, node: string): Promise<void> {
-    for (;;) {
-      const clientIds = await this.records.someOf(lease.keys, node, BATCH);
-      const ended = await Promise.all(clientIds.map((clientId) => this.finish(clientId, { node })));
-      if (clientIds.length === 0) await this.records.forgetNode(lease.keys, node);
-      // The rest is being ended by others, or was adopted in the very moment.
-      if (!ended.includes(true)) return;
+  /** What this node does not know for certain: whether clients are its own. */
+  private async takeUp(): Promise<void> {
+    const steps = [
+      ...[...this.returning].map((client) => this.comeBack(client)),
+      ...[...this.unsure].map((client) => this.verify(client)),
+      ...[...this.doubts.keys()].map((clientId) => this.settleDoubt(clientId)),
+    ];
+    // Those that fail stay where they are.
+    await Promise.allSettled(steps);
+  }
+
+  private async endAll(): Promise<void> {
+    for (const lease of this.unread) await this.endStrangers(lease);
+    for (const lease of this.leases) {
+      for (const node of this.dead.get(lease) ?? []) await this.ends.bury(lease.keys, node);
+      await this.ends.takeOver(lease.keys);
     }
+  }
+
+  /** Clients that have gone since the older data. */
+  private async endStrangers(lease: Lease): Promise<void> {
+    const { name } = lease;
+    const clientIds = await this.records.allOf(lease.keys, name);
+    const strangers = clientIds.filter((id) => !this.engine.get(id) && !this.ends.has(id));
+    await Promise.all(strangers.map((clientId) => this.ends.finish(clientId, { node: name })));
+    this.unread.delete(lease);
   }
 
   // Clients of this node
@@ -260,7 +322,7 @@ export class RedisResidence implements Residence {
     if (this.unsaved.has(client)) return;
     try {
       const node = await this.records.subscribe(client.id, [channel], subscribed);
-      if (node !== this.leaseOf(client.id).name) await this.verify(client);
+      if (node !== this.leaseOf(client.id).name) this.doubt(client);
     } catch {
       this.unsaved.add(client);
     }
@@ -278,43 +340,82 @@ export class RedisResidence implements Residence {
       this.unsaved.delete(client);
       return 'lost';
     }
-    const { name } = this.leaseOf(client.id);
-    const before = [...client.channels];
-    const outcome = await this.records.save(client.id, name, client.generation, before);
+    const lease = this.leaseOf(client.id);
+    // One that is returning comes back first.
+    if (client.state !== 'here') return 'fenced';
+    const channels = [...client.channels];
+    const outcome = await this.write(client, lease, client.generation, channels);
     if (outcome === 'fenced') return outcome;
-    // What it subscribed to meanwhile is written at the next look.
-    if (before.length === client.channels.size) this.unsaved.delete(client);
+    // What has changed meanwhile is written at the next look.
+    if (isSame(channels, client.channels)) this.unsaved.delete(client);
     if (outcome === 'lost') this.letGo(client);
     return outcome;
   }
 
-  /** Whether clients are still this node's: letters that said otherwise may have been lost. */
+  private async write(client: Client, lease: Lease, generation: number, channels: Iterable<string>) {
+    try {
+      return await this.records.save(client.id, lease.name, lease.inRound, generation, channels);
+    } catch (error) {
+      this.lostSight(lease);
+      throw error;
+    }
+  }
+
+  /** This node hears letters again: those that said that a client is another's may have been lost. */
   private verifyAll(): void {
-    for (const client of this.engine.all()) this.verify(client).catch(NOTHING);
+    for (const client of this.engine.all()) this.doubt(client);
+  }
+
+  private doubt(client: Client): void {
+    this.unsure.add(client);
+    this.verify(client).catch(NOTHING);
   }
 
   private async verify(client: Client): Promise<void> {
-    if (client.state !== 'here' || this.unsaved.has(client)) return;
-    const place = await this.records.look(client.id);
-    if (this.engine.get(client.id) !== client || client.state !== 'here' || this.unsaved.has(client)) return;
-    if (place?.generation !== client.generation) this.letGo(client);
+    if (!this.isOurs(client)) {
+      // Whoever saves it, or makes it come back, is told.
+      this.unsure.delete(client);
+      return;
+    }
+    const place = await this.find(client.id);
+    if (this.isOurs(client) && place?.generation !== client.generation) this.letGo(client);
+    this.unsure.delete(client);
+  }
+
+  private isOurs(client: Client): boolean {
+    return this.has(client) && !this.unsaved.has(client);
+  }
+
+  private has(client: Client): boolean {
+    return this.engine.get(client.id) === client && client.state === 'here';
   }
 
   private letGo(client: Client): void {
+    this.forget(client);
     if (this.engine.get(client.id) === client) this.engine.leave(client);
+  }
+
+  private forget(client: Client): void {
     this.unsaved.delete(client);
+    this.unsure.delete(client);
+    this.returning.delete(client);
   }
 
   /** A client of this node whose lease was over. */
   private async comeBack(client: Client): Promise<boolean> {
+    const lease = this.leaseOf(client.id);
     for (let tried = 0; tried < TRIES; tried += 1) {
+      const place = await this.find(client.id);
       if (this.engine.get(client.id) !== client) return false;
-      if (client.state === 'here') return true;
-      const place = await this.records.look(client.id);
-      const lease = this.leaseOf(client.id);
-      if (!place) return this.beginAgain(client);
-      if (!lease.isOurs(place.node) || place.generation !== client.generation) break;
-      const adopted = await this.records.adopt(client.id, place, lease.name);
+      if (this.has(client)) return true;
+      if (!place) return this.beginAgain(client, lease);
+      const { node, generation } = place;
+      // Adopted by this node before, whose answer was lost.
+      if (node === lease.name && generation === client.generation + 1)
+        return this.here(client, generation, []);
+      if (!lease.isOurs(node) || generation !== client.generation) break;
+      const adopted = await this.adoptRecord(client.id, place);
+      if (adopted === 'fenced') throw new Away('what this node may take');
       if (typeof adopted === 'object') return this.here(client, adopted.generation, []);
     }
     this.letGo(client);
@@ -322,35 +423,68 @@ export class RedisResidence implements Residence {
   }
 
   /** It had been taken for dead, and was ended: this is another stay. */
-  private async beginAgain(client: Client): Promise<boolean> {
+  private async beginAgain(client: Client, lease: Lease): Promise<boolean> {
     const generation = client.generation + 1;
-    const { name } = this.leaseOf(client.id);
-    if ((await this.records.save(client.id, name, generation, client.channels)) !== 'saved') return false;
+    const outcome = await this.write(client, lease, generation, client.channels);
+    if (outcome === 'fenced') throw new Away('what this node may take');
+    if (outcome === 'lost') {
+      this.letGo(client);
+      return false;
+    }
+    // A second call, whose first has done it meanwhile.
+    const isFirst = client.generation < generation;
     if (!this.here(client, generation, [])) return false;
-    this.engine.returned(client.id);
+    if (isFirst) this.engine.returned(client.id);
     return true;
   }
 
   private here(client: Client, generation: number, waiting: readonly Published[]): boolean {
+    this.returning.delete(client);
     if (this.engine.get(client.id) === client) {
-      this.engine.settle(client, generation, waiting);
+      if (!this.has(client)) this.engine.settle(client, generation, waiting);
       return true;
     }
     // It has ended meanwhile, by a generation that was over.
-    this.ends.set(client.id, generation);
-    void this.end(client.id, generation);
+    this.ends.ended(client.id, generation, this.leaseOf(client.id).name);
     return false;
   }
 
   // Clients of other nodes
 
+  private async adoptOnce(clientId: string): Promise<boolean> {
+    const known = this.engine.get(clientId);
+    if (known?.state === 'here') return true;
+    if (known && (await this.comeBack(known))) return true;
+    for (let tried = 0; tried < TRIES; tried += 1) {
+      const place = await this.find(clientId, true);
+      if (!place) return this.isNowhere(clientId);
+      const outcome = await this.adoptFrom(clientId, place);
+      if (outcome === 'adopted') return true;
+      if (outcome === 'gone') return this.isNowhere(clientId);
+    }
+    throw new Away('a client that many nodes want');
+  }
+
+  /** Where it was this node's, and nobody knew: once nothing that was asked before can land any more. */
+  private async settleDoubt(clientId: string): Promise<void> {
+    const lease = this.leaseOf(clientId);
+    if (!lease.holds) return;
+    const place = await this.find(clientId);
+    if (place && lease.isOurs(place.node)) await this.adopt(clientId);
+    this.doubts.delete(clientId);
+  }
+
+  private isNowhere(clientId: string): false {
+    this.doubts.delete(clientId);
+    return false;
+  }
+
   private async adoptFrom(clientId: string, place: Place): Promise<'adopted' | 'changed' | 'gone'> {
     const client = this.engine.arrive(clientId);
-    const { name } = this.leaseOf(clientId);
     try {
       // Heard from before it is taken, so that no message falls between the two nodes.
       await Promise.all(place.channels.map((channel) => this.engine.bring(client, channel)));
-      const adopted = await this.records.adopt(clientId, place, name);
+      const adopted = await this.take(clientId, place);
       if (typeof adopted !== 'object') {
         this.engine.leave(client);
         return adopted;
@@ -358,7 +492,11 @@ export class RedisResidence implements Residence {
       const { generation, channels } = adopted;
       const since = channels.filter((channel) => !client.channels.has(channel));
       await Promise.all(since.map((channel) => this.engine.bring(client, channel)));
-      const waiting = place.alive ? await this.handedOver(clientId, place.node, generation) : [];
+      for (const channel of [...client.channels]) {
+        if (!channels.includes(channel)) this.engine.unsubscribeHere(client, channel);
+      }
+      const waiting = await this.handedOver(clientId, this.doubts.get(clientId) ?? place, generation);
+      this.doubts.delete(clientId);
       return this.here(client, generation, waiting) ? 'adopted' : 'gone';
     } catch (error) {
       if (this.engine.get(clientId) === client) this.engine.leave(client);
@@ -366,17 +504,56 @@ export class RedisResidence implements Residence {
     }
   }
 
+  private async take(clientId: string, place: Place) {
+    const adopted = await this.adoptRecord(clientId, place).catch((error: unknown) => {
+      // It may be this node's, and nobody would know: looked at again until that is certain.
+      if (!this.doubts.has(clientId)) this.doubts.set(clientId, place);
+      throw error;
+    });
+    // Waiting here for the lease to be renewed could wait for what waits for us.
+    if (adopted === 'fenced') throw new Away('what this node may take');
+    return adopted;
+  }
+
+  private async adoptRecord(clientId: string, place: Place) {
+    const lease = this.leaseOf(clientId);
+    try {
+      return await this.records.adopt(clientId, place, lease.name, lease.inRound);
+    } catch (error) {
+      this.lostSight(lease);
+      throw error;
+    }
+  }
+
+  /** What was asked may still land: not in the next round. */
+  private lostSight(lease: Lease): void {
+    lease.doubt();
+    void this.look();
+  }
+
   /** What waits for the client on the node that had it, which lets go of it. */
-  private async handedOver(clientId: string, node: string, generation: number): Promise<Published[]> {
-    const answer = await this.mail.ask(Lease.nodeOf(node), 'hand-over', { clientId, generation });
+  private async handedOver(
+    clientId: string,
+    { node, alive }: Place,
+    generation: number,
+  ): Promise<Published[]> {
+    if (!alive || this.leaseOf(clientId).isOurs(node)) return [];
+    const body = { clientId, generation };
+    const answer = await this.mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined);
     return Array.isArray(answer) ? (answer as Published[]) : [];
   }
 
-  private answer(subject: string, body: Record<string, unknown>): unknown {
+  // Letters from other nodes
+
+  /** Of a client that is arriving, once it is here: what it brings is to go on to the next node. */
+  private async answer(subject: string, body: Record<string, unknown>): Promise<unknown> {
     const clientId = String(body.clientId);
+    await this.adopting.get(clientId)?.catch(NOTHING);
+    if (subject === 'stream') return this.engine.streamWanted(clientId, String(body.word));
     const client = this.engine.get(clientId);
     if (!client) return null;
-    if (subject === 'hand-over') return client.generation < Number(body.generation) ? this.handOver(client) : [];
+    if (subject === 'hand-over')
+      return client.generation < Number(body.generation) ? this.handOver(client) : [];
     if (subject === 'let-go') return this.letGo(client);
     if (subject === 'question') return this.engine.answer(clientId, body.question as Question);
     if (subject === 'subscribe') return this.subscribeHere(client, body);
@@ -384,45 +561,23 @@ export class RedisResidence implements Residence {
   }
 
   private handOver(client: Client): Published[] {
-    this.unsaved.delete(client);
+    this.forget(client);
     return this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
   }
 
-  private async subscribeHere(client: Client, { channels, subscribed }: Record<string, unknown>): Promise<null> {
+  private async subscribeHere(
+    client: Client,
+    { channels, subscribed }: Record<string, unknown>,
+  ): Promise<null> {
     const names = Array.isArray(channels) ? channels.map(String) : [];
     if (subscribed) await Promise.all(names.map((name) => this.engine.subscribeHere(client, name)));
     else for (const name of names) this.engine.unsubscribeHere(client, name);
     return null;
   }
-
-  // Ends
-
-  private async end(clientId: string, generation: number): Promise<void> {
-    try {
-      await this.finish(clientId, { generation }, true);
-      if (this.ends.get(clientId) === generation) this.ends.delete(clientId);
-    } catch (error) {
-      this.options.log.debug({ err: error }, 'a client has ended; it is made known as Redis is back');
-    }
-  }
-
-  /** The three steps. True where this node has done them. `ours`: it was this node's, and may not be in Redis. */
-  private async finish(
-    clientId: string,
-    whose: { node?: string; generation?: number },
-    ours = false,
-  ): Promise<boolean> {
-    const { name } = this.leaseOf(clientId);
-    const outcome = await this.records.beginEnd(clientId, name, whose);
-    // Of a client without a record there may be an entry left among those of its node.
-    if (outcome === 'gone' && whose.node) await this.records.finishEnd(clientId, name, whose.node);
-    if (outcome === 'lost' || (outcome === 'gone' && !ours)) return false;
-    await this.engine.ending(clientId);
-    if (outcome === 'begun') await this.records.finishEnd(clientId, name);
-    this.engine.gone(clientId);
-    return true;
-  }
 }
 
 /** Done again at the next look. */
 const NOTHING = (): void => {};
+
+const isSame = (names: readonly string[], others: ReadonlySet<string>): boolean =>
+  names.length === others.size && names.every((name) => others.has(name));

@@ -2,16 +2,20 @@
 import { script } from '../../redis/scripts.js';
 
 export const steps = {
-  adopt: script<[outcome: 'adopted' | 'changed' | 'gone' | 'fenced', generation: number, ...string[]]>(
-    'engine/adopt',
-  ),
+  adopt:
+    script<[outcome: 'adopted' | 'changed' | 'gone' | 'fenced', generation: number, ...string[]]>(
+      'engine/adopt',
+    ),
   beginEnd: script<'begun' | 'lost' | 'gone'>('engine/begin-end'),
   finishEnd: script<number>('engine/finish-end'),
   forgetNode: script<number>('engine/forget-node'),
-  look: script<[node: string, generation: string, alive: number, ...string[]] | [] | null>('engine/look'),
+  look: script<[node: string, generation: string, alive: number, stream: string, ...string[]] | [] | null>(
+    'engine/look',
+  ),
   publish: script<number>('engine/publish'),
   renew: script<[outcome: 'renewed' | 'fenced', ...dead: string[]]>('engine/renew'),
   retire: script<number>('engine/retire'),
   save: script<'saved' | 'lost' | 'fenced'>('engine/save'),
+  stream: script<string | null>('engine/stream'),
   subscribe: script<string | null>('engine/subscribe'),
 };

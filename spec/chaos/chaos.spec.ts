@@ -1,0 +1,33 @@
+/** A short run of the chaos (`npm run chaos`), of fixed seeds: nodes that die, and a Redis that loses everything. */
+import { describe, it } from 'vitest';
+import { chaos } from './chaos.js';
+import type { FaultKind } from './history.js';
+
+/** Milliseconds of steps in a round. */
+const LASTS = 4_000;
+/** Beyond the two limits of 30 s that a round itself has. */
+const LIMIT = 120_000;
+
+async function violations(seed: number, faults: FaultKind[]): Promise<string[]> {
+  const { failures } = await chaos({ seed, rounds: 1, faults, lasts: LASTS, log: () => {} });
+  return failures.flatMap(({ violations }) => violations);
+}
+
+// At the same time: a round is mostly waiting for what must not come.
+describe.concurrent('through faults', () => {
+  it(
+    'lists are the truth, and nothing is left, where nodes are killed',
+    async ({ expect }) => {
+      expect(await violations(1, ['kill'])).toEqual([]);
+    },
+    LIMIT,
+  );
+
+  it(
+    'lists are the truth, and nothing is left, where Redis loses its data',
+    async ({ expect }) => {
+      expect(await violations(1, ['redis-flush'])).toEqual([]);
+    },
+    LIMIT,
+  );
+});

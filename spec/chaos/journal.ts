@@ -1,0 +1,84 @@
+/**
+ * Reads the journal as a group of its own that acknowledges nothing, so that all of a round stays in it. Of each client in
+ * each channel there is an in, then an out, and so on; each says rightly whether the user came or went with it.
+ *
+ * Exempt are rounds in which Redis lost data: its journal went too, from the last save on or from the beginning.
+ */
+import type { RedisServer } from '../support/redis-server.js';
+import { NAMESPACE } from './wire.js';
+
+interface Entry {
+  type: string;
+  channel: string;
+  uid: string;
+  clientId: string;
+  transition: boolean;
+}
+
+const KEY = `/${NAMESPACE}/journal`;
+const GROUP = 'chaos';
+
+export class Journal {
+  constructor(private readonly redis: RedisServer) {}
+
+  async begin(): Promise<void> {
+    await this.redis.ask(async (redis) => {
+      await redis.del(KEY);
+      await redis.xgroup('CREATE', KEY, GROUP, '$', 'MKSTREAM');
+    });
+  }
+
+  /** What is wrong, where these are in, as `channel clientId`. */
+  async wrong(present: Iterable<string>): Promise<string[]> {
+    const entries = await this.redis.ask((redis) => redis.xrange(KEY, '-', '+'));
+    const replay = new Replay();
+    for (const [, fields] of entries) replay.add(entryOf(fields));
+    return [...replay.wrong, ...replay.wrongAtTheEnd(new Set(present))];
+  }
+}
+
+class Replay {
+  readonly wrong: string[] = [];
+  /** `channel clientId`. */
+  private readonly present = new Set<string>();
+  private readonly clientsOf = new Map<string, number>();
+
+  add({ type, channel, uid, clientId, transition }: Entry): void {
+    const stay = `${channel} ${clientId}`;
+    const comes = type === 'in';
+    if (this.present.has(stay) === comes)
+      this.wrong.push(`the journal has two ${type}s in a row of ${uid} in ${stay}`);
+    if (comes) this.present.add(stay);
+    else this.present.delete(stay);
+    const user = `${channel} ${uid}`;
+    const before = this.clientsOf.get(user) ?? 0;
+    const after = before + (comes ? 1 : -1);
+    this.clientsOf.set(user, after);
+    if (transition !== (comes ? before === 0 : after === 0))
+      this.wrong.push(
+        `the journal says wrongly of ${uid}'s ${type} of ${channel} whether it is a transition`,
+      );
+  }
+
+  wrongAtTheEnd(present: ReadonlySet<string>): string[] {
+    return [
+      ...[...this.present]
+        .filter((stay) => !present.has(stay))
+        .map((stay) => `the journal lacks an out of ${stay}`),
+      ...[...present]
+        .filter((stay) => !this.present.has(stay))
+        .map((stay) => `the journal lacks an in of ${stay}`),
+    ];
+  }
+}
+
+function entryOf(fields: readonly string[]): Entry {
+  const field = (name: string): string => fields[fields.indexOf(name) + 1] ?? '';
+  return {
+    type: field('type'),
+    channel: field('channel'),
+    uid: field('uid'),
+    clientId: field('clientId'),
+    transition: field('transition') === '1',
+  };
+}

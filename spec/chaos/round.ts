@@ -1,0 +1,178 @@
+/** Plays one history on a cluster, and waits until all is right; then ends everybody, and waits until nothing is left. */
+import type { Cluster } from './cluster.js';
+import { describe, Faults, pause } from './faults.js';
+import type { FaultKind, Step, Timed } from './history.js';
+import { Journal } from './journal.js';
+import type { Oracle } from './oracle.js';
+import { leftOver, wrongWithLists } from './quiet.js';
+import type { Random } from './random.js';
+import { Tab, type Watcher } from './tab.js';
+
+export interface Told {
+  at: number;
+  what: string;
+}
+
+export interface Outcome {
+  faults: FaultKind[];
+  /** Milliseconds from when all was healed and done until every list was right. */
+  rightAfter: number;
+  /** Milliseconds from when the last tab had gone until nothing was left. */
+  emptyAfter: number;
+  /** What happened, in order. */
+  told: Told[];
+}
+
+/** Milliseconds in which it must be right. */
+const LIMIT = 30_000;
+/** Milliseconds for which it must stay so. */
+const HOLDS = 2_000;
+const LOOK_EVERY = 200;
+/** Faults after which the journal is not what it was. */
+const LOSES_DATA: ReadonlySet<FaultKind> = new Set(['redis-restart', 'redis-loss', 'redis-flush']);
+/** Milliseconds after a fault in which it may yet have consequences: a lease, and the end of a dead node's clients. */
+const CONSEQUENCES: Partial<Record<FaultKind, number>> = { kill: 14_000, stop: 6_000, freeze: 14_000 };
+
+export interface RoundOptions {
+  cluster: Cluster;
+  oracle: Oracle;
+  history: readonly Timed[];
+  random: Random;
+}
+
+export class Round {
+  private began = 0;
+  private readonly told: Told[] = [];
+  private readonly tabs = new Map<number, Tab>();
+  private readonly all: Tab[] = [];
+  private readonly faults: Faults;
+  private readonly journal: Journal;
+
+  constructor(private readonly options: RoundOptions) {
+    this.journal = new Journal(options.cluster.redis);
+    this.faults = new Faults(options.cluster, (what) => this.tell(what));
+  }
+
+  async play(): Promise<Outcome> {
+    const { history, oracle, cluster } = this.options;
+    const faults = history.flatMap((step) => (step.do === 'fault' ? [step.fault.kind] : []));
+    const keepsJournal = !faults.some((fault) => LOSES_DATA.has(fault));
+    oracle.begins(this.all, faults, (what) => this.tell(what));
+    await this.journal.begin();
+    this.began = Date.now();
+    try {
+      for (const step of history) {
+        await pause(step.at - (Date.now() - this.began));
+        this.do(step);
+      }
+      await this.faults.healed();
+      this.tell('all is healed and done');
+      const rightAfter = await this.until('right', () => wrongWithLists(cluster, this.all), HOLDS);
+      await this.consequences();
+      await this.until('right to the end', () => wrongWithLists(cluster, this.all), 0);
+      if (keepsJournal) await this.judgeJournal();
+      const emptyAfter = await this.end();
+      if (keepsJournal) await this.judgeJournal();
+      return { faults, rightAfter, emptyAfter, told: this.told };
+    } finally {
+      for (const tab of this.all) tab.dispose();
+    }
+  }
+
+  /** What has happened so far. */
+  get events(): readonly Told[] {
+    return this.told;
+  }
+
+  private do(step: Step): void {
+    if (step.do === 'fault') {
+      this.faults.begin(step.fault);
+      return;
+    }
+    if (step.do === 'open') this.open(step);
+    const tab = this.tabs.get(step.tab);
+    if (!tab?.isWanted) return;
+    this.tell(`${tab.name}: ${step.do}${'room' in step ? ` ${step.room}` : ''}`);
+    this.act(tab, step);
+  }
+
+  private act(tab: Tab, step: Exclude<Step, { do: 'fault' }>): void {
+    if (step.do === 'move') tab.move(step.room);
+    else void tab[step.do]();
+  }
+
+  private open({ tab: number, uid, transport, room }: Step & { do: 'open' }): void {
+    const random = this.options.random.fork();
+    const tab = new Tab({ number, uid, transport, room, random, watcher: this.watcher });
+    this.tabs.set(number, tab);
+    this.all.push(tab);
+  }
+
+  private async judgeJournal(): Promise<void> {
+    const living = this.all.filter(({ isWanted }) => isWanted);
+    const stays = living.flatMap(({ channels, clientId }) =>
+      channels.map((channel) => `${channel} ${clientId}`),
+    );
+    for (const wrong of await this.journal.wrong(stays)) this.options.oracle.violate(wrong);
+  }
+
+  /** Half of them say so, and half just go. */
+  private async end(): Promise<number> {
+    const { cluster, random } = this.options;
+    const living = this.all.filter(({ isWanted }) => isWanted);
+    await Promise.all(living.map((tab) => (random.chance(0.5) ? tab.disconnect() : tab.vanish())));
+    for (const tab of this.all) tab.dispose();
+    this.tell('everybody has gone');
+    return this.until('empty', () => leftOver(cluster), 0);
+  }
+
+  /** What a fault leads to may come when all has long been right. */
+  private async consequences(): Promise<void> {
+    const due = this.options.history.map((step) =>
+      step.do === 'fault' ? step.at + (CONSEQUENCES[step.fault.kind] ?? 0) : 0,
+    );
+    await pause(Math.max(0, ...due) - (Date.now() - this.began));
+  }
+
+  /** Milliseconds until nothing was wrong any more, and stayed so. */
+  private async until(what: string, look: () => Promise<string | undefined>, holds: number): Promise<number> {
+    const began = Date.now();
+    let right: number | undefined;
+    let wrong: string | undefined;
+    for (;;) {
+      wrong = await look().catch((error: Error) => `it could not be asked: ${error.message}`);
+      const now = Date.now();
+      right = wrong === undefined ? (right ?? now) : undefined;
+      if (right !== undefined && now - right >= holds) return right - began;
+      if (now - began > LIMIT + holds) break;
+      await pause(LOOK_EVERY);
+    }
+    this.options.oracle.violate(`not ${what} after ${LIMIT} ms: ${wrong}`);
+    return Number.POSITIVE_INFINITY;
+  }
+
+  private tell(what: string): void {
+    this.told.push({ at: Date.now() - this.began, what });
+  }
+
+  private get watcher(): Watcher {
+    const { oracle, cluster } = this.options;
+    return {
+      endpoints: () => cluster.endpoints,
+      saw: (tab, channel, list) => oracle.saw(tab, channel, list),
+      heard: (tab, name) => oracle.heard(tab, name),
+      forgotten: (tab, gap) => oracle.forgotten(tab, gap),
+      refused: (tab, error) => oracle.violate(`${tab.name} was refused for ever: ${error}`),
+      tell: (what) => this.tell(what),
+    };
+  }
+}
+
+/** The history as it was planned, a line a step. */
+export const planned = (history: readonly Timed[]): string[] =>
+  history.map(({ at, ...step }) => {
+    const { do: what, ...rest } = step;
+    return `${seconds(at)} ${step.do === 'fault' ? describe(step.fault) : `${what} ${JSON.stringify(rest)}`}`;
+  });
+
+export const seconds = (milliseconds: number): string => `${(milliseconds / 1_000).toFixed(2).padStart(6)} s`;

@@ -1,0 +1,361 @@
+/**
+ * A browser tab: one Bayeux client of a user, which comes back as Faye's client does. After a cut it reconnects, with its
+ * clientId and to any living node; where it is told to, it shakes hands anew. What it knows is the truth that the nodes'
+ * lists are compared with.
+ */
+import type { UserList } from '../../src/views/user-list.js';
+import { pause } from './faults.js';
+import { TIME, type TransportKind } from './history.js';
+import { type Link, PollingLink, type Reply, SocketLink } from './link.js';
+import type { Random } from './random.js';
+import { TIMINGS } from './wire.js';
+
+/** Who hears what the tab sees. */
+export interface Watcher {
+  /** Where a client can go now. */
+  endpoints(): readonly string[];
+  saw(tab: Tab, channel: string, list: UserList): void;
+  /** A message of the chat, named by who said it and its number. */
+  heard(tab: Tab, name: string): void;
+  /** The server said that there is no such client, `gap` ms after it was last connected. */
+  forgotten(tab: Tab, gap: number): void;
+  /** Refused for ever. */
+  refused(tab: Tab, error: string): void;
+  tell(what: string): void;
+}
+
+export interface TabOptions {
+  number: number;
+  uid: string;
+  transport: TransportKind;
+  room: string;
+  random: Random;
+  watcher: Watcher;
+}
+
+/** While it was connected, in one room: no gap was longer than `PROMISED`. */
+export interface Stay {
+  channel: string;
+  from: number;
+  /** Infinity while it goes on. */
+  to: number;
+}
+
+const CHAT = '/chat/1';
+/** Milliseconds: a gap that nobody may see, well below the grace. */
+const PROMISED = TIMINGS.grace * 1_000 - 500;
+/** Milliseconds in which an ordinary question is answered; the product itself gives up on Redis after 5 s. */
+const PATIENCE = 7_000;
+/** Of a poller's requests, those that reach another node than the last. */
+const UNSTICKY = 0.15;
+
+class Refusal extends Error {
+  constructor(readonly reply: Reply) {
+    super(reply.error ?? 'refused');
+  }
+}
+
+export class Tab {
+  /** False once it has gone, or has begun to. */
+  isWanted = true;
+  readonly shown = new Map<string, UserList>();
+  readonly stays: Stay[] = [];
+  clientId: string | undefined;
+  /** The node that it spoke to last. */
+  endpoint: string | undefined;
+  private room: string;
+  private acceptedIn: string | undefined;
+  private lostAt = 0;
+  private link: Link | undefined;
+
+  /** Which of its lives goes on: a hop begins another before the last has ended. */
+  private life = 0;
+  private said = 0;
+  private lastError = 'nothing yet';
+  private readonly wantedLists: Set<string>;
+  private readonly subscribed = new Set<string>();
+
+  constructor(private readonly options: TabOptions) {
+    this.room = options.room;
+    this.wantedLists = new Set([`${options.room}/user_list`]);
+  }
+
+  get uid(): string {
+    return this.options.uid;
+  }
+
+  get name(): string {
+    return `tab ${this.options.number} (${this.uid})`;
+  }
+
+  get channels(): string[] {
+    return [this.room, TIME];
+  }
+
+  /** Channels whose lists it should have been shown. */
+  get watched(): string[] {
+    return [...this.wantedLists].map((name) => name.slice(0, -'/user_list'.length));
+  }
+
+  /** What it still waits for; undefined where it is connected, in its room, with all of its subscriptions. */
+  get waitsFor(): string | undefined {
+    if (this.acceptedIn !== this.room) return `to be accepted in ${this.room} (last: ${this.lastError})`;
+    const missing = this.toSubscribe;
+    return missing.length > 0 ? `subscriptions to ${missing}` : undefined;
+  }
+
+  open(): void {
+    this.begin();
+  }
+
+  move(room: string): void {
+    this.endStays();
+    this.room = room;
+    this.wantedLists.add(`${room}/user_list`);
+  }
+
+  cut(): void {
+    this.link?.close();
+  }
+
+  hop(): void {
+    const { link } = this;
+    this.lost();
+    this.begin();
+    // A stream that was left open is closed in the end, when its client has long been elsewhere.
+    setTimeout(() => link?.close(), 4_000).unref();
+  }
+
+  async threaten(): Promise<void> {
+    await this.ask({ channel: '/faye_online/before_leave', data: {} });
+  }
+
+  async leave(): Promise<void> {
+    this.end();
+    await this.ask({ channel: '/faye_online/before_leave', data: {} });
+    this.link?.close();
+  }
+
+  async disconnect(): Promise<void> {
+    this.end();
+    await this.ask({ channel: '/meta/disconnect' });
+    this.link?.close();
+  }
+
+  vanish(): void {
+    this.end();
+    this.link?.close();
+  }
+
+  deafen(): void {
+    this.end();
+    this.link?.deafen();
+  }
+
+  /** Lets go of what a deaf tab still holds. */
+  dispose(): void {
+    this.end();
+    this.link?.close();
+  }
+
+  async publish(): Promise<void> {
+    this.said += 1;
+    await this.ask({ channel: CHAT, data: `${this.options.number}:${this.said}` });
+  }
+
+  private begin(): void {
+    this.life += 1;
+    void this.live(this.life);
+  }
+
+  private end(): void {
+    this.isWanted = false;
+    this.endStays();
+  }
+
+  private isLife(life: number): boolean {
+    return this.isWanted && this.life === life;
+  }
+
+  private async live(life: number): Promise<void> {
+    while (this.isLife(life)) {
+      const wait = await this.session(life).then(
+        () => 0,
+        (error: unknown) => this.failed(error, life),
+      );
+      if (wait > 0) await pause(wait);
+    }
+  }
+
+  private async session(life: number): Promise<void> {
+    const { transport, random, watcher } = this.options;
+    this.endpoint = random.pick(watcher.endpoints());
+    if (this.clientId === undefined) await this.shakeHands();
+    if (random.chance(0.2)) this.endpoint = random.pick(watcher.endpoints());
+    const heard = (message: Reply) => this.heard(message);
+    const link =
+      transport === 'websocket'
+        ? await SocketLink.open(this.endpoint, heard)
+        : new PollingLink(() => this.anyEndpoint(), heard);
+    if (!this.isLife(life)) {
+      link.close();
+      return;
+    }
+    this.link = link;
+    try {
+      void this.subscribe(link, life);
+      while (this.isLife(life)) await this.connect(link);
+    } finally {
+      if (this.isLife(life)) {
+        this.lost();
+        link.close();
+      }
+    }
+  }
+
+  private anyEndpoint(): string {
+    const { random, watcher } = this.options;
+    const known = watcher.endpoints();
+    if (!this.endpoint || !known.includes(this.endpoint) || random.chance(UNSTICKY))
+      this.endpoint = random.pick(known);
+    return this.endpoint;
+  }
+
+  private async shakeHands(): Promise<void> {
+    const link = new PollingLink(
+      () => this.endpoint as string,
+      () => {},
+    );
+    const reply = await link.ask(
+      {
+        channel: '/meta/handshake',
+        version: '1.0',
+        supportedConnectionTypes: ['websocket', 'long-polling'],
+        auth: this.auth,
+      },
+      PATIENCE,
+    );
+    if (!reply.successful) throw new Refusal(reply);
+    this.clientId = reply.clientId;
+    this.subscribed.clear();
+    this.shown.clear();
+  }
+
+  /** Asks to be connected; the first answer of a link, and any after a refusal, comes at once. */
+  private async connect(link: Link): Promise<void> {
+    const { room } = this;
+    const settled = this.acceptedIn === room;
+    const reply = await link.ask(
+      {
+        channel: '/meta/connect',
+        clientId: this.clientId,
+        connectionType: link.connectionType,
+        auth: this.auth,
+        ...(settled ? {} : { advice: { timeout: 0 } }),
+      },
+      PATIENCE,
+    );
+    if (reply.successful) this.accepted(room);
+    else if (reply.advice?.reconnect === 'retry') await this.refusedForNow(reply);
+    else throw new Refusal(reply);
+  }
+
+  /** It keeps its stream and its clientId, as Faye's client does. */
+  private async refusedForNow(reply: Reply): Promise<void> {
+    this.lastError = reply.error ?? '';
+    this.options.watcher.tell(`${this.name} is told to come back: ${reply.error}`);
+    await pause(reply.advice?.interval ?? 0);
+  }
+
+  private async subscribe(link: Link, life: number): Promise<void> {
+    while (this.isLife(life) && this.link === link) {
+      const { clientId } = this;
+      for (const subscription of this.toSubscribe) {
+        const message = { channel: '/meta/subscribe', clientId, subscription, auth: this.auth };
+        const reply = await link.ask(message, PATIENCE).catch(() => undefined);
+        if (reply?.successful && clientId === this.clientId) this.subscribed.add(subscription);
+      }
+      await pause(300);
+    }
+  }
+
+  private get toSubscribe(): string[] {
+    return [CHAT, ...this.wantedLists].filter((name) => !this.subscribed.has(name));
+  }
+
+  private get auth(): object {
+    return {
+      room_channel: this.room,
+      time_channel: TIME,
+      current_user: { uid: this.uid, uname: this.uid },
+    };
+  }
+
+  private accepted(room: string): void {
+    if (this.acceptedIn === undefined)
+      this.options.watcher.tell(`${this.name} is connected to ${this.endpoint}, in ${room}`);
+    this.acceptedIn = room;
+    if (!this.isWanted || room !== this.room) return;
+    if (this.lostAt > 0 && Date.now() - this.lostAt > PROMISED) this.endStays();
+    this.lostAt = 0;
+    const going = this.stays
+      .filter(({ to }) => to === Number.POSITIVE_INFINITY)
+      .map(({ channel }) => channel);
+    for (const channel of this.channels.filter((each) => !going.includes(each))) {
+      this.stays.push({ channel, from: Date.now(), to: Number.POSITIVE_INFINITY });
+    }
+  }
+
+  private lost(): void {
+    if (this.acceptedIn !== undefined) this.lostAt = Date.now();
+    this.acceptedIn = undefined;
+  }
+
+  private endStays(): void {
+    for (const stay of this.stays) stay.to = Math.min(stay.to, this.lostAt || Date.now());
+  }
+
+  /** Milliseconds until it tries again. */
+  private failed(error: unknown, life: number): number {
+    const { random, watcher } = this.options;
+    if (!this.isLife(life)) return 0;
+    this.lastError = String(error);
+    if (error instanceof Refusal) return this.refused(error);
+    watcher.tell(`${this.name} lost its connection to ${this.endpoint}: ${this.lastError}`);
+    return random.chance(0.15) ? random.between(2_000, 5_000) : random.between(300, 1_800);
+  }
+
+  private refused({ reply, message }: Refusal): number {
+    const { watcher } = this.options;
+    const { reconnect, interval = 0 } = reply.advice ?? {};
+    watcher.tell(`${this.name} is refused: ${message}`);
+    if (reconnect === 'handshake') {
+      if (this.clientId !== undefined && message.startsWith('401')) this.unknown();
+      this.clientId = undefined;
+    } else if (reconnect !== 'retry') watcher.refused(this, message);
+    return interval;
+  }
+
+  private unknown(): void {
+    const going = this.stays.some(({ to }) => to === Number.POSITIVE_INFINITY);
+    if (going) this.options.watcher.forgotten(this, this.lostAt > 0 ? Date.now() - this.lostAt : 0);
+    this.endStays();
+  }
+
+  private heard({ channel, data }: Reply): void {
+    const { watcher } = this.options;
+    if (channel === CHAT) watcher.heard(this, String(data));
+    else if (channel.endsWith('/user_list') && data !== undefined) {
+      const listed = channel.slice(0, -'/user_list'.length);
+      this.shown.set(listed, data as UserList);
+      watcher.saw(this, listed, data as UserList);
+    }
+  }
+
+  /** Said beside its connection, and not repeated where it gets lost. */
+  private async ask(message: object): Promise<void> {
+    const { clientId, link } = this;
+    if (clientId === undefined || !link) return;
+    await link.ask({ ...message, clientId, auth: this.auth }, PATIENCE).catch(() => {});
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * What nodes that share one Redis must do together, whatever that Redis is. The spec of a kind of Redis is a few lines that
+ * start it.
+ */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { RedisConfig } from '../../src/config/index.js';
+import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
+import { cutEventStreams, EventStream } from '../support/event-stream.js';
+import { connectAs, connectMessage, newClientId, type Reply, say, stopAll, user } from '../support/server.js';
+import { until } from '../support/until.js';
+import { closeDoors, Door, FENCED, fence, type OneNode, Roamer, saidBy, startNodes } from './nodes.js';
+
+export interface Source {
+  /** The `redis` of each node's config. */
+  redis: RedisConfig;
+  /** All keys, of whichever server. */
+  keys(): Promise<string[]>;
+  /** Removes all of them. */
+  flush(): Promise<void>;
+}
+
+const count = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+
+export function behavesDistributed(source: () => Source): void {
+  let nodes: OneNode[];
+  let a: OneNode;
+  let b: OneNode;
+  let c: OneNode;
+  const roamers: Roamer[] = [];
+
+  beforeEach(async () => {
+    nodes = await startNodes(3, { redis: source().redis, grace: 1, timeout: 5, leaveDelay: 0.2 });
+    [a, b, c] = nodes as [OneNode, OneNode, OneNode];
+  });
+  afterEach(async () => {
+    await Promise.all(roamers.splice(0).map((roamer) => roamer.stop()));
+    closeDoors();
+    cutSockets();
+    cutEventStreams();
+    await stopAll();
+    await source().flush();
+  });
+
+  const endpoints = () => nodes.map(({ endpoint }) => endpoint);
+
+  function roam(clientId: string, auth?: ReturnType<typeof user>): Roamer {
+    const roamer = new Roamer(endpoints(), clientId, auth);
+    roamers.push(roamer);
+    return roamer;
+  }
+
+  async function subscribe(node: OneNode, clientId: string, ...subscriptions: string[]): Promise<void> {
+    for (const subscription of subscriptions) {
+      const reply = await say(node.endpoint, { channel: '/meta/subscribe', clientId, subscription });
+      expect(reply.error).toBeUndefined();
+    }
+  }
+
+  /** A client of the node's with a WebSocket there. */
+  async function listener(node: OneNode, ...subscriptions: string[]) {
+    const clientId = await newClientId(node.endpoint);
+    await subscribe(node, clientId, ...subscriptions, FENCED);
+    const socket = await BayeuxSocket.open(node.endpoint);
+    await socket.connect(clientId);
+    return { clientId, socket, heard: () => socket.received };
+  }
+
+  const owners = (clientId: string) => nodes.filter((node) => node.has(clientId));
+
+  /** Everybody has gone: nothing is left of them, in Redis or on a node. */
+  async function leavesNothing(): Promise<void> {
+    const left = async () =>
+      (await source().keys()).filter(
+        (key) => !/\/(?:epoch|nodes|nodes\/about|nodes\/rounds|rates\/.*)$/.test(key),
+      );
+    await until(async () => (await left()).length === 0, 'all keys to be gone').catch(
+      async (error: Error) => {
+        throw new Error(`${error.message}: ${await left()}`);
+      },
+    );
+    for (const { engine } of nodes) expect(engine.size).toEqual({ clients: 0, channels: 0 });
+  }
+
+  describe('what is published on one node', () => {
+    it('reaches those of the channel and of its patterns on the others, once each, in order', async () => {
+      const exact = await listener(b, '/a/b');
+      const many = await listener(b, '/a/b', '/a/*', '/a/**', '/**');
+      const star = await listener(c, '/a/*');
+      const other = await listener(c, '/a/c', '/a');
+      const all = count(0, 200);
+      for (const n of all) a.publish('/a/b', n);
+      await fence(
+        [a],
+        [exact, many, star, other].map(({ heard }) => heard),
+      );
+      for (const { socket } of [exact, many, star]) expect(socket.heard('/a/b')).toEqual(all);
+      expect(other.socket.heard('/a/b')).toEqual([]);
+    });
+
+    it('keeps its order over channels', async () => {
+      const one = await listener(b, '/a', '/b/*', '/c/d');
+      const all = count(0, 150);
+      const channels = ['/a', '/b/c', '/c/d'];
+      for (const n of all) a.publish(channels[n % 3] ?? '', n);
+      await fence([a], [one.heard]);
+      const heard = one.socket.received.filter(({ channel }) => channels.includes(channel));
+      expect(heard.map(({ data }) => data)).toEqual(all);
+    });
+
+    it('reaches no subscriber of a pattern where it is for exact ones', async () => {
+      const [exact, star] = [await listener(b, '/a/b'), await listener(b, '/a/*')];
+      a.engine.publish({ channel: '/a/b', data: 'exactly' }, ['/a/b']);
+      await fence([a], [exact.heard, star.heard]);
+      expect(exact.socket.heard('/a/b')).toEqual(['exactly']);
+      expect(star.socket.heard('/a/b')).toEqual([]);
+    });
+  });
+
+  describe('a client whose polls reach another node each time', () => {
+    it('hears all that is published meanwhile, by whichever node, once and in order, and stays', async () => {
+      const ann = user('ann');
+      const clientId = await newClientId(a.endpoint, ann);
+      await subscribe(a, clientId, '/news', '/deep/**', FENCED);
+      const roamer = roam(clientId, ann);
+      const all = count(0, 60);
+      for (const n of all) {
+        for (const [index, node] of nodes.entries()) node.publish(n % 2 ? '/news' : '/deep/er', [index, n]);
+        const polls = roamer.polls;
+        if (n % 3 === 0) await until(() => roamer.polls > polls, 'another poll');
+      }
+      await fence(nodes, [() => roamer.heard]);
+      const heard = roamer.heard.map(({ data }) => data).filter((data) => Array.isArray(data)) as [
+        number,
+        number,
+      ][];
+      for (const index of nodes.keys()) {
+        expect(heard.filter(([from]) => from === index).map(([, n]) => n)).toEqual(all);
+      }
+      expect(roamer.errors).toEqual([]);
+      expect(new Set(saidBy(nodes, 'join'))).toEqual(new Set(['ann']));
+      expect(saidBy(nodes, 'leave')).toEqual([]);
+      expect(saidBy(nodes, 'disconnect')).toEqual([]);
+    });
+
+    it('has one node at a time', async () => {
+      const clientId = await newClientId(a.endpoint);
+      expect(owners(clientId)).toEqual([a]);
+      for (const node of [b, c, b, a]) {
+        expect((await say(node.endpoint, connectMessage(clientId))).error).toBeUndefined();
+        await until(() => owners(clientId).length === 1, 'the node that had it to let go');
+        expect(owners(clientId)).toEqual([node]);
+      }
+    });
+
+    it('keeps one node where several are asked at once, and is known to all', async () => {
+      const clientId = await newClientId(a.endpoint);
+      for (let time = 0; time < 10; time += 1) {
+        const replies = await Promise.all(
+          nodes.map(({ endpoint }) => say(endpoint, connectMessage(clientId))),
+        );
+        expect(replies.map(({ error }) => error).filter((error) => error?.startsWith('401'))).toEqual([]);
+        await until(() => owners(clientId).length === 1, 'one node to have it');
+      }
+    });
+
+    it('subscribes and unsubscribes on whichever node', async () => {
+      const clientId = await newClientId(a.endpoint);
+      await subscribe(a, clientId, FENCED);
+      const socket = await BayeuxSocket.open(a.endpoint);
+      await socket.connect(clientId);
+      await subscribe(b, clientId, '/news');
+      c.publish('/news', 1);
+      await fence([c], [() => socket.received]);
+      expect(socket.heard('/news')).toEqual([1]);
+      expect(owners(clientId)).toEqual([a]);
+      await say(c.endpoint, { channel: '/meta/unsubscribe', clientId, subscription: '/news' });
+      b.publish('/news', 2);
+      await fence([b], [() => socket.received]);
+      expect(socket.heard('/news')).toEqual([1]);
+      // And its next node knows no more of it either.
+      const again = await BayeuxSocket.open(c.endpoint);
+      await again.connect(clientId);
+      b.publish('/news', 3);
+      await fence([b], [() => again.received]);
+      expect(again.heard('/news')).toEqual([]);
+    });
+
+    it('leaves nothing when it has gone', async () => {
+      const ann = user('ann');
+      const clientId = await newClientId(a.endpoint, ann);
+      await subscribe(a, clientId, '/news', '/deep/**');
+      const roamer = roam(clientId, ann);
+      await until(() => roamer.polls > 7, 'some polls');
+      await roamer.stop();
+      const gone = nodes[(roamer.polls + 1) % 3] as OneNode;
+      await say(gone.endpoint, { channel: '/meta/disconnect', clientId });
+      await until(() => saidBy(nodes, 'disconnect').length > 0, 'the end');
+      await leavesNothing();
+      expect(saidBy(nodes, 'disconnect')).toEqual([clientId]);
+      for (const { endpoint } of nodes) {
+        expect((await say(endpoint, connectMessage(clientId))).error).toMatch(/^401:/);
+      }
+    });
+  });
+
+  describe("npm's client", () => {
+    it('keeps its clientId and its subscriptions where it comes back to another node', async () => {
+      const door = await Door.open(a.url);
+      const ann = connectAs(door.endpoint, user('ann'));
+      const heard: unknown[] = [];
+      await ann.client.subscribe('/news', (data) => heard.push(data));
+      await until(() => saidBy(nodes, 'join').length > 0, 'ann to be in');
+      const clientId = ann.clientId() ?? '';
+      door.leadTo(b.url);
+      await until(() => b.has(clientId), 'the client to come to the other node');
+      c.publish('/news', 'there');
+      await until(() => heard.length > 0, 'the news');
+      expect(heard).toEqual(['there']);
+      expect(ann.clientId()).toBe(clientId);
+      expect(owners(clientId)).toEqual([b]);
+      expect(saidBy(nodes, 'leave')).toEqual([]);
+      expect(saidBy(nodes, 'disconnect')).toEqual([]);
+    });
+
+    it('leaves once, where it leaves on another node', async () => {
+      const door = await Door.open(a.url);
+      const ann = connectAs(door.endpoint, user('ann'));
+      await ann.client.subscribe('/news', () => {});
+      await until(() => saidBy(nodes, 'join').length > 0, 'ann to be in');
+      door.leadTo(b.url);
+      await until(() => b.has(ann.clientId() ?? ''), 'the client to come to the other node');
+      ann.client.disconnect();
+      await until(() => saidBy(nodes, 'leave').length > 0, 'ann to be out');
+      await leavesNothing();
+      expect(saidBy(nodes, 'disconnect')).toEqual([ann.clientId()]);
+    });
+  });
+
+  describe('before_leave on another node', () => {
+    const leaving = (clientId: string) => ({ channel: '/faye_online/before_leave', clientId, data: {} });
+
+    it('ends a client that polls no more', async () => {
+      const clientId = await newClientId(a.endpoint, user('ann'));
+      await say(a.endpoint, connectMessage(clientId, user('ann')));
+      await say(b.endpoint, leaving(clientId));
+      await until(() => saidBy(nodes, 'leave').length > 0, 'ann to be out', 3_000);
+      expect(saidBy(nodes, 'disconnect')).toEqual([clientId]);
+    });
+
+    it('spares one that is connected where it is', async () => {
+      const { clientId, socket } = await listener(a);
+      const other = await newClientId(a.endpoint);
+      await say(b.endpoint, leaving(clientId));
+      await say(b.endpoint, leaving(other));
+      await until(() => saidBy(nodes, 'disconnect').includes(other), 'the other to be ended');
+      expect(a.has(clientId)).toBe(true);
+      expect(socket.isOpen).toBe(true);
+    });
+  });
+
+  it("obeys an administrator's disconnect that another node was told", async () => {
+    const ann = connectAs(a.endpoint, user('ann'));
+    await ann.client.subscribe('/news', () => {});
+    await until(() => saidBy(nodes, 'join').length > 0, 'ann to be in');
+    await b.server.disconnect({ uid: 'ann' });
+    await until(() => saidBy(nodes, 'leave').length > 0, 'ann to be out', 5_000);
+    await until(() => saidBy(nodes, 'disconnect').length > 0, 'her client to be ended');
+    expect(saidBy(nodes, 'disconnect')).toEqual([ann.clientId()]);
+  });
+
+  describe('an EventSource', () => {
+    const asks = (clientId: string) => ({
+      channel: '/meta/connect',
+      clientId,
+      connectionType: 'eventsource',
+    });
+
+    async function poller(node: OneNode): Promise<string> {
+      const clientId = await newClientId(node.endpoint);
+      await subscribe(node, clientId, '/news');
+      return clientId;
+    }
+
+    it('may be on another node than its client, and its connects on a third', async () => {
+      const clientId = await poller(a);
+      const stream = await EventStream.open(b.endpoint, clientId);
+      expect(stream.status).toBe(200);
+      expect((await say(c.endpoint, asks(clientId))).error).toBeUndefined();
+      await until(() => b.has(clientId), 'the node of the stream to have the client');
+      a.publish('/news', 1);
+      await until(() => stream.heard('/news').length > 0, 'the news');
+      // Its next connects move nothing.
+      for (const node of [c, a]) expect((await say(node.endpoint, asks(clientId))).error).toBeUndefined();
+      expect(owners(clientId)).toEqual([b]);
+      c.publish('/news', 2);
+      await until(() => stream.heard('/news').length > 1, 'more news');
+      expect(stream.heard('/news')).toEqual([1, 2]);
+    });
+
+    it('comes back to another node at once, what came meanwhile too', async () => {
+      const clientId = await poller(a);
+      const stream = await EventStream.open(b.endpoint, clientId);
+      await say(c.endpoint, asks(clientId));
+      const word = await until(() => stream.lastEventId, 'its word');
+      // Half-open: the node does not see that it has gone.
+      const again = await EventStream.open(c.endpoint, clientId, { 'Last-Event-ID': word });
+      expect(again.status).toBe(200);
+      await until(() => c.has(clientId), 'the other node to have the client');
+      a.publish('/news', 1);
+      await until(() => again.heard('/news').length > 0, 'the news');
+      expect(stream.heard('/news')).toEqual([]);
+      await until(() => stream.isClosed, 'the stream before to be closed');
+    });
+
+    it('that nobody asked for gets nothing, on whichever node', async () => {
+      const clientId = await poller(a);
+      const stream = await EventStream.open(b.endpoint, clientId);
+      await say(c.endpoint, asks(clientId));
+      await until(() => stream.lastEventId, 'its word');
+      const strangers = [
+        await EventStream.open(a.endpoint, clientId),
+        await EventStream.open(c.endpoint, clientId, { 'Last-Event-ID': 'guessed' }),
+      ];
+      // Also where the client's own connects reach the node at which they wait.
+      for (const node of [a, c, b]) await say(node.endpoint, asks(clientId));
+      b.publish('/news', 1);
+      await until(() => stream.heard('/news').length > 0, 'the news');
+      expect(owners(clientId)).toEqual([b]);
+      for (const { received } of strangers) expect(received as Reply[]).toEqual([]);
+    });
+  });
+}

@@ -1,0 +1,301 @@
+/**
+ * Nodes that die or stand still, and a Redis that goes and comes back. The cases run side by side, each in a namespace of its
+ * own or on a Redis of its own, because most of them wait for a lease.
+ */
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
+import { RedisServer } from '../support/redis-server.js';
+import { connectAs, connectMessage, newClientId, say, stopAll, user } from '../support/server.js';
+import { until } from '../support/until.js';
+import { endProcesses, NodeProcess } from './node-process.js';
+import { closeDoors, Door, HangingProxy, type OneNode, saidBy, startNode, startNodes } from './nodes.js';
+
+const TIMES = { grace: 1, timeout: 30 };
+/** Milliseconds in which the clients of a dead node are gone; more where the machine is busy. */
+const DEAD = 25_000;
+
+describe('the faults of nodes and of Redis', { concurrent: true }, () => {
+  let redis: RedisServer;
+  const servers: RedisServer[] = [];
+
+  async function newRedis(): Promise<RedisServer> {
+    const server = await RedisServer.start();
+    servers.push(server);
+    return server;
+  }
+
+  beforeAll(async () => {
+    redis = await newRedis();
+  });
+  // Not after each: the others are still at work.
+  afterAll(async () => {
+    closeDoors();
+    cutSockets();
+    await endProcesses();
+    await stopAll();
+    await Promise.all(servers.map((server) => server.dispose()));
+  });
+
+  const inNamespace = () => {
+    const namespace = randomUUID();
+    return { config: { ...TIMES, redis: redis.url, namespace }, keys: new EngineKeys(namespace), namespace };
+  };
+
+  /** Until the node that died is forgotten. */
+  const buried = (keys: EngineKeys) =>
+    until(
+      () =>
+        redis.ask(async (ask) => (await ask.zcard(keys.nodes)) === 1 && (await ask.zcard(keys.dead)) === 0),
+      'the dead node to be forgotten',
+      DEAD,
+    );
+
+  const keysOf = async (namespace: string) =>
+    (await redis.keys(`/${namespace}/*`))
+      .map((key) => key.slice(namespace.length + 2))
+      .filter((key) => !key.startsWith('rates/'));
+
+  const REMAIN = ['epoch', 'nodes', 'nodes/about', 'nodes/rounds'];
+
+  async function socketOf(node: { endpoint: string }, clientId: string, ...channels: string[]) {
+    for (const subscription of channels)
+      await say(node.endpoint, { channel: '/meta/subscribe', clientId, subscription });
+    const socket = await BayeuxSocket.open(node.endpoint);
+    await socket.connect(clientId);
+    return socket;
+  }
+
+  describe('a node that is killed', () => {
+    it('loses none of those who come back to another', async () => {
+      const { config, keys } = inNamespace();
+      const [dying, node] = await Promise.all([NodeProcess.start(config), startNode(config)]);
+      const door = await Door.open(dying.url);
+      const ann = connectAs(door.endpoint, user('ann'));
+      const heard: unknown[] = [];
+      await ann.client.subscribe('/news', (data) => heard.push(data));
+      const clientId = await until(() => ann.clientId(), 'the handshake');
+      await until(async () => (await node.server.presence.list('/classes/4')).count === 1, 'ann to be in');
+      await dying.kill();
+      door.leadTo(node.url);
+      await buried(keys);
+      expect(node.has(clientId)).toBe(true);
+      node.publish('/news', 1);
+      await until(() => heard.length > 0, 'the news');
+      expect(ann.clientId()).toBe(clientId);
+      expect([...saidBy([node], 'leave'), ...saidBy([node], 'disconnect')]).toEqual([]);
+    });
+
+    it('takes with it those who do not, once, and leaves nothing', async () => {
+      const { config, keys, namespace } = inNamespace();
+      const [dying, node] = await Promise.all([NodeProcess.start(config), startNode(config)]);
+      const clientId = await newClientId(dying.endpoint, user('ann'));
+      await say(dying.endpoint, connectMessage(clientId, user('ann')));
+      await say(dying.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news' });
+      await dying.kill();
+      await until(() => saidBy([node], 'leave').length > 0, 'ann to be out', DEAD);
+      await buried(keys);
+      expect(saidBy([node], 'disconnect')).toEqual([clientId]);
+      await until(
+        async () => (await keysOf(namespace)).every((key) => REMAIN.includes(key)),
+        'nothing to be left',
+      );
+    });
+
+    it('has what it had begun to end ended by another', async () => {
+      const { config, keys, namespace } = inNamespace();
+      const [dying, node] = await Promise.all([NodeProcess.start(config), startNode(config)]);
+      const clientId = await newClientId(dying.endpoint, user('ann'));
+      await say(dying.endpoint, connectMessage(clientId, user('ann')));
+      await dying.kill();
+      await redis.ask(async (ask) => {
+        await ask.hset(keys.client(clientId), { state: 'ending', ender: 'whoever died' });
+        await ask.zadd(keys.endings, Date.now(), clientId);
+      });
+      expect((await say(node.endpoint, connectMessage(clientId))).error).toMatch(/^401:/);
+      await until(() => saidBy([node], 'disconnect').length > 0, 'the end', DEAD);
+      await buried(keys);
+      expect(saidBy([node], 'disconnect')).toEqual([clientId]);
+      await until(
+        async () => (await keysOf(namespace)).every((key) => REMAIN.includes(key)),
+        'nothing to be left',
+      );
+    });
+  });
+
+  describe('a node that stood still past its lease', () => {
+    it('lets go of who has gone to another, and takes up who is still there', async () => {
+      const { config, keys } = inNamespace();
+      const [still, node] = await Promise.all([NodeProcess.start(config), startNode(config)]);
+      const [moved, there, polling] = await Promise.all([1, 2, 3].map(() => newClientId(still.endpoint)));
+      const socket = await socketOf(still, there ?? '', '/news');
+      await say(still.endpoint, connectMessage(moved ?? ''));
+      await say(still.endpoint, connectMessage(polling ?? ''));
+      still.stop();
+      expect((await say(node.endpoint, connectMessage(moved ?? ''))).error).toBeUndefined();
+      await buried(keys);
+      still.goOn();
+      await until(() => still.has(there ?? ''), 'it to be back');
+      node.publish('/news', 1);
+      await until(() => socket.heard('/news').length > 0, 'the news');
+      expect(node.has(moved ?? '')).toBe(true);
+      await until(async () => !(await still.has(moved ?? '')), 'it to let go');
+      // Nobody heard of that one again: it was ended, and stays so.
+      expect(saidBy([node], 'disconnect').sort()).toEqual([there, polling].sort());
+      expect(await still.has(polling ?? '')).toBe(false);
+      expect(await still.ends(there ?? '')).toBe(0);
+      expect(await redis.ask((ask) => ask.hget(keys.client(there ?? ''), 'generation'))).toBe('2');
+    });
+  });
+
+  describe('a node that hears no letters any more', () => {
+    it('lets go of who has gone to another, once its connections are made anew', async () => {
+      const { config } = inNamespace();
+      const proxy = await HangingProxy.start(redis.port);
+      const deaf = await startNode({ ...config, redis: proxy.url });
+      const node = await startNode(config);
+      await until(() => deaf.engine.connected, 'the node behind the proxy');
+      const clientId = await newClientId(deaf.endpoint);
+      await say(deaf.endpoint, connectMessage(clientId));
+      proxy.hang();
+      expect((await say(node.endpoint, connectMessage(clientId))).error).toBeUndefined();
+      expect(node.has(clientId)).toBe(true);
+      expect(deaf.has(clientId)).toBe(true);
+      await until(() => !deaf.has(clientId), 'it to let go');
+      expect(deaf.engine.size.clients).toBe(0);
+      expect([...saidBy([deaf, node], 'disconnect')]).toEqual([]);
+    });
+  });
+
+  describe('a Redis that', () => {
+    interface Outage {
+      own: RedisServer;
+      nodes: OneNode[];
+      stays: string;
+      goes: string;
+      namespace: string;
+    }
+
+    async function begin(): Promise<Outage> {
+      const own = await newRedis();
+      const nodes = await startNodes(2, { ...TIMES, redis: own.url });
+      const [a] = nodes as [OneNode, OneNode];
+      const [stays, goes] = (await Promise.all([1, 2].map(() => newClientId(a.endpoint)))) as [
+        string,
+        string,
+      ];
+      for (const clientId of [stays, goes]) {
+        await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news' });
+        await say(a.endpoint, connectMessage(clientId));
+      }
+      return { own, nodes, stays, goes, namespace: 'faye' };
+    }
+
+    /** Both nodes are as they were, but for the client that has ended meanwhile. */
+    async function isAsBefore({ own, nodes, stays, goes }: Outage): Promise<void> {
+      const [a, b] = nodes as [OneNode, OneNode];
+      const answer = async () => (await say(b.endpoint, connectMessage(stays))).error;
+      // Until it is known who is where, clients are told to come back; never that they are unknown.
+      const errors: (string | undefined)[] = [];
+      await until(async () => {
+        errors.push(await answer());
+        return errors.at(-1) === undefined;
+      }, 'the other node to have the client');
+      expect(errors.filter((error) => error !== undefined && !error.startsWith('503:'))).toEqual([]);
+      expect([a.has(stays), b.has(stays)]).toEqual([false, true]);
+      await until(() => saidBy(nodes, 'disconnect').length > 0, 'the end to be told');
+      expect(saidBy(nodes, 'disconnect')).toEqual([goes]);
+      await until(async () => {
+        const { error } = await say(b.endpoint, connectMessage(goes));
+        return error?.startsWith('401:');
+      }, 'the client that has ended to be unknown');
+      expect(await own.keys('/faye/engine/*')).toEqual(
+        [
+          ...['clients', 'subscriptions'].map((kind) => `/faye/engine/${kind}/${stays}`),
+          ...(await clientsOf(own)),
+        ].sort(),
+      );
+      const socket = await socketOf(b, stays);
+      await until(() => {
+        a.publish('/news', 1);
+        return socket.heard('/news').length > 0;
+      }, 'the news');
+    }
+
+    const clientsOf = async (own: RedisServer) => {
+      const keys = await own.keys('/faye/engine/clients_of/*');
+      expect(keys).toHaveLength(1);
+      return keys;
+    };
+
+    const holdsLease = ({ engine }: OneNode): boolean => {
+      const { residence } = engine as unknown as { residence: { leases: { holds: boolean }[] } };
+      return residence.leases.every(({ holds }) => holds);
+    };
+
+    const endOf = ({ nodes, goes }: Outage) => nodes[0]?.engine.destroyClient(goes);
+
+    const away = ({ nodes }: Outage) =>
+      until(() => nodes.every(({ engine }) => !engine.connected), 'the nodes to notice');
+
+    it('comes back without its data', async () => {
+      const outage = await begin();
+      await outage.own.stop();
+      await away(outage);
+      endOf(outage);
+      await outage.own.start();
+      await isAsBefore(outage);
+    });
+
+    it('comes back with its data', async () => {
+      const outage = await begin();
+      await outage.own.save();
+      await outage.own.stop();
+      await away(outage);
+      endOf(outage);
+      await outage.own.start();
+      await isAsBefore(outage);
+    });
+
+    it('comes back with older data', async () => {
+      const own = await newRedis();
+      const nodes = await startNodes(2, { ...TIMES, redis: own.url });
+      const [a, b] = nodes as [OneNode, OneNode];
+      const [stays, goes] = (await Promise.all([1, 2].map(() => newClientId(b.endpoint)))) as [
+        string,
+        string,
+      ];
+      for (const clientId of [stays, goes])
+        await say(b.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news' });
+      await own.save();
+      // Which does not know that they have moved since.
+      for (const clientId of [stays, goes]) await say(a.endpoint, connectMessage(clientId));
+      await own.stop();
+      const outage = { own, nodes, stays, goes, namespace: 'faye' };
+      await away(outage);
+      endOf(outage);
+      await own.start();
+      await isAsBefore(outage);
+    });
+
+    it('stood still for longer than a lease', async () => {
+      const outage = await begin();
+      const names = (await outage.nodes[0]?.server.status())?.nodes.length;
+      outage.own.pause();
+      const [a] = outage.nodes as [OneNode, OneNode];
+      await until(() => !holdsLease(a), 'the lease to be over');
+      endOf(outage);
+      outage.own.resume();
+      await isAsBefore(outage);
+      expect((await a.server.status()).nodes).toHaveLength(names ?? 0);
+    });
+
+    it('is flushed', async () => {
+      const outage = await begin();
+      await outage.own.flush();
+      endOf(outage);
+      await isAsBefore(outage);
+    });
+  });
+});

@@ -1,0 +1,126 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
+import { RedisServer } from '../support/redis-server.js';
+import { newClientId, say, stopAll } from '../support/server.js';
+import { until } from '../support/until.js';
+import { behavesDistributed } from './distribution-behaviour.js';
+import { FENCED, fence, type OneNode, startNodes } from './nodes.js';
+
+describe('nodes on one Redis', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+  afterAll(() => redis.dispose());
+
+  behavesDistributed(() => ({ redis: redis.url, keys: () => redis.keys(), flush: () => redis.flush() }));
+
+  describe('what they ask of Redis', () => {
+    afterEach(async () => {
+      vi.restoreAllMocks();
+      cutSockets();
+      await stopAll();
+      await redis.flush();
+    });
+
+    async function start(): Promise<[OneNode, OneNode]> {
+      // Nothing but what is asked for, for as long as the spec takes.
+      return (await startNodes(2, { redis: redis.url, gc: 600, timeout: 120 })) as [OneNode, OneNode];
+    }
+
+    async function listener(node: OneNode, ...subscriptions: string[]): Promise<BayeuxSocket> {
+      const clientId = await newClientId(node.endpoint);
+      for (const subscription of subscriptions)
+        await say(node.endpoint, { channel: '/meta/subscribe', clientId, subscription });
+      const socket = await BayeuxSocket.open(node.endpoint);
+      await socket.connect(clientId);
+      return socket;
+    }
+
+    /** The arguments of each command that any connection of this process sends from now on. */
+    function countCommands(): string[][] {
+      const sent: string[][] = [];
+      const send = Redis.prototype.sendCommand;
+      vi.spyOn(Redis.prototype, 'sendCommand').mockImplementation(function (this: Redis, ...args) {
+        sent.push([args[0].name, ...args[0].args.map(String)]);
+        return send.apply(this, args);
+      });
+      return sent;
+    }
+
+    const listenedTo = () =>
+      redis.ask(async (ask) => ({
+        channels: ((await ask.pubsub('CHANNELS', '*/messages/*')) as string[]).sort(),
+        patterns: await ask.pubsub('NUMPAT'),
+      }));
+
+    it('is to hear what their clients subscribe to, and nothing else', async () => {
+      const [a, b] = await start();
+      const clientId = await newClientId(a.endpoint);
+      const other = await newClientId(b.endpoint);
+      const subscribe = (subscription: string, who = clientId, verb = 'subscribe') =>
+        say((who === clientId ? a : b).endpoint, { channel: `/meta/${verb}`, clientId: who, subscription });
+      for (const channel of ['/x', '/x', '/y/*', '/y/**']) await subscribe(channel);
+      await subscribe('/x', other);
+      expect(await listenedTo()).toEqual({ channels: ['/faye/engine/messages/x'], patterns: 1 });
+      for (const channel of ['/x', '/y/*']) await subscribe(channel, clientId, 'unsubscribe');
+      await until(
+        async () =>
+          (await redis.ask((ask) => ask.pubsub('NUMSUB', '/faye/engine/messages/x')))[1] === 1 &&
+          (await listenedTo()).patterns === 1,
+        'the node to hear less',
+      );
+      for (const [node, who] of [
+        [a, clientId],
+        [b, other],
+      ] as const)
+        await say(node.endpoint, { channel: '/meta/disconnect', clientId: who });
+      await until(
+        async () => JSON.stringify(await listenedTo()) === '{"channels":[],"patterns":0}',
+        'the nodes to hear nothing',
+      );
+    });
+
+    it('is one command for a message, whoever hears it', async () => {
+      const [a, b] = await start();
+      const sockets: BayeuxSocket[] = [];
+      for (const node of [a, b, b]) sockets.push(await listener(node, '/x/y', '/x/*', '/**'));
+      const sent = countCommands();
+      for (let n = 0; n < 5; n += 1) {
+        a.publish('/x/y', n);
+        await until(() => sockets.every((socket) => socket.heard('/x/y').length === n + 1), 'the message');
+      }
+      expect(sent.filter((command) => command.some((arg) => arg.includes('/engine/messages')))).toHaveLength(
+        5,
+      );
+    });
+
+    it('is at most one command for all that is said in one turn, in order', async () => {
+      const [a, b] = await start();
+      const socket = await listener(b, '/x', FENCED);
+      const sent = countCommands();
+      for (let n = 0; n < 100; n += 1) a.publish('/x', n);
+      await fence([a], [() => socket.received]);
+      const published = sent.filter((command) => command.some((arg) => arg.includes('/engine/messages')));
+      expect(published.length).toBeLessThanOrEqual(3);
+      expect(socket.heard('/x')).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    });
+
+    it('is nothing for clients that are connected, and idle', async () => {
+      const [a, b] = await start();
+      const renewals = (sent: string[][]) =>
+        sent.filter(([, , ...args]) => args[1] === '/faye/nodes/about').length;
+      const quiet = countCommands();
+      await until(() => renewals(quiet) >= 4, 'some looks without a client');
+      vi.restoreAllMocks();
+      await Promise.all(Array.from({ length: 50 }, (_, n) => listener(n % 2 ? a : b, '/x', `/own/${n}`)));
+      const sent = countCommands();
+      await until(() => renewals(sent) >= 4, 'some looks with clients');
+      const each = (commands: string[][]) =>
+        commands.filter(([name]) => name !== 'ping').length / renewals(commands);
+      // Both were counted from within a round of looks: by so much they may differ.
+      expect(each(sent)).toBeLessThanOrEqual(each(quiet) + 2);
+    });
+  });
+});

@@ -1,0 +1,26 @@
+/** What comes before and after an `enter` of the store, as Presence does it. */
+import type { User } from '../../src/presence/identity.js';
+import type { Entered, Store } from '../../src/presence/store.js';
+
+/** Bound, and meant, before it is entered. */
+export async function enter(
+  store: Store,
+  channel: string,
+  user: User,
+  clientId: string,
+  since?: number,
+): Promise<Entered> {
+  await store.bind(clientId, { ...user });
+  const intended = await store.intend(clientId, [channel]);
+  const entered = intended === null ? null : await store.enter(channel, user, clientId, intended, since);
+  if (!entered) throw new Error(`The store has not let ${clientId} enter ${channel}`);
+  return entered;
+}
+
+/** Nothing is left of the clients but what they have not left. */
+export async function forget(store: Store, ...clientIds: string[]): Promise<void> {
+  for (const clientId of clientIds) {
+    await store.beginEnd(clientId);
+    await store.forget(clientId);
+  }
+}

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Away } from '../../src/away.js';
+import type { JournalEntry } from '../../src/presence/journal.js';
+import { RedisStore } from '../../src/presence/redis-store.js';
+import { Partitions } from '../../src/redis/partitions.js';
+import { silent } from '../support/log.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+import { enter } from './entering.js';
+import { BOUND, behavesLikeAJournal } from './journal-behaviour.js';
+import { WINDOW } from './store-behaviour.js';
+
+const ann = { uid: 1, uname: 'Ann' };
+
+describe('RedisJournal', () => {
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+  afterAll(() => redis.dispose());
+  beforeEach(() => redis.flush());
+
+  const open = async (partitions = new Partitions('faye', null)): Promise<RedisStore> => {
+    const options = { window: WINDOW, journalBound: BOUND, quiet: 200, log: silent };
+    const store = new RedisStore({ ...options, source: redis.url, partitions });
+    await store.open();
+    return store;
+  };
+
+  behavesLikeAJournal(async () => {
+    const [store, other] = await Promise.all([open(), open()]);
+    return {
+      store,
+      other,
+      left: async () => (await redis.keys()).filter((key) => key.startsWith('/faye/journal')),
+      close: async () => {
+        await Promise.all([store.close(), other.close()]);
+      },
+    };
+  });
+
+  it('is one of each partition, with ids that are unique by epoch, partition and id', async () => {
+    const store = await open(new Partitions('faye', 4));
+    const { journal } = store;
+    await journal.open('sql');
+    const channels = Array.from({ length: 20 }, (_, index) => `/rooms/${index}`);
+    await Promise.all(channels.map((channel, index) => enter(store, channel, ann, `c${index}`)));
+    const read: JournalEntry[] = [];
+    await until(async () => {
+      const entries = await journal.read('sql', 'n1', 2, 0);
+      read.push(...entries);
+      return entries.length === 0;
+    }, 'all to be read');
+    expect(read.map(({ channel }) => channel).sort()).toEqual(channels.sort());
+    expect(new Set(read.map(({ partition }) => partition)).size).toBe(4);
+    expect(new Set(read.map(({ epoch, partition, id }) => `${epoch} ${partition} ${id}`)).size).toBe(20);
+    expect(await journal.lag('sql')).toBe(20);
+    await journal.acknowledge('sql', read);
+    expect(await journal.lag('sql')).toBe(0);
+    await journal.closeGroup('sql');
+    expect((await redis.keys()).filter((key) => key.includes('journal'))).toEqual([]);
+    await store.close();
+  });
+
+  it('begins again by itself where Redis has lost all, in another epoch', async () => {
+    const store = await open();
+    const { journal } = store;
+    await journal.open('sql');
+    await enter(store, '/a', ann, 'c1');
+    const [before] = await journal.read('sql', 'n1', 10, 0);
+    await redis.flush();
+    const reading = journal.read('sql', 'n1', 10, 20_000);
+    await until(async () => (await redis.keys()).includes('/faye/journal'), 'the journal to begin again');
+    await enter(store, '/a', ann, 'c2');
+    const [after] = await reading;
+    expect(after).toMatchObject({ type: 'in', clientId: 'c2' });
+    expect(after?.epoch).not.toBe(before?.epoch);
+    await store.close();
+  });
+
+  it('rejects while Redis is away', async () => {
+    const store = await open();
+    await store.journal.open('sql');
+    await redis.stop();
+    await until(() => !store.connected, 'the loss to be seen');
+    await expect(store.journal.read('sql', 'n1', 1, 20_000)).rejects.toBeInstanceOf(Away);
+    await expect(store.journal.lag('sql')).rejects.toBeInstanceOf(Away);
+    await redis.start();
+    await store.close();
+  });
+});

@@ -1,0 +1,17 @@
+/** One behaviour, three databases. */
+import { afterAll, beforeAll, describe } from 'vitest';
+import { databaseBehaviour } from './database-behaviour.js';
+import { type SqlServer, servers } from './server.js';
+
+describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
+  let server: SqlServer;
+
+  beforeAll(async () => {
+    server = await kind.start();
+  });
+  afterAll(async () => {
+    await server?.dispose();
+  });
+
+  describe('database', () => databaseBehaviour(() => server));
+});

@@ -1,0 +1,93 @@
+/**
+ * Looks whether Redis still has the data that it had, in each partition: as it connects, and each 2 s, since a FLUSHALL
+ * needs no new connection. Where a new epoch has begun it says so, until what follows from that is done.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { ask } from '../redis/ask.js';
+import type { RedisConnections } from '../redis/connection.js';
+import type { Keys } from '../redis/keys.js';
+import { scripts } from '../redis/scripts.js';
+import { allSettled } from './all-settled.js';
+
+export interface EpochsOptions {
+  redis: RedisConnections;
+  /** By partition. */
+  keys: readonly Keys[];
+  /** Milliseconds in which nothing is announced in a new epoch. */
+  quiet: number;
+  /** Done again after the next look where it rejects. */
+  renewed(partition: number): Promise<void>;
+  log: Logger;
+}
+
+/** Milliseconds between two looks. */
+const LOOK = 2_000;
+
+export class Epochs {
+  private readonly known: string[];
+  /** Partitions in a new epoch, of which that is still to be said. */
+  private readonly unsaid = new Set<number>();
+  private readonly timer: NodeJS.Timeout;
+  private looking: Promise<void> | undefined;
+  private saying: Promise<void> | undefined;
+
+  constructor(private readonly options: EpochsOptions) {
+    this.known = options.keys.map(() => '');
+    options.redis.commands.on('ready', () => this.lookAgain());
+    this.timer = setInterval(() => this.lookAgain(), LOOK);
+    this.timer.unref();
+  }
+
+  /** Looks now. Rejects where Redis is away; what a new epoch leads to is not waited for. */
+  look(): Promise<void> {
+    this.looking ??= this.lookOnce().finally(() => {
+      this.looking = undefined;
+    });
+    return this.looking;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private lookAgain(): void {
+    this.look().catch((error: unknown) => {
+      this.options.log.debug({ err: error }, 'the epoch of Redis could not be read; it will be');
+    });
+  }
+
+  private async lookOnce(): Promise<void> {
+    await allSettled(this.options.keys.map((keys, partition) => this.read(keys, partition)));
+    this.saying ??= this.say().finally(() => {
+      this.saying = undefined;
+    });
+  }
+
+  private async read({ epoch: key }: Keys, partition: number): Promise<void> {
+    const { redis, quiet, log } = this.options;
+    const before = this.known[partition] ?? '';
+    const [epoch] = await ask(redis, (commands) =>
+      scripts.epoch(commands, [key], [before, randomUUID(), quiet]),
+    );
+    this.known[partition] = epoch;
+    if (before === '' || epoch === before) return;
+    log.warn({ partition }, 'Redis has lost data, or has older: a new epoch has begun');
+    this.unsaid.add(partition);
+  }
+
+  private async say(): Promise<void> {
+    const failed: number[] = [];
+    for (const partition of this.unsaid) {
+      // First, so that a loss while it is under way is said again.
+      this.unsaid.delete(partition);
+      try {
+        await this.options.renewed(partition);
+      } catch (error) {
+        this.options.log.debug({ err: error, partition }, 'a new epoch: not all could be said; it will be');
+        failed.push(partition);
+      }
+    }
+    for (const partition of failed) this.unsaid.add(partition);
+  }
+}

@@ -1,0 +1,316 @@
+/**
+ * What was recorded, for people: questions to the database and nothing else. Times are ISO 8601 in UTC, seconds are
+ * whole ones. `now` is in milliseconds since 1970. Who or what never was is undefined.
+ */
+import type { Database } from './database.js';
+import { clip, type Interval, total } from './intervals.js';
+import { asGiven } from './online-lists.js';
+
+export interface ChannelStatus {
+  channel: string;
+  users: number;
+  clients: number;
+}
+
+export interface Status {
+  /** Those in which somebody is, by name. */
+  channels: ChannelStatus[];
+  /** Each counted once, in however many channels. */
+  users: number;
+  clients: number;
+}
+
+export async function status({ tables }: Database): Promise<Status> {
+  const open = tables.selectFrom('faye_online_stays as stay').where('stay.ended_at', 'is', null);
+  const channels = await open
+    .innerJoin('faye_channels as channel', 'channel.id', 'stay.channel_id')
+    .select(({ fn }) => [
+      'channel.name as channel',
+      fn.count<number>('stay.uid').distinct().as('users'),
+      fn.count<number>('stay.clientId').distinct().as('clients'),
+    ])
+    .groupBy('channel.name')
+    .orderBy('channel.name')
+    .execute();
+  const totals = await open
+    .select(({ fn }) => [
+      fn.count<number>('stay.uid').distinct().as('users'),
+      fn.count<number>('stay.clientId').distinct().as('clients'),
+    ])
+    .executeTakeFirstOrThrow();
+  return { channels, ...totals };
+}
+
+export interface UserTime {
+  channel: string;
+  /** Up to `startedAt`, or to the end of the last stay. */
+  spentSeconds: number;
+  /** Since when the user is in without a break; null for one who is not. */
+  startedAt: string | null;
+  /** With what has passed since. */
+  spentSecondsNow: number;
+}
+
+/** A user's time in each channel, or in one. */
+export async function timeOf(
+  { tables }: Database,
+  uid: string,
+  { channel, now }: { channel?: string | undefined; now: number },
+): Promise<UserTime[]> {
+  const rows = await tables
+    .selectFrom('faye_user_online_times as time')
+    .innerJoin('faye_channels as channel', 'channel.id', 'time.channel_id')
+    .select(['channel.name', 'time.spent_ms', 'time.started_at'])
+    .where('time.uid', '=', uid)
+    .$if(channel !== undefined, (times) => times.where('channel.name', '=', channel ?? ''))
+    .orderBy('channel.name')
+    .execute();
+  return rows.map(({ name, spent_ms, started_at }) => ({
+    channel: name,
+    spentSeconds: seconds(spent_ms),
+    startedAt: started_at === null ? null : iso(started_at),
+    spentSecondsNow: seconds(spent_ms + (started_at === null ? 0 : Math.max(now - started_at, 0))),
+  }));
+}
+
+export interface Whereabouts {
+  /** In the type that was given last. */
+  uid: string | number;
+  uname: string | null;
+  online: boolean;
+  /** When the user last came or went. */
+  lastSeenAt: string;
+  channels: { channel: string; since: string; clients: number }[];
+}
+
+/** Where is a user, and when was the user last seen? */
+export async function whereIs({ tables }: Database, uid: string): Promise<Whereabouts | undefined> {
+  const user = await tables
+    .selectFrom('faye_online_users')
+    .selectAll()
+    .where('uid', '=', uid)
+    .executeTakeFirst();
+  if (!user) return undefined;
+  const rows = await tables
+    .selectFrom('faye_online_stays as stay')
+    .innerJoin('faye_channels as channel', 'channel.id', 'stay.channel_id')
+    .select(({ fn }) => [
+      'channel.name',
+      fn.min('stay.started_at').as('since'),
+      fn.count<number>('stay.clientId').distinct().as('clients'),
+    ])
+    .where('stay.uid', '=', uid)
+    .where('stay.ended_at', 'is', null)
+    .groupBy('channel.name')
+    .orderBy('channel.name')
+    .execute();
+  return {
+    uid: asGiven(uid, user.info),
+    uname: unameOf(user.info),
+    online: rows.length > 0,
+    lastSeenAt: iso(user.seen_at),
+    channels: rows.map(({ name, since, clients }) => ({ channel: name, since: iso(since), clients })),
+  };
+}
+
+export interface ChannelReport {
+  channel: string;
+  clients: number;
+  /** Who is in, oldest first. */
+  users: { uid: string | number; uname: string | null; since: string; clients: number }[];
+}
+
+/** Who is in a channel? */
+export async function channelReport({ tables }: Database, name: string): Promise<ChannelReport | undefined> {
+  const channel = await tables
+    .selectFrom('faye_channels')
+    .select('id')
+    .where('name', '=', name)
+    .executeTakeFirst();
+  if (!channel) return undefined;
+  const rows = await tables
+    .selectFrom('faye_online_stays as stay')
+    .leftJoin('faye_online_users as user', 'user.uid', 'stay.uid')
+    .select(({ fn }) => [
+      'stay.uid',
+      'user.info',
+      fn.min('stay.started_at').as('since'),
+      fn.count<number>('stay.clientId').distinct().as('clients'),
+    ])
+    .where('stay.channel_id', '=', channel.id)
+    .where('stay.ended_at', 'is', null)
+    .groupBy(['stay.uid', 'user.info'])
+    .orderBy('since')
+    .orderBy('stay.uid')
+    .execute();
+  const users = rows.map(({ uid, info, since, clients }) => ({
+    uid: asGiven(uid, info),
+    uname: unameOf(info),
+    since: iso(since),
+    clients,
+  }));
+  return { channel: name, clients: users.reduce((sum, { clients }) => sum + clients, 0), users };
+}
+
+export interface LogQuestion {
+  uid?: string | undefined;
+  channel?: string | undefined;
+  /** Milliseconds since 1970, part of what is asked for. Default: from the beginning. */
+  from?: number | undefined;
+  /** Milliseconds since 1970, no part of what is asked for. Default: up to now. */
+  to?: number | undefined;
+  /** Rows at most, the newest. Default: 500. */
+  limit?: number | undefined;
+  /** The `next` of the page before. */
+  before?: string | undefined;
+  now: number;
+}
+
+export interface LogRow {
+  at: string;
+  status: 'on' | 'off';
+  uid: string;
+  channel: string;
+  clientId: string;
+}
+
+export interface LogPage {
+  /** Newest first. */
+  rows: LogRow[];
+  /** Ask again with this as `before` for older ones; null where there are none. */
+  next: string | null;
+}
+
+const LIMIT = 500;
+
+/** The newest rows of the login log. Rejects a `before` that is no page's `next`. */
+export async function logRows({ tables }: Database, question: LogQuestion): Promise<LogPage> {
+  const { uid, channel, from, to, limit = LIMIT, before } = question;
+  const place = before === undefined ? undefined : placeIn(before);
+  let rows = tables
+    .selectFrom('faye_user_login_logs as log')
+    .innerJoin('faye_channels as channel', 'channel.id', 'log.channel_id')
+    .select(['log.id', 'log.t', 'log.status', 'log.uid', 'log.clientId', 'channel.name'])
+    .orderBy('log.t', 'desc')
+    .orderBy('log.id', 'desc')
+    .limit(limit + 1);
+  if (uid !== undefined) rows = rows.where('log.uid', '=', uid);
+  if (channel !== undefined) rows = rows.where('channel.name', '=', channel);
+  if (from !== undefined) rows = rows.where('log.t', '>=', from);
+  if (to !== undefined) rows = rows.where('log.t', '<', to);
+  if (place) {
+    const { t, id } = place;
+    rows = rows.where(({ or, and, eb }) =>
+      or([eb('log.t', '<', t), and([eb('log.t', '=', t), eb('log.id', '<', id)])]),
+    );
+  }
+  const found = await rows.execute();
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    rows: page.map(({ t, status, uid, name, clientId }) => ({
+      at: iso(t),
+      status: status === 1 ? 'on' : 'off',
+      uid,
+      channel: name,
+      clientId,
+    })),
+    next: found.length > limit && last ? `${last.t}-${last.id}` : null,
+  };
+}
+
+function placeIn(before: string): { t: number; id: number } {
+  const [, t, id] = /^(\d{1,15})-(\d{1,15})$/.exec(before) ?? [];
+  if (t === undefined) throw new Error(`Expected \`before\` to be the \`next\` of a page, got "${before}"`);
+  return { t: Number(t), id: Number(id) };
+}
+
+export interface UserLog {
+  channels: {
+    channel: string;
+    clients: { clientId: string; rows: LogRow[]; seconds: number }[];
+    /** What several clients cover counts once. */
+    seconds: number;
+  }[];
+  /** What several channels or clients cover counts once. */
+  seconds: number;
+  next: string | null;
+}
+
+/**
+ * A user's log, by channel and client. The seconds are those of the whole time that is asked for, whatever the rows of
+ * the page.
+ */
+export async function userLog(
+  database: Database,
+  question: LogQuestion & { uid: string },
+): Promise<UserLog | undefined> {
+  const { rows, next } = await logRows(database, question);
+  const stays = await staysWithin(database, question);
+  if (rows.length === 0 && stays.length === 0 && !(await isKnown(database, question.uid))) return undefined;
+  const names = [...new Set([...rows, ...stays].map(({ channel }) => channel))].sort();
+  return {
+    channels: names.map((channel) => {
+      const here = of(stays, { channel });
+      const rowsHere = of(rows, { channel });
+      const clientIds = [...new Set([...rowsHere, ...here].map(({ clientId }) => clientId))];
+      return {
+        channel,
+        clients: clientIds.map((clientId) => ({
+          clientId,
+          rows: of(rowsHere, { clientId }),
+          seconds: seconds(total(of(here, { clientId }))),
+        })),
+        seconds: seconds(total(here)),
+      };
+    }),
+    seconds: seconds(total(stays)),
+    next,
+  };
+}
+
+type InChannel = { channel: string; clientId: string };
+
+const of = <T extends InChannel>(all: T[], { channel, clientId }: Partial<InChannel>): T[] =>
+  all.filter(
+    (one) =>
+      (channel === undefined || one.channel === channel) &&
+      (clientId === undefined || one.clientId === clientId),
+  );
+
+async function staysWithin(
+  { tables }: Database,
+  { uid, channel, from = 0, to, now }: LogQuestion & { uid: string },
+): Promise<(Interval & InChannel)[]> {
+  const until = Math.min(to ?? now, now);
+  const rows = await tables
+    .selectFrom('faye_online_stays as stay')
+    .innerJoin('faye_channels as channel', 'channel.id', 'stay.channel_id')
+    .select(['channel.name', 'stay.clientId', 'stay.started_at', 'stay.ended_at'])
+    .where('stay.uid', '=', uid)
+    .$if(channel !== undefined, (stays) => stays.where('channel.name', '=', channel ?? ''))
+    .where('stay.started_at', '<', until)
+    .where(({ or, eb }) => or([eb('stay.ended_at', 'is', null), eb('stay.ended_at', '>', from)]))
+    .execute();
+  return rows.flatMap(({ name, clientId, started_at, ended_at }) =>
+    clip([{ from: started_at, to: ended_at ?? until }], { from, to: until }).map((interval) => ({
+      ...interval,
+      channel: name,
+      clientId,
+    })),
+  );
+}
+
+async function isKnown({ tables }: Database, uid: string): Promise<boolean> {
+  const user = await tables
+    .selectFrom('faye_online_users')
+    .select('uid')
+    .where('uid', '=', uid)
+    .executeTakeFirst();
+  return user !== undefined;
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000);
+const iso = (ms: number): string => new Date(ms).toISOString();
+const unameOf = (info: string | null): string | null =>
+  info === null ? null : (JSON.parse(info) as { uname: string }).uname;

@@ -1,0 +1,137 @@
+/** Kysely's SQLite, spoken by a thread of its own. */
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type DatabaseIntrospector,
+  type Dialect,
+  type DialectAdapter,
+  type Driver,
+  type Kysely,
+  type QueryCompiler,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+
+/** Milliseconds to wait for another process that writes to the same file. */
+const BUSY_TIMEOUT = 5_000;
+
+type Answer = { result: QueryResult<unknown> } | { error: { message: string; code?: string } };
+
+export class SqliteDialect implements Dialect {
+  constructor(private readonly file: string) {}
+
+  createDriver(): Driver {
+    return new SqliteDriver(this.file);
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return new SqliteQueryCompiler();
+  }
+
+  createAdapter(): DialectAdapter {
+    return new SqliteAdapter();
+  }
+
+  createIntrospector(db: Kysely<unknown>): DatabaseIntrospector {
+    return new SqliteIntrospector(db);
+  }
+}
+
+class SqliteDriver implements Driver {
+  private connection: SqliteConnection | undefined;
+  /** Resolves when whoever has the connection now gives it back. */
+  private turn = Promise.resolve();
+  private giveBack: () => void = () => {};
+
+  constructor(private readonly file: string) {}
+
+  async init(): Promise<void> {
+    if (this.file !== ':memory:') await mkdir(dirname(this.file), { recursive: true });
+    this.connection = await SqliteConnection.open(this.file);
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const { turn, connection } = this;
+    let giveBack = () => {};
+    this.turn = new Promise((resolve) => {
+      giveBack = resolve;
+    });
+    await turn;
+    this.giveBack = giveBack;
+    if (!connection) throw new Error('The SQLite file is not open');
+    return connection;
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.giveBack();
+  }
+
+  /** At once for writing: one that only reads first, and finds that another process wrote meanwhile, fails. */
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'));
+  }
+
+  async destroy(): Promise<void> {
+    await this.connection?.close();
+  }
+}
+
+class SqliteConnection implements DatabaseConnection {
+  private answered: { resolve(answer: Answer): void; reject(error: Error): void } | undefined;
+  private ended: Error | undefined;
+
+  private constructor(private readonly worker: Worker) {
+    worker.on('message', (answer: Answer) => this.answered?.resolve(answer));
+    worker.on('error', (error: Error) => this.end(error));
+    worker.on('exit', () => this.end(new Error('The SQLite file is closed')));
+  }
+
+  static async open(file: string): Promise<SqliteConnection> {
+    const worker = new Worker(new URL('./sqlite-worker.mjs', import.meta.url), {
+      workerData: { file, busyTimeout: BUSY_TIMEOUT },
+    });
+    await once(worker, 'message');
+    return new SqliteConnection(worker);
+  }
+
+  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
+    if (this.ended) throw this.ended;
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      this.answered = { resolve, reject };
+      this.worker.postMessage({ sql: query.sql, parameters: query.parameters });
+    });
+    if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    return answer.result as QueryResult<Row>;
+  }
+
+  // biome-ignore lint/correctness/useYield: nothing of ours asks for rows one by one.
+  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+    throw new Error('Rows are not read one by one from SQLite');
+  }
+
+  async close(): Promise<void> {
+    if (this.ended) return;
+    const exit = once(this.worker, 'exit');
+    this.worker.postMessage('close');
+    await exit;
+  }
+
+  private end(error: Error): void {
+    this.ended ??= error;
+    this.answered?.reject(this.ended);
+  }
+}
