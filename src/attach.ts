@@ -25,7 +25,8 @@ import { Reaper } from './presence/reaper.js';
 import { RedisStore } from './presence/redis-store.js';
 import { resume } from './presence/resumption.js';
 import type { Announcement, Store } from './presence/store.js';
-import { Partitions } from './redis/partitions.js';
+import type { RedisConnections } from './redis/connection.js';
+import { partitionsOf } from './redis/partitions.js';
 import { UserListView } from './views/user-list.js';
 
 export interface Attached {
@@ -138,7 +139,8 @@ export function attach(
 function storeFor(config: ResolvedConfig, log: Logger): MemoryStore | RedisStore {
   const { redis, namespace, windows } = config;
   if (!redis) return new MemoryStore(windows);
-  const partitions = new Partitions(namespace, null);
+  const partitions = (connections: RedisConnections) =>
+    partitionsOf(connections, namespace, redis.partitions);
   return new RedisStore({ source: redis.source, partitions, window: windows, log });
 }
 

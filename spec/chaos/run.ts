@@ -1,8 +1,9 @@
 /** `npm run chaos -- --seed S --rounds N [--first R] [--faults kill,redis-cut] [--engine faye-redis] [--go-on]` */
 import { parseArgs } from 'node:util';
-import { chaos, type Failure, type Summary } from './chaos.js';
+import { chaos, type Summary } from './chaos.js';
 import { FAULTS, type FaultKind } from './history.js';
-import { planned, seconds } from './round.js';
+import { explain } from './report.js';
+import { seconds } from './round.js';
 
 /** Milliseconds of steps in a round. */
 const LASTS = 12_000;
@@ -38,14 +39,6 @@ function engineOf(name: string): 'faye-online' | 'faye-redis' {
   throw new TypeError(`Expected --engine to be faye-online or faye-redis, got ${name}`);
 }
 
-function explain({ round, violations, history, told, logs }: Failure): void {
-  console.error(`\nRound ${round} was planned so:\n${planned(history).join('\n')}`);
-  console.error(`\nand went so:\n${told.map(({ at, what }) => `${seconds(at)} ${what}`).join('\n')}`);
-  for (const [node, lines] of Object.entries(logs))
-    console.error(`\n${node} said last:\n${lines.join('\n')}`);
-  console.error(`\nWhat was wrong:\n${violations.join('\n')}`);
-}
-
 /** The middle and the longest time to the right lists, of rounds in which the fault occurred. */
 function costs({ outcomes }: Summary): string[] {
   const kinds = [...new Set(outcomes.flatMap(({ faults }) => faults))].sort();
@@ -70,7 +63,7 @@ const summary = await chaos({
   log: (line) => console.log(line),
 });
 const { failures, outcomes } = summary;
-for (const failure of failures) explain(failure);
+for (const failure of failures) console.error(explain(failure));
 for (const line of costs(summary)) console.log(line);
 for (const { round, violations } of failures) console.log(`round ${round}: ${violations.length} violations`);
 console.log(`seed ${seed}: ${outcomes.length} rounds without a violation, ${failures.length} with`);

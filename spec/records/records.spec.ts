@@ -1,7 +1,9 @@
 /** One behaviour, three databases. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { databaseBehaviour } from './database-behaviour.js';
+import { reportsBehaviour } from './reports-behaviour.js';
 import { type SqlServer, servers } from './server.js';
+import { writerBehaviour } from './writer-behaviour.js';
 
 describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
   let server: SqlServer;
@@ -14,4 +16,6 @@ describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
   });
 
   describe('database', () => databaseBehaviour(() => server));
+  describe('writer', () => writerBehaviour(() => server));
+  describe('reports', () => reportsBehaviour(() => server));
 });

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
-import { newClientId, post, startServer } from '../support/server.js';
+import { connectMessage, newClientId, post, startServer } from '../support/server.js';
+import { until } from '../support/until.js';
 import { stopTargets } from './target.js';
 
 afterEach(stopTargets);
@@ -47,9 +48,17 @@ it('a message in thousands of tiny frames is cut off', async () => {
   await once(socket, 'close');
 });
 
-it('a request with two connects of one client is not held for ever', async () => {
-  const { endpoint } = await startServer();
-  const clientId = await newClientId(endpoint);
-  const message = { channel: '/meta/connect', clientId, connectionType: 'long-polling' };
-  await expect(post(endpoint, [message, message])).rejects.toThrow();
-});
+it.each(['one', 'two'])(
+  'connects of %s in one request are refused, as the answer would wait for both',
+  async (whose) => {
+    const { endpoint } = await startServer();
+    const first = await newClientId(endpoint);
+    const second = whose === 'one' ? first : await newClientId(endpoint);
+    const connects = [first, second].map((clientId) => connectMessage(clientId));
+    expect(await post(endpoint, connects)).toMatchObject({ status: 400 });
+    const socket = await BayeuxSocket.open(endpoint);
+    socket.send(connects);
+    await until(() => socket.received.some(({ error }) => error?.startsWith('400:')), 'the refusal');
+    expect(socket.received).toHaveLength(1);
+  },
+);

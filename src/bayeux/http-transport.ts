@@ -27,6 +27,8 @@ const FILE = /\.(?:js|map)$/;
 /** Faye's: a name of JavaScript, so that nothing else can be put in front of the data. */
 const CALLBACK = /^[a-z_$][a-z0-9_$]*(\.[a-z_$][a-z0-9_$]*)*$/i;
 const CALLBACK_LENGTH = 128;
+/** Milliseconds that a peer has to read an answer. */
+const UNREAD = 60_000;
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const SCRIPT_TYPE = 'text/javascript; charset=utf-8';
@@ -142,5 +144,9 @@ export class HttpTransport {
       ...(type === SCRIPT_TYPE && { 'Content-Disposition': 'attachment; filename=f.txt' }),
     });
     response.end(body);
+    // Nobody else ends an answer that is not read: it would hold its memory as long as the peer likes.
+    const patience = setTimeout(() => response.destroy(), UNREAD);
+    patience.unref();
+    response.once('close', () => clearTimeout(patience));
   }
 }

@@ -47,6 +47,9 @@ const DEFLATE = {
   clientNoContextTakeover: true,
 };
 
+/** How often `unsentBytes` may wait uncompressed. */
+const COMPRESSING = 4;
+
 const UNSUPPORTED = 1003;
 const GOING_AWAY = 1001;
 const TRY_AGAIN = 1013;
@@ -190,6 +193,12 @@ class SocketStream implements Stream {
     this.socket.write(frame);
   }
 
+  /** What is being compressed is not the peer's to read yet, but is memory too. */
+  private get isFull(): boolean {
+    const { unsentBytes } = this.options;
+    return this.socket.writableLength > unsentBytes || this.ws.bufferedAmount > COMPRESSING * unsentBytes;
+  }
+
   private count(bytes: number): void {
     const { traffic } = this.options;
     traffic.framesOut += 1;
@@ -200,7 +209,7 @@ class SocketStream implements Stream {
   private reads(): boolean {
     if (!this.open) return false;
     const turn = thisTurn();
-    if (this.read === turn || this.socket.writableLength <= this.options.unsentBytes) {
+    if (this.read === turn || !this.isFull) {
       this.read = turn;
       return true;
     }

@@ -44,8 +44,8 @@ export class Step {
   }
 }
 
-/** Characters that are sent as one array. */
-const FULL = 1_000_000;
+/** Characters that are sent as one array; a string can be 500 million long. */
+const FULL = 16_000_000;
 
 export class Turn {
   private root = new Step(null, null);

@@ -35,7 +35,8 @@ import {
 
 export interface RedisStoreOptions {
   source: RedisSource;
-  partitions: Partitions;
+  /** A function of the connections where only they tell whether it is a Cluster. */
+  partitions: Partitions | ((redis: RedisConnections) => Partitions);
   window: Window;
   /** Entries of the journal at most, of each partition. Default 1,000,000. */
   journalBound?: number;
@@ -56,6 +57,7 @@ const NO_EPOCH = -2;
 export class RedisStore implements Store {
   readonly journal: RedisJournal;
   private readonly redis: RedisConnections;
+  private readonly partitions: Partitions;
   /** By partition. */
   private readonly keys: readonly Keys[];
   /** What there is once. */
@@ -70,9 +72,10 @@ export class RedisStore implements Store {
 
   constructor(private readonly options: RedisStoreOptions) {
     const { partitions, source, log } = options;
-    this.keys = partitions.namespaces.map((namespace) => new Keys(namespace));
-    this.home = this.keys[0] as Keys;
     this.redis = openRedis(source, log);
+    this.partitions = typeof partitions === 'function' ? partitions(this.redis) : partitions;
+    this.keys = this.partitions.namespaces.map((namespace) => new Keys(namespace));
+    this.home = this.keys[0] as Keys;
     this.journal = new RedisJournal(this.redis, this.keys);
     this.epochs = new Epochs({
       redis: this.redis,
@@ -97,7 +100,7 @@ export class RedisStore implements Store {
   }
 
   async open(): Promise<void> {
-    await this.redis.accepted(this.options.partitions);
+    await this.redis.accepted(this.partitions);
     await this.redis.listener.subscribe(this.home.announcements, this.home.orders, this.home.moved);
   }
 
@@ -291,7 +294,7 @@ export class RedisStore implements Store {
   }
 
   async checked(clientIds: readonly string[]): Promise<void> {
-    const { partitions } = this.options;
+    const { partitions } = this;
     await Promise.all(
       this.keys.map(async ({ clients }, partition) => {
         const ours = clientIds.filter((clientId) => partitions.of(clientId) === partition);
@@ -340,7 +343,7 @@ export class RedisStore implements Store {
 
   /** The keys of a channel's or a client's partition. */
   private keysOf(name: string): Keys {
-    return this.keys[this.options.partitions.of(name)] as Keys;
+    return this.keys[this.partitions.of(name)] as Keys;
   }
 
   /** As many of each partition, so that none waits for another. */
@@ -381,7 +384,7 @@ export class RedisStore implements Store {
   private async renew(partition: number): Promise<void> {
     // First, so that nothing that happens from now on is missing in it.
     await this.journal.openAgain(partition);
-    const concerns: Concerns = (name) => this.options.partitions.of(name) === partition;
+    const concerns: Concerns = (name) => this.partitions.of(name) === partition;
     await allSettled(this.renewed.map((listener) => listener(concerns)));
   }
 

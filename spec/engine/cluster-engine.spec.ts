@@ -1,0 +1,43 @@
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { type RedisEngine, redisEngine } from '../../src/engine/redis/redis-engine.js';
+import { silent } from '../support/log.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { behavesDistributed } from './distribution-behaviour.js';
+import { behavesLikeAnEngine } from './engine-behaviour.js';
+
+describe('our engine on a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  const engines: RedisEngine[] = [];
+
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  });
+  afterEach(async () => {
+    await Promise.all(engines.splice(0).map((engine) => engine.close()));
+    await cluster.flush();
+  });
+  afterAll(() => cluster.dispose());
+
+  behavesLikeAnEngine(() => {
+    const engine = redisEngine({
+      source: cluster.client(),
+      namespace: 'faye',
+      grace: 8_000,
+      waiting: { messages: 1_000, bytes: 1_048_576 },
+      outbox: { messages: 10_000, bytes: 16_000_000 },
+      onDrop: () => {},
+      onUnsaid: () => {},
+      log: silent,
+    });
+    engines.push(engine);
+    return engine;
+  });
+
+  describe('on three nodes', () => {
+    behavesDistributed(() => ({
+      redis: () => cluster.client(),
+      keys: () => cluster.keys(),
+      flush: () => cluster.flush(),
+    }));
+  });
+});

@@ -1,0 +1,213 @@
+/** The atomic steps of clients and leases, one by one, on a real Redis: what comes late, twice, or from two nodes at once. */
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { LEASE, Lease } from '../../src/engine/redis/lease.js';
+import { Records } from '../../src/engine/redis/records.js';
+import { Partitions } from '../../src/redis/partitions.js';
+import { RedisServer } from '../support/redis-server.js';
+
+let server: RedisServer;
+let redis: Redis;
+let records: Records;
+const keys = new EngineKeys('faye');
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+  redis = new Redis(server.url);
+});
+beforeEach(() => {
+  const connections = { commands: redis, listener: redis, description: 'Redis', close: () => {} };
+  records = new Records(connections, new Partitions('faye', null));
+});
+afterEach(() => redis.flushall());
+afterAll(async () => {
+  redis.disconnect();
+  await server.dispose();
+});
+
+const leaseOf = (node: string) => new Lease(redis, keys, node, () => ({}));
+
+async function held(node: string): Promise<Lease> {
+  const lease = leaseOf(node);
+  await lease.renew();
+  return lease;
+}
+
+const save = (lease: Lease, generation = 1, channels: string[] = [], round = lease.inRound) =>
+  records.save('ann', lease.name, round, generation, channels);
+
+const find = (lease: Lease) => records.look('ann', lease.epoch, true);
+
+/** As time would. */
+const passes = (name: string, ms: number) => redis.zincrby(keys.nodes, -ms, name);
+
+describe('a save', () => {
+  it('writes down who has the client, and what it subscribes to', async () => {
+    const a = await held('a');
+    expect(await save(a, 1, ['/x', '/y'])).toBe('saved');
+    expect(await find(a)).toMatchObject({ node: 'a', generation: 1, alive: true, stream: '' });
+    expect((await find(a))?.channels.sort()).toEqual(['/x', '/y']);
+    expect(await save(a, 1, [])).toBe('saved');
+    expect((await find(a))?.channels).toEqual([]);
+  });
+
+  it('that lands late does not bring back a client that has ended since', async () => {
+    const a = await held('a');
+    await save(a);
+    const { inRound } = a;
+    a.doubt();
+    expect(a.holds).toBe(false);
+    await a.renew();
+    expect(a.holds).toBe(true);
+    await records.beginEnd('ann', 'a', {});
+    await records.finishEnd('ann', 'a');
+    expect(await save(a, 1, ['/x'], inRound)).toBe('fenced');
+    expect(await redis.keys('*ann*')).toEqual([]);
+    expect(await redis.exists(keys.clientsOf('a'))).toBe(0);
+  });
+
+  it('of a node without a lease does nothing', async () => {
+    expect(await save(leaseOf('a'))).toBe('fenced');
+    expect(await find(await held('b'))).toBeNull();
+  });
+
+  it('gives way to a later generation, and to an end', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(b, 2);
+    expect([await save(a, 1), await save(a, 2)]).toEqual(['lost', 'lost']);
+    expect(await save(a, 3)).toBe('saved');
+    await records.beginEnd('ann', 'b', {});
+    expect(await save(a, 4)).toBe('lost');
+  });
+});
+
+describe('an adoption', () => {
+  it('is won by one of two nodes', async () => {
+    const [a, b, c] = [await held('a'), await held('b'), await held('c')];
+    await save(a, 1, ['/x']);
+    const place = await find(a);
+    if (!place) throw new Error('ann is not there');
+    const adopt = (lease: Lease) => records.adopt('ann', place, lease.name, lease.inRound);
+    expect(await Promise.all([adopt(b), adopt(c)])).toEqual([{ generation: 2, channels: ['/x'] }, 'changed']);
+    expect(await find(a)).toMatchObject({ node: 'b', generation: 2 });
+    expect(await redis.keys(keys.clientsOf('*'))).toEqual([keys.clientsOf('b')]);
+  });
+
+  it('comes too late for a client that is ending, and an end for one that was adopted', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a);
+    const place = await find(a);
+    if (!place) throw new Error('ann is not there');
+    expect(await records.adopt('ann', place, 'b', b.inRound)).toMatchObject({ generation: 2 });
+    expect(await records.beginEnd('ann', 'a', { generation: 1 })).toBe('lost');
+    expect(await records.beginEnd('ann', 'c', { node: 'a' })).toBe('lost');
+    expect(await records.beginEnd('ann', 'b', { generation: 2 })).toBe('begun');
+    expect(await records.adopt('ann', { ...place, node: 'b', generation: 2 }, 'a', a.inRound)).toBe('gone');
+  });
+
+  it('that lands late does nothing', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a);
+    const place = await find(a);
+    if (!place) throw new Error('ann is not there');
+    const { inRound } = b;
+    b.doubt();
+    await b.renew();
+    expect(await records.adopt('ann', place, 'b', inRound)).toBe('fenced');
+    expect(await find(a)).toMatchObject({ node: 'a', generation: 1 });
+  });
+});
+
+describe('an end', () => {
+  it('is done by one of two nodes, and taken over only where that one does not finish it', async () => {
+    const a = await held('a');
+    await save(a);
+    expect(await records.beginEnd('ann', 'a', {})).toBe('begun');
+    expect(await records.beginEnd('ann', 'a', {})).toBe('begun');
+    expect(await records.beginEnd('ann', 'b', {})).toBe('lost');
+    expect(await records.finishEnd('ann', 'b')).toBe(false);
+    expect(await records.overdueEnds(keys)).toEqual([]);
+    await redis.zincrby(keys.endings, -6_000, 'ann');
+    expect(await records.overdueEnds(keys)).toEqual(['ann']);
+    expect(await records.beginEnd('ann', 'b', {})).toBe('begun');
+    expect(await records.finishEnd('ann', 'a')).toBe(false);
+    expect(await records.finishEnd('ann', 'b')).toBe(true);
+    expect(await records.beginEnd('ann', 'a', {})).toBe('gone');
+    expect(await redis.keys('*ann*')).toEqual([]);
+    expect(await redis.exists(keys.endings, keys.clientsOf('a'))).toBe(0);
+  });
+
+  it('takes a client out of the list of a dead node that has not got it', async () => {
+    const b = await held('b');
+    await save(b, 2);
+    await redis.sadd(keys.clientsOf('dead'), 'ann', 'gone');
+    for (const clientId of ['ann', 'gone']) await records.beginEnd(clientId, 'b', { node: 'dead' });
+    expect(await redis.exists(keys.clientsOf('dead'))).toBe(0);
+    expect(await find(b)).toMatchObject({ node: 'b', generation: 2 });
+  });
+});
+
+describe('a lease', () => {
+  it('that is over is buried by a node that renews in time, and is not renewed again', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await passes('a', LEASE + 6_000);
+    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: ['a'] });
+    expect(await a.renew()).toMatchObject({ outcome: 'fenced' });
+    expect(a.name).toBe('a.1');
+    expect(a.isOurs('a.1')).toBe(true);
+    expect((await redis.zrange(keys.nodes, 0, -1)).sort()).toEqual(['a.1', 'b']);
+  });
+
+  it('leaves clients a while', async () => {
+    const b = await held('b');
+    await held('a');
+    await passes('a', LEASE + 1_000);
+    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    expect(await redis.zrange(keys.dead, 0, -1)).toEqual(['a']);
+    expect(await records.forgetNode(keys, 'a')).toBe(true);
+    expect(await redis.exists(keys.dead)).toBe(0);
+  });
+
+  it('is judged by no node whose own is over, or that has just begun: Redis itself may have stood still', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    for (const name of ['a', 'b']) await passes(name, LEASE + 6_000);
+    await held('new');
+    expect(await a.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
+  });
+
+  it('goes on in a new epoch, in which nobody is judged for a while, or unknown', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a);
+    await redis.flushall();
+    await expect(find(a)).rejects.toThrow('asked now');
+    expect(await a.renew()).toMatchObject({ outcome: 'new epoch' });
+    await expect(find(a)).rejects.toThrow('asked now');
+    expect(await b.renew()).toMatchObject({ outcome: 'new epoch' });
+    await passes('b', LEASE + 6_000);
+    expect(await a.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    // Over: who has not come yet has been given up.
+    await redis.hset(keys.epoch, 'quiet', 0);
+    expect(await find(a)).toBeNull();
+  });
+
+  it('is over for a node that comes when the new epoch is not new any more', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await redis.flushall();
+    await a.renew();
+    await redis.hset(keys.epoch, { quiet: 0, begun: 0 });
+    expect(await b.renew()).toMatchObject({ outcome: 'fenced' });
+    expect(b.name).toBe('b.1');
+  });
+
+  it('is given up by a node that stops, and those of its clients that go nowhere are ended', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a);
+    await a.retire(0);
+    expect(await redis.hgetall(keys.about)).not.toHaveProperty('a');
+    expect(await redis.hgetall(keys.rounds)).toEqual({ b: '1' });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: ['a'] });
+  });
+});
