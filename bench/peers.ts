@@ -36,3 +36,8 @@ export const SOCKET_IO: Peer = { name: 'socket.io', server: 'socket.io', dialect
 export const SOCKET_IO_REDIS: Peer = { ...SOCKET_IO, name: 'socket.io + redis-adapter', redis: true };
 export const WS: Peer = { name: 'ws', server: 'ws', dialect: 'ws' };
 export const GEM: Peer = { name: "faye-online gem's algorithm on faye", server: 'gem', dialect: 'bayeux' };
+export const GEM_ON_REDIS: Peer = {
+  ...GEM,
+  name: "faye-online gem's algorithm on faye + faye-redis",
+  redis: true,
+};

@@ -5,7 +5,7 @@
 --
 -- KEYS  1 state<channel>   2 pending<channel>   3 users<channel>   4 epoch
 -- ARGV  1 claim, a random id   2 how long it holds, ms
--- returns nil where another claim stands, nothing is known of the channel or nothing is announced yet, else
+-- returns nil where another claim stands or nothing is known of the channel; for how long nothing is announced yet, ms; else
 --         {epoch, version of the last announcement, number of users, {change, ...}}
 --         with changes as enter wrote them
 
@@ -15,7 +15,7 @@ if not state[1] then return nil end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local epoch = redis.call('HMGET', KEYS[4], 'id', 'quiet')
-if now < tonumber(epoch[2] or 0) then return nil end
+if now < tonumber(epoch[2] or 0) then return epoch[2] - now end
 if state[2] and state[2] ~= ARGV[1] and tonumber(state[3]) > now then return nil end
 
 redis.call('HSET', KEYS[1], 'claim', ARGV[1], 'claim_until', now + ARGV[2])

@@ -1,9 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { type RedisEngine, redisEngine } from '../../src/engine/redis/redis-engine.js';
+import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { behavesDistributed } from './distribution-behaviour.js';
 import { behavesLikeAnEngine } from './engine-behaviour.js';
+
+const partitions = new Partitions('faye', 16);
+const fences = partitions.namespaces.map((_, partition) => channelIn(partition));
+
+function channelIn(partition: number): string {
+  for (let number = 0; ; number += 1) {
+    if (partitions.of(`/fence/${number}`) === partition) return `/fence/${number}`;
+  }
+}
 
 describe('our engine on a Redis Cluster', () => {
   let cluster: RedisCluster;
@@ -34,10 +44,13 @@ describe('our engine on a Redis Cluster', () => {
   });
 
   describe('on three nodes', () => {
-    behavesDistributed(() => ({
-      redis: () => cluster.client(),
-      keys: () => cluster.keys(),
-      flush: () => cluster.flush(),
-    }));
+    behavesDistributed(
+      () => ({
+        redis: () => cluster.client(),
+        keys: async () => (await cluster.keys()).filter((key) => key !== partitions.key),
+        flush: () => cluster.flush(),
+      }),
+      { fences },
+    );
   });
 });

@@ -263,7 +263,7 @@ export function behavesLikeAnEngine(make: () => EngineOptions, exceptions: Excep
         await story.subscribe('alice', '/a');
         await until(() => {
           story.engine.ping(story.id('bob'));
-          return story.eventsOf('alice', ['close']).length > 0;
+          return story.eventsOf('alice', ['close', 'disconnect']).length === 2;
         }, 'the silent one to be over');
         expect(story.eventsOf('alice', ['unsubscribe', 'disconnect'])).toEqual([
           ['unsubscribe', '/a'],

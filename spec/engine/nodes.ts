@@ -48,24 +48,31 @@ export async function startNodes(count: number, config: Config): Promise<OneNode
 export const saidBy = (nodes: readonly OneNode[], event: OneNode['said'][number][0]): string[] =>
   nodes.flatMap(({ said }) => said.filter(([what]) => what === event).map(([, whose]) => whose));
 
-const FENCE = '/fence';
+/** For subscribers that `fence` is to wait for. */
+export const FENCED = '/fence';
 
-/** Waits until each client has heard a last message from each node: those before it have been heard too, or never will. */
+/**
+ * Waits until each client has heard a last message from each node, on each of the channels: those before it have been heard
+ * too, or never will.
+ */
 export async function fence(
   nodes: readonly OneNode[],
   heard: readonly (() => readonly Reply[])[],
+  channels: readonly string[] = [FENCED],
 ): Promise<void> {
   fences += 1;
-  const data = nodes.map((_, index) => `${fences} of ${index}`);
-  for (const [index, node] of nodes.entries()) node.publish(FENCE, data[index]);
+  const data = nodes.flatMap((node, index) =>
+    channels.map((channel) => {
+      const said = `${fences} of ${index} on ${channel}`;
+      node.publish(channel, said);
+      return said;
+    }),
+  );
   const has = (all: readonly Reply[]) => data.every((each) => all.some((reply) => reply.data === each));
   await until(() => heard.every((all) => has(all())), 'the fence');
 }
 
 let fences = 0;
-
-/** For subscribers that `fence` is to wait for. */
-export const FENCED = FENCE;
 
 /** Polls, each time the next node. */
 export class Roamer {

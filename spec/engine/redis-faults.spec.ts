@@ -281,7 +281,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
 
     it('stood still for longer than a lease', async () => {
       const outage = await begin();
-      const names = () => outage.own.ask((ask) => ask.zrange('/faye/nodes', 0, -1));
+      const names = () => outage.own.ask((ask) => ask.zrange('/faye/nodes', '0', '-1'));
       const before = await names();
       outage.own.pause();
       const [a] = outage.nodes as [OneNode, OneNode];

@@ -55,7 +55,7 @@ describe('nodes on one Redis', () => {
     const listenedTo = () =>
       redis.ask(async (ask) => ({
         channels: ((await ask.pubsub('CHANNELS', '*/messages/*')) as string[]).sort(),
-        patterns: await ask.pubsub('NUMPAT'),
+        patterns: Number(await ask.pubsub('NUMPAT')),
       }));
 
     it('is to hear what their clients subscribe to, and nothing else', async () => {

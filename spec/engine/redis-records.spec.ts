@@ -1,28 +1,32 @@
 /** The atomic steps of clients and leases, one by one, on a real Redis: what comes late, twice, or from two nodes at once. */
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
 import { LEASE, Lease } from '../../src/engine/redis/lease.js';
 import { Records } from '../../src/engine/redis/records.js';
+import { openRedis, type RedisConnections } from '../../src/redis/connection.js';
 import { Partitions } from '../../src/redis/partitions.js';
+import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 
 let server: RedisServer;
 let redis: Redis;
+let connections: RedisConnections;
 let records: Records;
 const keys = new EngineKeys('faye');
 
 beforeAll(async () => {
   server = await RedisServer.start();
   redis = new Redis(server.url);
-});
-beforeEach(() => {
-  const connections = { commands: redis, listener: redis, description: 'Redis', close: () => {} };
+  connections = openRedis(server.url, silent);
   records = new Records(connections, new Partitions('faye', null));
+  await until(() => connections.commands.status === 'ready', 'the connection');
 });
 afterEach(() => redis.flushall());
 afterAll(async () => {
   redis.disconnect();
+  connections.close();
   await server.dispose();
 });
 
@@ -156,7 +160,7 @@ describe('a lease', () => {
     expect(await a.renew()).toMatchObject({ outcome: 'fenced' });
     expect(a.name).toBe('a.1');
     expect(a.isOurs('a.1')).toBe(true);
-    expect((await redis.zrange(keys.nodes, 0, -1)).sort()).toEqual(['a.1', 'b']);
+    expect((await redis.zrange(keys.nodes, '0', '-1')).sort()).toEqual(['a.1', 'b']);
   });
 
   it('leaves clients a while', async () => {
@@ -164,7 +168,7 @@ describe('a lease', () => {
     await held('a');
     await passes('a', LEASE + 1_000);
     expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
-    expect(await redis.zrange(keys.dead, 0, -1)).toEqual(['a']);
+    expect(await redis.zrange(keys.dead, '0', '-1')).toEqual(['a']);
     expect(await records.forgetNode(keys, 'a')).toBe(true);
     expect(await redis.exists(keys.dead)).toBe(0);
   });

@@ -8,7 +8,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter } from './entering.js';
+import { enter } from './steps.js';
 
 const user = (uid: number) => ({ uid, uname: `user ${uid}` });
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Journal } from '../../src/presence/journal.js';
 import type { Store } from '../../src/presence/store.js';
 import { until } from '../support/until.js';
-import { enter, forget } from './entering.js';
+import { enter, forget } from './steps.js';
 
 export interface JournalUnderTest {
   store: Store;

@@ -6,8 +6,8 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter } from './entering.js';
 import { BOUND, behavesLikeAJournal } from './journal-behaviour.js';
+import { enter } from './steps.js';
 import { WINDOW } from './store-behaviour.js';
 
 const ann = { uid: 1, uname: 'Ann' };

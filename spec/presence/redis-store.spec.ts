@@ -5,7 +5,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter } from './entering.js';
+import { enter, take } from './steps.js';
 import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
 
 describe('RedisStore', () => {
@@ -106,9 +106,9 @@ describe('RedisStore', () => {
     await redis.flush();
     const [store, other] = await Promise.all([open(), open()]);
     await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
-    await store.take('/a', 'dead');
+    await take(store, '/a', 'dead');
     await store.close();
-    const taken = await until(() => other.take('/a', 'heir'), 'the claim to expire');
+    const taken = await until(() => take(other, '/a', 'heir'), 'the claim to expire');
     expect(taken.changes).toHaveLength(1);
     await other.close();
   });
@@ -117,7 +117,7 @@ describe('RedisStore', () => {
     await redis.flush();
     const store = await open();
     await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
-    const taken = await store.take('/a', 'k');
+    const taken = await take(store, '/a', 'k');
     const said = {
       channel: '/a',
       epoch: taken?.epoch ?? '',

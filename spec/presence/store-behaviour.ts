@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Announcement, Store } from '../../src/presence/store.js';
 import { until } from '../support/until.js';
-import { enter, forget } from './entering.js';
+import { enter, forget, take } from './steps.js';
 
 export interface StoreUnderTest {
   store: Store;
@@ -169,7 +169,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
 
   describe('#snapshot', () => {
     const announceAll = async () => {
-      const taken = await store.take('/a', 'k');
+      const taken = await take(store, '/a', 'k');
       if (!taken) throw new Error('nothing to take');
       const { epoch, version, count, changes } = taken;
       const said = { channel: '/a', epoch, version: version + 1, count, joins: [], leaves: [], node: 'n' };
@@ -211,7 +211,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect(await other.snapshot('/a', 10)).toEqual(before);
       await store.leave('/a', 'b', 'c-b');
       expect(await other.snapshot('/a', 10)).toEqual(before);
-      const taken = await store.take('/a', 'k');
+      const taken = await take(store, '/a', 'k');
       await store.announce('/a', 'k', taken?.changes.length ?? 0, null);
       expect(await other.snapshot('/a', 10)).toEqual(before);
     });
@@ -247,7 +247,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect(await enter(store, '/a', ann, 'c1')).toMatchObject({ changed: true, dueIn: 21 });
       expect(await enter(other, '/a', bob, 'c2')).toMatchObject({ changed: true, dueIn: null });
       for (let uid = 10; uid < 100; uid += 1) await enter(store, '/big', { uid, uname: 'x' }, `c${uid}`);
-      const taken = await store.take('/big', 'k');
+      const taken = await take(store, '/big', 'k');
       await enter(store, '/big', bob, 'c2');
       expect(await store.announce('/big', 'k', taken?.changes.length ?? 0, null)).toEqual({
         done: true,
@@ -258,7 +258,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
     it('takes without removing, announces to every node, bumps the version', async () => {
       const { version, epoch } = await store.snapshot('/a', 1);
       await enter(store, '/a', ann, 'c1');
-      const taken = await store.take('/a', 'k1');
+      const taken = await take(store, '/a', 'k1');
       expect(taken).toMatchObject({ version, count: 1, changes: [{ type: 'join', user: ann }] });
       const said = announcement(version + 1, taken?.epoch ?? epoch);
       expect(await store.announce('/a', 'k1', 1, said)).toEqual({ done: true, dueIn: null });
@@ -270,8 +270,8 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
 
     it('lets only one of two claims announce', async () => {
       await enter(store, '/a', ann, 'c1');
-      const taken = await store.take('/a', 'first');
-      expect(await other.take('/a', 'second')).toBeNull();
+      const taken = await take(store, '/a', 'first');
+      expect(await take(other, '/a', 'second')).toBeNull();
       const said = announcement((taken?.version ?? 0) + 1, taken?.epoch ?? '');
       expect(await other.announce('/a', 'second', 1, said)).toEqual({ done: false, dueIn: null });
       expect(await store.announce('/a', 'first', 1, said)).toMatchObject({ done: true });
@@ -279,12 +279,12 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
 
     it('marks again for what came in between taking and announcing', async () => {
       await enter(store, '/a', ann, 'c1');
-      const taken = await store.take('/a', 'k1');
+      const taken = await take(store, '/a', 'k1');
       await enter(other, '/a', bob, 'c2');
       await other.leave('/a', 1, 'c1');
       const said = announcement((taken?.version ?? 0) + 1, taken?.epoch ?? '');
       expect(await store.announce('/a', 'k1', 1, said)).toEqual({ done: true, dueIn: 21 });
-      expect(await other.take('/a', 'k2')).toMatchObject({
+      expect(await take(other, '/a', 'k2')).toMatchObject({
         version: said.version,
         count: 1,
         changes: [
@@ -298,7 +298,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       await enter(store, '/a', ann, 'c1');
       await store.leave('/a', 1, 'c1');
       const { version } = await store.snapshot('/a', 1);
-      expect((await store.take('/a', 'k1'))?.changes).toHaveLength(2);
+      expect((await take(store, '/a', 'k1'))?.changes).toHaveLength(2);
       await store.announce('/a', 'k1', 2, null);
       expect(heard).toEqual([]);
       expect((await store.snapshot('/a', 1)).version).toBe(version);
@@ -308,7 +308,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
 
     it('goes on from the last version when a channel fills again', async () => {
       const say = async () => {
-        const taken = await store.take('/a', 'k');
+        const taken = await take(store, '/a', 'k');
         if (!taken) throw new Error('nothing to take');
         await store.announce('/a', 'k', taken.changes.length, announcement(taken.version + 1, taken.epoch));
       };
@@ -329,13 +329,13 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect(await store.overdue(60_000, 10)).toEqual([]);
       await until(async () => (await other.overdue(0, 10)).length > 0, 'the window to pass');
       expect(await other.overdue(0, 10)).toEqual(['/a']);
-      await other.take('/a', 'k');
+      await take(other, '/a', 'k');
       await other.announce('/a', 'k', 1, null);
       expect(await other.overdue(0, 10)).toEqual([]);
     });
 
     it('of an unknown channel takes nothing', async () => {
-      expect(await store.take('/nobody', 'k')).toBeNull();
+      expect(await take(store, '/nobody', 'k')).toBeNull();
     });
   });
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { JournalEntry } from '../../src/presence/journal.js';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
 import { total } from '../../src/records/intervals.js';
 import { migrate } from '../../src/records/migrate.js';

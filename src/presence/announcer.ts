@@ -55,7 +55,8 @@ export class Announcer {
     const { store } = this.options;
     const claim = randomUUID();
     const taken = await store.take(channel, claim);
-    if (!taken) return;
+    if (typeof taken === 'number') this.mark(channel, taken);
+    if (taken === null || typeof taken === 'number') return;
     const announcement = this.compose(channel, taken);
     const { done, dueIn } = await store.announce(channel, claim, taken.changes.length, announcement);
     if (done && announcement) this.options.announced?.(announcement);

@@ -246,14 +246,14 @@ export class RedisStore implements Store {
     return { epoch, version, count, users: users.map(parseUser) };
   }
 
-  async take(channel: string, claim: string): Promise<Taken | null> {
+  async take(channel: string, claim: string): Promise<Taken | number | null> {
     const keys = this.keysOf(channel);
     const taken = await this.run(
       scripts.take,
       [keys.state(channel), keys.pending(channel), keys.users(channel), keys.epoch],
       [claim, CLAIM_TTL],
     );
-    if (!taken) return null;
+    if (taken === null || typeof taken === 'number') return taken;
     const [epoch, version, count, changes] = taken;
     return { epoch, version, count, changes: changes.map(parseChange) };
   }

@@ -148,9 +148,10 @@ export interface Memberships {
 export interface Announcements {
   /**
    * Claims what is pending. Null where another claim holds, which expires after `CLAIM_TTL` ms, so that the changes
-   * of a node that died are taken over; and in the first seconds of a new epoch.
+   * of a node that died are taken over. A number where nothing is announced yet, in the first seconds of a new epoch: how
+   * many milliseconds that is.
    */
-  take(channel: string, claim: string): Promise<Taken | null>;
+  take(channel: string, claim: string): Promise<Taken | number | null>;
   /**
    * Checks the claim, and in the same step bumps the version, sends the announcement to all nodes and trims the
    * `taken` changes. Without an announcement (nothing changed on balance) it only trims.

@@ -5,6 +5,8 @@
 import { sql } from 'kysely';
 import type { Database, OpenDatabase } from './database.js';
 import { createTables } from './schema.js';
+import { asideTables, oldTables, putAside } from './take-over/old-tables.js';
+import { checkZones, type TakenOver, type TimeZones, takeOver } from './take-over/take-over.js';
 
 /** Seconds to wait for another process, where the database does not wait by itself. */
 const WAIT = 60;
@@ -12,25 +14,68 @@ const WAIT = 60;
 const LOCK = 0x66_61_79_65;
 const LOCK_NAME = 'faye_online_migrate';
 
-interface Migration {
-  name: string;
-  /** May be done again: MySQL keeps what was done of a step that was cut short. */
-  up(database: Database): Promise<void>;
+export interface MigrateOptions {
+  /** Where the database is one of the Ruby gem: the time zones of what it wrote. Without them it is left as it is. */
+  takeOver?: TimeZones | undefined;
 }
 
-const MIGRATIONS: readonly Migration[] = [{ name: '001 tables', up: createTables }];
+export interface Migrated {
+  /** The steps that were still to be done. */
+  steps: string[];
+  /** What was taken over from the Ruby gem, where there was something. */
+  takenOver: TakenOver | undefined;
+}
 
-/** Returns the names of the steps that were still to be done. */
-export async function migrate(database: OpenDatabase): Promise<string[]> {
+interface Migration {
+  name: string;
+  /** May be done again: MySQL keeps the tables that were made in a step that was cut short, though not their rows. */
+  up(database: Database, options: MigrateOptions): Promise<TakenOver | undefined>;
+}
+
+const MIGRATIONS: readonly Migration[] = [
+  { name: '001 put the tables of the gem aside', up: setAside },
+  { name: '002 tables', up: tables },
+  { name: '003 take over what the gem recorded', up: takeOverOld },
+];
+
+/**
+ * Rejects where the database is one of the Ruby gem and it was not said how to read its times, and where a step fails,
+ * and leaves it as it was; on MySQL, where it was cut short, to go on there.
+ */
+export async function migrate(database: OpenDatabase, options: MigrateOptions = {}): Promise<Migrated> {
   return alone(database, async (database) => {
     const done = await doneIn(database);
     const missing = MIGRATIONS.filter(({ name }) => !done.has(name));
+    let takenOver: TakenOver | undefined;
     for (const { name, up } of missing) {
-      await up(database);
-      await write(database, name);
+      await inTransaction(database, async (within) => {
+        takenOver = (await up(within, options)) ?? takenOver;
+        await write(within, name);
+      });
     }
-    return missing.map(({ name }) => name);
+    return { steps: missing.map(({ name }) => name), takenOver };
   });
+}
+
+async function setAside(database: Database, { takeOver }: MigrateOptions): Promise<undefined> {
+  if ((await oldTables(database)).length > 0) zonesOf(takeOver);
+  await putAside(database);
+}
+
+async function tables(database: Database): Promise<undefined> {
+  await createTables(database);
+}
+
+async function takeOverOld(database: Database, options: MigrateOptions): Promise<TakenOver | undefined> {
+  if ((await asideTables(database)).size === 0) return undefined;
+  return takeOver(database, zonesOf(options.takeOver));
+}
+
+function zonesOf(zones: TimeZones | undefined): TimeZones {
+  if (!zones)
+    throw new Error('Expected a time zone: the database is one of the Ruby gem, whose times are local');
+  checkZones(zones);
+  return zones;
 }
 
 /** SQLite and PostgreSQL take back the whole of it where it fails; MySQL knows no such thing for tables. */
@@ -59,6 +104,13 @@ function aloneInMysql<T>(
       await sql`select release_lock(${LOCK_NAME})`.execute(connection);
     }
   });
+}
+
+/** On MySQL nothing is in a transaction yet. */
+function inTransaction<T>(database: Database, step: (database: Database) => Promise<T>): Promise<T> {
+  const { kind, tables } = database;
+  if (kind !== 'mysql') return step(database);
+  return tables.transaction().execute((transaction) => step({ kind, tables: transaction }));
 }
 
 async function doneIn({ tables }: Database): Promise<Set<string>> {

@@ -32,7 +32,7 @@ export function script<T extends Result>(name: string): Script<T> {
   };
 }
 
-/** For how many milliseconds to wait before asking again; null where an epoch has to begin first. */
+/** For how many milliseconds to wait before asking again; null where there is nothing, or an epoch has to begin first. */
 export type NotYet = number | null;
 
 export const scripts = {
@@ -53,6 +53,6 @@ export const scripts = {
   overdue: script<string[]>('overdue'),
   settle: script<number>('settle'),
   snapshot: script<[epoch: string, version: number, count: number, users: string[]] | NotYet>('snapshot'),
-  take: script<[epoch: string, version: number, count: number, changes: string[]] | null>('take'),
+  take: script<[epoch: string, version: number, count: number, changes: string[]] | NotYet>('take'),
   unlock: script<number>('unlock'),
 };
