@@ -69,6 +69,7 @@ async function buildInto(folder) {
   cpSync('lua', join(folder, 'lua'), { recursive: true });
   cpSync('src/bayeux/faye.d.ts', join(folder, FAYE_TYPES));
   cpSync('src/http/pages', join(folder, 'src/http/pages'), { recursive: true });
+  cpSync('src/records/sqlite-worker.mjs', join(folder, 'src/records/sqlite-worker.mjs'));
   for (const { types } of Object.values(JSON.parse(readFileSync('package.json', 'utf8')).exports)) {
     if (types) referToFayeTypes(folder, posix.relative('dist', types));
   }

@@ -6,7 +6,7 @@
 --
 -- Atomic because two nodes may both believe that a client is theirs, after Redis lost its data: the later generation has it.
 --
--- KEYS  1 client   2 subscriptions   3 clients of the node   4 nodes   5 rounds
+-- KEYS  1 client   2 subscriptions   3 clients of the node   4 nodes   5 rounds   6 epoch
 -- ARGV  1 clientId   2 node   3 its round   4 generation   5... channels
 -- returns 'saved', 'lost' where it is another's or ending, 'fenced' where the node has no lease, or another round
 
@@ -17,7 +17,8 @@ local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state')
 if known[3] == 'ending' then return 'lost' end
 if known[1] and known[1] ~= ARGV[2] and tonumber(known[2]) >= tonumber(ARGV[4]) then return 'lost' end
 
-redis.call('HSET', KEYS[1], 'node', ARGV[2], 'generation', ARGV[4])
+local epoch = redis.call('HGET', KEYS[6], 'id') or ''
+redis.call('HSET', KEYS[1], 'node', ARGV[2], 'generation', ARGV[4], 'epoch', epoch)
 redis.call('SADD', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[2])
 -- In steps: Lua's unpack has a limit of some thousand values.

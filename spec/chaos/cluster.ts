@@ -22,6 +22,9 @@ export class Place {
 }
 
 export class Cluster {
+  /** Endpoints of nodes that were killed. */
+  readonly killed = new Set<string>();
+
   private constructor(
     readonly redis: RedisServer,
     readonly places: readonly Place[],
@@ -62,6 +65,7 @@ export class Cluster {
   }
 
   async killNode(place: Place): Promise<void> {
+    if (place.node) this.killed.add(place.node.endpoint);
     await place.node?.kill();
     this.hasEnded(place);
   }

@@ -35,6 +35,8 @@ export type Step =
   | { do: 'cut'; tab: number }
   /** Comes back by another stream before the old one has closed. */
   | { do: 'hop'; tab: number }
+  /** Its connect reaches many nodes at the same time, as one that was said again on the way does. */
+  | { do: 'scatter'; tab: number }
   /** Says before_leave and stays. */
   | { do: 'threaten'; tab: number }
   /** Says before_leave, and closes. */
@@ -60,9 +62,37 @@ export interface HistoryOptions {
   lasts: number;
 }
 
+/** Milliseconds without Redis after which a node's lease, and the time after it, may be over. */
+const AWAY_TOO_LONG = 8_000;
+
+export const faultsOf = (history: readonly Timed[]): Fault[] =>
+  history.flatMap((step) => (step.do === 'fault' ? [step.fault] : []));
+
+/** Whether a client that is connected, or comes back in time, stays through all of these. */
+export function keepsEverybody(faults: readonly Fault[]): boolean {
+  const away = faults
+    .filter(({ kind }) => kind.startsWith('redis-'))
+    .reduce((sum, { lasts }) => sum + lasts, 0);
+  return away <= AWAY_TOO_LONG && faults.every(({ kind }) => kind !== 'freeze');
+}
+
 /** Seldom: most ends leave the others somebody to see. */
 const ACTIONS = [
-  ...['move', 'move', 'move', 'cut', 'cut', 'cut', 'hop', 'hop', 'threaten', 'publish', 'publish', 'publish'],
+  ...[
+    'move',
+    'move',
+    'move',
+    'cut',
+    'cut',
+    'cut',
+    'hop',
+    'hop',
+    'scatter',
+    'threaten',
+    'publish',
+    'publish',
+    'publish',
+  ],
   ...['disconnect', 'vanish', 'leave', 'deafen'],
 ] as const;
 const MOST_USERS = 25;

@@ -8,16 +8,13 @@
  */
 import type { Announcement } from '../../src/presence/store.js';
 import type { UserList } from '../../src/views/user-list.js';
-import type { FaultKind } from './history.js';
-import type { Tab } from './tab.js';
+import { faultsOf, keepsEverybody, type Timed } from './history.js';
+import type { Stay, Tab } from './tab.js';
 
-/** Faults under which a client that comes back in time stays, whatever else happens. */
-const PROMISING: ReadonlySet<FaultKind> = new Set(['kill', 'stop']);
 /** Milliseconds in which what was so before a stay may still be announced. */
 const LATE = 3_000;
-/** A client that was connected so short a while ago, milliseconds, was forgotten too soon. */
-const FORGETTABLE = 2_500;
-
+/** Milliseconds that a list may have waited for the tab that it is shown to. */
+const OLD = 9_000;
 export class Oracle {
   readonly violations: string[] = [];
   private tabs: readonly Tab[] = [];
@@ -31,11 +28,12 @@ export class Oracle {
   private readonly messages = new Map<string, string>();
 
   /** `tell`: hears of each violation at once, so that it stands where it happened. */
-  begins(tabs: readonly Tab[], faults: readonly FaultKind[], tell: (what: string) => void): void {
+  begins(tabs: readonly Tab[], history: readonly Timed[], tell: (what: string) => void): void {
     this.tabs = tabs;
     this.tell = tell;
-    this.promises = faults.every((fault) => PROMISING.has(fault));
-    this.isDeaf = faults.some((fault) => fault === 'redis-restart' || fault === 'redis-loss');
+    const faults = faultsOf(history);
+    this.promises = keepsEverybody(faults);
+    this.isDeaf = faults.some(({ kind }) => kind === 'redis-restart' || kind === 'redis-loss');
     this.shown.clear();
     this.messages.clear();
   }
@@ -57,6 +55,7 @@ export class Oracle {
     if (last?.epoch === epoch && version < last.version)
       this.violate(`${tab.name} was shown ${place} after ${last.version}`);
     this.shown.set(seen, { epoch, version });
+    if (this.promises) this.judgeList(tab, place, channel, new Set(user_list.map(String)));
   }
 
   heard(tab: Tab, name: string): void {
@@ -68,7 +67,7 @@ export class Oracle {
   }
 
   forgotten(tab: Tab, gap: number): void {
-    if (this.promises && gap < FORGETTABLE)
+    if (this.promises)
       this.violate(`${tab.name} was told that it is unknown, ${gap} ms after it was connected`);
   }
 
@@ -80,18 +79,32 @@ export class Oracle {
     else if (last && last.count > 0 && version !== last.version + 1 && !this.isDeaf)
       this.violate(`${place} announced ${version} next to ${last.version}`);
     this.announced.set(place, { version, count });
-    if (this.promises) for (const { uid } of leaves) this.left(channel, String(uid), version);
+    for (const { uid } of this.promises ? leaves : []) {
+      this.lacks(channel, String(uid), LATE, `${uid} left ${place} by announcement ${version}, and had not`);
+    }
   }
 
-  private left(channel: string, uid: string, version: number): void {
+  private judgeList(tab: Tab, place: string, channel: string, listed: ReadonlySet<string>): void {
+    for (const { uid } of this.tabs) {
+      if (!listed.has(uid))
+        this.lacks(channel, uid, OLD, `${tab.name} was shown ${place} without ${uid}, who was there`);
+    }
+  }
+
+  /** A tab that was there for a while, and has not been away for long since. */
+  private lacks(channel: string, uid: string, since: number, what: string): void {
     const now = Date.now();
-    const stays = this.tabs.filter((tab) => tab.uid === uid).flatMap((tab) => tab.stays);
-    const stay = stays.find((each) => each.channel === channel && each.from < now - LATE && each.to > now);
-    // A tab that is away at this moment comes back in time, or its stay has ended then: it is asked once that is known.
-    if (stay) setTimeout(() => this.judge(stay.to > now, channel, uid, version), LATE);
-  }
-
-  private judge(stayed: boolean, channel: string, uid: string, version: number): void {
-    if (stayed) this.violate(`${uid} was announced to have left ${channel} (version ${version}) and had not`);
+    for (const tab of this.tabs) {
+      const was = tab.uid === uid && tab.stays.find((stay) => covers(stay, channel, now - since, now));
+      if (!was) continue;
+      // What it does at this moment may end its stay: it is asked once that is known.
+      setTimeout(() => {
+        if (was.to > now && !tab.isOverdue) this.violate(what);
+      }, LATE);
+      return;
+    }
   }
 }
+
+const covers = (stay: Stay, channel: string, from: number, to: number): boolean =>
+  stay.channel === channel && stay.from < from && stay.to > to;

@@ -1,7 +1,7 @@
 /** Plays one history on a cluster, and waits until all is right; then ends everybody, and waits until nothing is left. */
 import type { Cluster } from './cluster.js';
 import { describe, Faults, pause } from './faults.js';
-import type { FaultKind, Step, Timed } from './history.js';
+import { type FaultKind, faultsOf, type Step, type Timed } from './history.js';
 import { Journal } from './journal.js';
 import type { Oracle } from './oracle.js';
 import { leftOver, wrongWithLists } from './quiet.js';
@@ -47,17 +47,20 @@ export class Round {
   private readonly all: Tab[] = [];
   private readonly faults: Faults;
   private readonly journal: Journal;
+  /** Whoever comes back by another node is not kept for so long there, if that is stopped. */
+  private readonly onlyKills: boolean;
 
   constructor(private readonly options: RoundOptions) {
     this.journal = new Journal(options.cluster.redis);
+    this.onlyKills = faultsOf(options.history).every(({ kind }) => kind === 'kill');
     this.faults = new Faults(options.cluster, (what) => this.tell(what));
   }
 
   async play(): Promise<Outcome> {
     const { history, oracle, cluster } = this.options;
-    const faults = history.flatMap((step) => (step.do === 'fault' ? [step.fault.kind] : []));
+    const faults = faultsOf(history).map(({ kind }) => kind);
     const keepsJournal = !faults.some((fault) => LOSES_DATA.has(fault));
-    oracle.begins(this.all, faults, (what) => this.tell(what));
+    oracle.begins(this.all, history, (what) => this.tell(what));
     await this.journal.begin();
     this.began = Date.now();
     try {
@@ -159,6 +162,7 @@ export class Round {
     const { oracle, cluster } = this.options;
     return {
       endpoints: () => cluster.endpoints,
+      wasKilled: (endpoint) => this.onlyKills && cluster.killed.has(endpoint),
       saw: (tab, channel, list) => oracle.saw(tab, channel, list),
       heard: (tab, name) => oracle.heard(tab, name),
       forgotten: (tab, gap) => oracle.forgotten(tab, gap),

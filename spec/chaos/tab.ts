@@ -14,10 +14,12 @@ import { TIMINGS } from './wire.js';
 export interface Watcher {
   /** Where a client can go now. */
   endpoints(): readonly string[];
+  /** Whether what a client of the node has is kept for so long as a dead node's is. */
+  wasKilled(endpoint: string): boolean;
   saw(tab: Tab, channel: string, list: UserList): void;
   /** A message of the chat, named by who said it and its number. */
   heard(tab: Tab, name: string): void;
-  /** The server said that there is no such client, `gap` ms after it was last connected. */
+  /** The server said that there is no such client, `gap` ms after it was last connected, and before it may. */
   forgotten(tab: Tab, gap: number): void;
   /** Refused for ever. */
   refused(tab: Tab, error: string): void;
@@ -33,7 +35,7 @@ export interface TabOptions {
   watcher: Watcher;
 }
 
-/** While it was connected, in one room: no gap was longer than `PROMISED`. */
+/** While it was connected, in one room: no gap was longer than is promised. */
 export interface Stay {
   channel: string;
   from: number;
@@ -44,6 +46,8 @@ export interface Stay {
 const CHAT = '/chat/1';
 /** Milliseconds: a gap that nobody may see, well below the grace. */
 const PROMISED = TIMINGS.grace * 1_000 - 500;
+/** The same where a node was killed: what is left of its lease, at least 4 s, and the 5 s after it. */
+const PROMISED_OF_DEAD = 8_000;
 /** Milliseconds in which an ordinary question is answered; the product itself gives up on Redis after 5 s. */
 const PATIENCE = 7_000;
 /** Of a poller's requests, those that reach another node than the last. */
@@ -66,6 +70,7 @@ export class Tab {
   private room: string;
   private acceptedIn: string | undefined;
   private lostAt = 0;
+  private lostFrom = '';
   private link: Link | undefined;
 
   /** Which of its lives goes on: a hop begins another before the last has ended. */
@@ -104,6 +109,11 @@ export class Tab {
     return missing.length > 0 ? `subscriptions to ${missing}` : undefined;
   }
 
+  /** Whether it has been away for longer than anybody promised to keep it. */
+  get isOverdue(): boolean {
+    return this.lostAt > 0 && Date.now() - this.lostAt > this.promised;
+  }
+
   open(): void {
     this.begin();
   }
@@ -124,6 +134,21 @@ export class Tab {
     this.begin();
     // A stream that was left open is closed in the end, when its client has long been elsewhere.
     setTimeout(() => link?.close(), 4_000).unref();
+  }
+
+  scatter(): void {
+    for (const endpoint of this.options.watcher.endpoints()) {
+      const link = new PollingLink(
+        () => endpoint,
+        (message) => this.heard(message),
+      );
+      const message = {
+        channel: '/meta/connect',
+        connectionType: link.connectionType,
+        advice: { timeout: 0 },
+      };
+      void this.ask(message, link);
+    }
   }
 
   async threaten(): Promise<void> {
@@ -161,6 +186,12 @@ export class Tab {
   async publish(): Promise<void> {
     this.said += 1;
     await this.ask({ channel: CHAT, data: `${this.options.number}:${this.said}` });
+  }
+
+  /** A poller's node is not the one that it spoke to last. */
+  private get promised(): number {
+    const { transport, watcher } = this.options;
+    return transport === 'websocket' && watcher.wasKilled(this.lostFrom) ? PROMISED_OF_DEAD : PROMISED;
   }
 
   private begin(): void {
@@ -296,7 +327,7 @@ export class Tab {
       this.options.watcher.tell(`${this.name} is connected to ${this.endpoint}, in ${room}`);
     this.acceptedIn = room;
     if (!this.isWanted || room !== this.room) return;
-    if (this.lostAt > 0 && Date.now() - this.lostAt > PROMISED) this.endStays();
+    if (this.isOverdue) this.endStays();
     this.lostAt = 0;
     const going = this.stays
       .filter(({ to }) => to === Number.POSITIVE_INFINITY)
@@ -307,7 +338,10 @@ export class Tab {
   }
 
   private lost(): void {
-    if (this.acceptedIn !== undefined) this.lostAt = Date.now();
+    if (this.acceptedIn !== undefined) {
+      this.lostAt = Date.now();
+      this.lostFrom = this.endpoint ?? '';
+    }
     this.acceptedIn = undefined;
   }
 
@@ -322,7 +356,7 @@ export class Tab {
     this.lastError = String(error);
     if (error instanceof Refusal) return this.refused(error);
     watcher.tell(`${this.name} lost its connection to ${this.endpoint}: ${this.lastError}`);
-    return random.chance(0.15) ? random.between(2_000, 5_000) : random.between(300, 1_800);
+    return random.chance(0.15) ? random.between(2_000, 7_500) : random.between(300, 1_800);
   }
 
   private refused({ reply, message }: Refusal): number {
@@ -338,7 +372,8 @@ export class Tab {
 
   private unknown(): void {
     const going = this.stays.some(({ to }) => to === Number.POSITIVE_INFINITY);
-    if (going) this.options.watcher.forgotten(this, this.lostAt > 0 ? Date.now() - this.lostAt : 0);
+    if (going && !this.isOverdue)
+      this.options.watcher.forgotten(this, this.lostAt > 0 ? Date.now() - this.lostAt : 0);
     this.endStays();
   }
 
@@ -353,8 +388,8 @@ export class Tab {
   }
 
   /** Said beside its connection, and not repeated where it gets lost. */
-  private async ask(message: object): Promise<void> {
-    const { clientId, link } = this;
+  private async ask(message: object, link = this.link): Promise<void> {
+    const { clientId } = this;
     if (clientId === undefined || !link) return;
     await link.ask({ ...message, clientId, auth: this.auth }, PATIENCE).catch(() => {});
   }

@@ -78,6 +78,11 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       const clientId = await until(() => ann.clientId(), 'the handshake');
       await until(async () => (await node.server.presence.list('/classes/4')).count === 1, 'ann to be in');
       await dying.kill();
+      // At the last moment: they have a while from here on.
+      await until(
+        () => redis.ask(async (ask) => (await ask.zcard(keys.nodes)) === 1),
+        'the lease to be over',
+      );
       door.leadTo(node.url);
       await buried(keys);
       expect(node.has(clientId)).toBe(true);

@@ -197,6 +197,18 @@ describe('a lease', () => {
     expect(await find(a)).toBeNull();
   });
 
+  it('is in a new epoch, in which older data is not the truth until its node has written it down again', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a);
+    await redis.hset(keys.epoch, 'run_id', 'of another Redis');
+    await b.renew();
+    await expect(find(b)).rejects.toThrow('asked now');
+    await a.renew();
+    expect([a.isNew, b.isNew]).toEqual([true, true]);
+    await save(a);
+    expect(await find(b)).toMatchObject({ node: 'a' });
+  });
+
   it('is over for a node that comes when the new epoch is not new any more', async () => {
     const [a, b] = [await held('a'), await held('b')];
     await redis.flushall();

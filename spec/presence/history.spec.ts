@@ -437,7 +437,7 @@ describe('histories on Redis', () => {
         delays,
         fc.boolean(),
         async (history, turns, together) => {
-          // Stores of its own: in an epoch that begins, what was announced before would be taken for this one's.
+          // Stores of its own: no other history's clients are resumed, nor its announcements heard.
           const stores = await open();
           const lose = async () => {
             await redis.flush();
@@ -458,10 +458,10 @@ describe('histories on Redis', () => {
   });
 
   it('while Redis comes back with older data', async () => {
-    const stores = await open();
     const kinds = steps({ stalls: false, losses: false });
     await fc.assert(
       fc.asyncProperty(kinds, kinds, delays, async (before, after, turns) => {
+        const stores = await open();
         const cluster = distantly(stores, turns);
         const where: Where = new Map();
         await live(cluster, before, where, { together: true });
@@ -476,6 +476,7 @@ describe('histories on Redis', () => {
         await allGo(cluster, where, false);
         await cluster.close();
         await nothingIsLeft();
+        await closeAll();
       }),
       { numRuns: 8 },
     );

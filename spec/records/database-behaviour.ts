@@ -7,6 +7,8 @@ import { insert, upsert } from '../../src/records/upsert.js';
 import { until } from '../support/until.js';
 import type { SqlServer } from './server.js';
 
+const STEPS = ['001 put the tables of the gem aside', '002 tables', '003 take over what the gem recorded'];
+
 export function databaseBehaviour(server: () => SqlServer): void {
   let url: string;
   let databases: OpenDatabase[];
@@ -28,8 +30,8 @@ export function databaseBehaviour(server: () => SqlServer): void {
   describe('#migrate', () => {
     it('makes the tables, once', async () => {
       const database = await open();
-      expect(await migrate(database)).toEqual(['001 tables']);
-      expect(await migrate(database)).toEqual([]);
+      expect(await migrate(database)).toEqual({ steps: STEPS, takenOver: undefined });
+      expect(await migrate(database)).toEqual({ steps: [], takenOver: undefined });
       expect(await database.tables.selectFrom('faye_online_turn').selectAll().execute()).toEqual([
         { id: 1, turns: 0 },
       ]);
@@ -37,8 +39,8 @@ export function databaseBehaviour(server: () => SqlServer): void {
 
     it('is safe where two processes start at once', async () => {
       const all = await Promise.all([open(), open(), open()]);
-      const done = await Promise.all(all.map(migrate));
-      expect(done.flat()).toEqual(['001 tables']);
+      const done = await Promise.all(all.map((database) => migrate(database)));
+      expect(done.flatMap(({ steps }) => steps)).toEqual(STEPS);
     });
 
     it('goes on where it was cut short', async () => {
@@ -46,7 +48,7 @@ export function databaseBehaviour(server: () => SqlServer): void {
       await migrate(database);
       await database.tables.deleteFrom('faye_online_migrations').execute();
       await database.tables.schema.dropTable('faye_online_nodes').execute();
-      expect(await migrate(database)).toEqual(['001 tables']);
+      expect((await migrate(database)).steps).toEqual(STEPS);
       expect(await database.tables.selectFrom('faye_online_nodes').selectAll().execute()).toEqual([]);
     });
   });
@@ -106,7 +108,7 @@ export function databaseBehaviour(server: () => SqlServer): void {
   describe('#oneAtATime', () => {
     it('lets nobody read what another is about to change', async () => {
       const all = await Promise.all([open(), open()]);
-      await Promise.all(all.slice(0, 1).map(migrate));
+      await migrate(all[0] as OpenDatabase);
       const addOne = (database: OpenDatabase) =>
         oneAtATime(database, async (within) => {
           const found = await within.tables.selectFrom('faye_online_nodes').selectAll().executeTakeFirst();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { databaseBehaviour } from './database-behaviour.js';
 import { reportsBehaviour } from './reports-behaviour.js';
 import { type SqlServer, servers } from './server.js';
+import { takeOverBehaviour } from './take-over-behaviour.js';
 import { writerBehaviour } from './writer-behaviour.js';
 
 describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
@@ -18,4 +19,5 @@ describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
   describe('database', () => databaseBehaviour(() => server));
   describe('writer', () => writerBehaviour(() => server));
   describe('reports', () => reportsBehaviour(() => server));
+  describe('take-over', () => takeOverBehaviour(() => server));
 });

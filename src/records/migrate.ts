@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import type { Database, OpenDatabase } from './database.js';
 import { createTables } from './schema.js';
 import { asideTables, oldTables, putAside } from './take-over/old-tables.js';
+import { createOldViews } from './take-over/old-views.js';
 import { checkZones, type TakenOver, type TimeZones, takeOver } from './take-over/take-over.js';
 
 /** Seconds to wait for another process, where the database does not wait by itself. */
@@ -17,6 +18,8 @@ const LOCK_NAME = 'faye_online_migrate';
 export interface MigrateOptions {
   /** Where the database is one of the Ruby gem: the time zones of what it wrote. Without them it is left as it is. */
   takeOver?: TimeZones | undefined;
+  /** Make views in the shape of the gem's tables, for pages that read those. Default: false. */
+  oldViews?: boolean | undefined;
 }
 
 export interface Migrated {
@@ -53,6 +56,7 @@ export async function migrate(database: OpenDatabase, options: MigrateOptions = 
         await write(within, name);
       });
     }
+    if (options.oldViews) await createOldViews(database);
     return { steps: missing.map(({ name }) => name), takenOver };
   });
 }

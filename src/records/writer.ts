@@ -14,6 +14,7 @@ import type { Database, OpenDatabase } from './database.js';
 import { loseStays } from './nodes.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { Movement, Stays } from './stays.js';
+import { storable } from './storable.js';
 import { insert, upsert } from './upsert.js';
 import { staysOf, writeStays } from './write-stays.js';
 
@@ -116,9 +117,6 @@ function* inSteps<T>(all: readonly T[]): Generator<readonly T[]> {
 /** As it is kept where clientIds are not to be; 128 bits of it are enough for all clients there will ever be. */
 export const hashed = (clientId: string): string =>
   createHash('sha256').update(clientId).digest('hex').slice(0, 32);
-
-/** PostgreSQL takes no zero character, and no half of a pair: one such name would stop all that come after it. */
-export const storable = (text: string): string => Buffer.from(text).toString().replaceAll('\0', '\uFFFD');
 
 const idOf = ({ epoch, partition, id }: JournalEntry): string => JSON.stringify([epoch, partition, id]);
 

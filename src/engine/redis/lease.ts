@@ -32,6 +32,8 @@ export class Lease {
   private known = '';
   /** Until when it holds for certain, by `performance.now()`. */
   private until = 0;
+  /** Until when the epoch is new, likewise. */
+  private quietUntil = 0;
   private steady = false;
   private round = 1;
   private said = 0;
@@ -64,6 +66,11 @@ export class Lease {
     return performance.now() < this.until && this.said === this.round;
   }
 
+  /** Whether the epoch is so new that other nodes may not have written down their clients yet. */
+  get isNew(): boolean {
+    return performance.now() < this.quietUntil;
+  }
+
   /** The node's own name, at which it gets its letters. */
   static nodeOf(name: string): string {
     return name.split('.')[0] ?? name;
@@ -81,11 +88,16 @@ export class Lease {
   async renew(): Promise<Renewal> {
     const { keys, steady } = this;
     this.steady = false;
-    const [epoch] = await scripts.epoch(this.commands, [keys.epoch], [this.known, randomUUID(), QUIET]);
+    const [epoch, quiet] = await scripts.epoch(
+      this.commands,
+      [keys.epoch],
+      [this.known, randomUUID(), QUIET],
+    );
     const isNew = this.known !== '' && epoch !== this.known;
     const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
     const [outcome, ...dead] = await this.say(how, steady);
     this.known = epoch;
+    this.quietUntil = performance.now() + quiet;
     if (outcome === 'fenced') {
       this.names += 1;
       await this.say('first', false);

@@ -52,7 +52,14 @@ export class Records {
     return this.ask((redis) =>
       steps.save(
         redis,
-        [keys.client(clientId), keys.subscriptions(clientId), keys.clientsOf(node), keys.nodes, keys.rounds],
+        [
+          keys.client(clientId),
+          keys.subscriptions(clientId),
+          keys.clientsOf(node),
+          keys.nodes,
+          keys.rounds,
+          keys.epoch,
+        ],
         [clientId, node, round, generation, ...channels],
       ),
     );

@@ -181,10 +181,11 @@ export class RedisResidence implements Residence {
     channels: readonly string[],
     subscribed: boolean,
   ): Promise<boolean> {
-    const node =
-      channels.length === 0 ? undefined : await this.records.subscribe(clientId, channels, subscribed);
-    // Where there is no record, it is asked whether that is known for certain.
-    if (typeof node !== 'string') return (await this.find(clientId)) !== null;
+    // First, since what is written into a record of an earlier epoch would be lost.
+    if (!(await this.find(clientId))) return false;
+    if (channels.length === 0) return true;
+    const node = await this.records.subscribe(clientId, channels, subscribed);
+    if (node === null) return false;
     // A node that does not answer is on its way out: who adopts the client reads what it subscribes to.
     await this.mail.ask(Lease.nodeOf(node), 'subscribe', { clientId, channels, subscribed });
     return true;
@@ -300,14 +301,14 @@ export class RedisResidence implements Residence {
   }
 
   private async endAll(): Promise<void> {
-    for (const lease of this.unread) await this.endStrangers(lease);
+    for (const lease of this.unread) if (!lease.isNew) await this.endStrangers(lease);
     for (const lease of this.leases) {
       for (const node of this.dead.get(lease) ?? []) await this.ends.bury(lease.keys, node);
       await this.ends.takeOver(lease.keys);
     }
   }
 
-  /** Clients that have gone since the older data. */
+  /** Clients that have gone since the older data; by now those that have gone to other nodes are written down there. */
   private async endStrangers(lease: Lease): Promise<void> {
     const { name } = lease;
     const clientIds = await this.records.allOf(lease.keys, name);
@@ -378,8 +379,11 @@ export class RedisResidence implements Residence {
       return;
     }
     const place = await this.find(client.id);
-    if (this.isOurs(client) && place?.generation !== client.generation) this.letGo(client);
     this.unsure.delete(client);
+    if (!this.isOurs(client) || place?.generation === client.generation) return;
+    // Older data is not the truth.
+    if (place && place.generation < client.generation) this.unsaved.add(client);
+    else this.letGo(client);
   }
 
   private isOurs(client: Client): boolean {
@@ -410,9 +414,11 @@ export class RedisResidence implements Residence {
       if (this.has(client)) return true;
       if (!place) return this.beginAgain(client, lease);
       const { node, generation } = place;
-      // Adopted by this node before, whose answer was lost.
+      // Written by this node before, whose answer was lost.
       if (node === lease.name && generation === client.generation + 1)
-        return this.here(client, generation, []);
+        return this.hereAgain(client, generation);
+      // Older data is not the truth.
+      if (generation < client.generation) return this.beginAgain(client, lease);
       if (!lease.isOurs(node) || generation !== client.generation) break;
       const adopted = await this.adoptRecord(client.id, place);
       if (adopted === 'fenced') throw new Away('what this node may take');
@@ -431,10 +437,14 @@ export class RedisResidence implements Residence {
       this.letGo(client);
       return false;
     }
+    return this.hereAgain(client, generation);
+  }
+
+  private hereAgain(client: Client, generation: number): boolean {
     // A second call, whose first has done it meanwhile.
-    const isFirst = client.generation < generation;
+    if (this.has(client)) return true;
     if (!this.here(client, generation, [])) return false;
-    if (isFirst) this.engine.returned(client.id);
+    this.engine.returned(client.id);
     return true;
   }
 

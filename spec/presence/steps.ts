@@ -1,0 +1,33 @@
+/** Steps of the store as Presence and the Announcer take them. */
+import type { User } from '../../src/presence/identity.js';
+import type { Entered, Store, Taken } from '../../src/presence/store.js';
+
+/** Bound, and meant, before it is entered. */
+export async function enter(
+  store: Store,
+  channel: string,
+  user: User,
+  clientId: string,
+  since?: number,
+): Promise<Entered> {
+  await store.bind(clientId, { ...user });
+  const intended = await store.intend(clientId, [channel]);
+  const entered = intended === null ? null : await store.enter(channel, user, clientId, intended, since);
+  if (!entered) throw new Error(`The store has not let ${clientId} enter ${channel}`);
+  return entered;
+}
+
+/** Nothing is left of the clients but what they have not left. */
+export async function forget(store: Store, ...clientIds: string[]): Promise<void> {
+  for (const clientId of clientIds) {
+    await store.beginEnd(clientId);
+    await store.forget(clientId);
+  }
+}
+
+/** Outside the quiet time of a new epoch. */
+export async function take(store: Store, channel: string, claim: string): Promise<Taken | null> {
+  const taken = await store.take(channel, claim);
+  if (typeof taken === 'number') throw new Error(`Nothing is announced for ${taken} ms`);
+  return taken;
+}

@@ -1,0 +1,264 @@
+import { sql } from 'kysely';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { connect, type OpenDatabase } from '../../src/records/database.js';
+import { total } from '../../src/records/intervals.js';
+import { migrate } from '../../src/records/migrate.js';
+import { timeOf, userLog, whereIs } from '../../src/records/reports.js';
+import { putAside } from '../../src/records/take-over/old-tables.js';
+import { Writer } from '../../src/records/writer.js';
+import { Entries } from './entries.js';
+import type { SqlServer } from './server.js';
+
+const LESSON = '/courses/5/lessons/1';
+const CLASS = '/classes/4';
+const SHANGHAI = { timeZone: 'Asia/Shanghai' };
+const NOW = Date.UTC(2026, 0);
+
+/** The gem's migrations, in the words of each database. */
+const TYPES = {
+  sqlite: { id: 'integer primary key autoincrement', time: 'datetime' },
+  mysql: { id: 'int auto_increment primary key', time: 'datetime' },
+  postgres: { id: 'serial primary key', time: 'timestamp' },
+};
+
+async function makeOld({ kind, tables }: OpenDatabase): Promise<void> {
+  const { id, time } = TYPES[kind];
+  const stamps = `created_at ${time}, updated_at ${time}`;
+  const quoted = kind === 'mysql' ? '`clientId`' : '"clientId"';
+  for (const statement of [
+    `create table faye_channels (id ${id}, name varchar(255), ${stamps})`,
+    'create unique index index_faye_channels_on_name on faye_channels (name)',
+    `create table faye_channel_online_lists (id ${id}, channel_id integer, user_info_list text, lock_version integer default 0, ${stamps})`,
+    `create table faye_user_online_times (id ${id}, user_id integer, online_times text, lock_version integer default 0, ${stamps})`,
+    'create unique index index_faye_user_online_times_on_user_id on faye_user_online_times (user_id)',
+    `create table faye_user_login_logs (status smallint, uid integer, t ${time}, channel_id integer, ${quoted} varchar(255))`,
+    'create index index_faye_user_login_logs on faye_user_login_logs (t, channel_id, uid)',
+    `insert into faye_channels (id, name) values (3, '${LESSON}'), (8, '${CLASS}')`,
+    `insert into faye_channel_online_lists (channel_id, user_info_list) values (3, '[470700]'), (8, '[]')`,
+  ])
+    await sql.raw(statement).execute(tables);
+}
+
+/** Status, uid, time, channel, client. */
+type OldRow = [status: number, uid: number, t: string, channel: number, clientId: string];
+
+async function log({ kind, tables }: OpenDatabase, rows: OldRow[]): Promise<void> {
+  const quoted = sql.ref('clientId');
+  for (let start = 0; start < rows.length; start += 1_000) {
+    const values = rows.slice(start, start + 1_000).map(([status, uid, t, channel, clientId]) => {
+      const time = kind === 'postgres' ? sql`cast(${t} as timestamp)` : sql`${t}`;
+      return sql`(${status}, ${uid}, ${time}, ${channel}, ${clientId})`;
+    });
+    await sql`insert into faye_user_login_logs (status, uid, t, channel_id, ${quoted}) values ${sql.join(values)}`.execute(
+      tables,
+    );
+  }
+}
+
+async function times({ tables }: OpenDatabase, uid: number, online: unknown): Promise<void> {
+  const text = typeof online === 'string' ? online : JSON.stringify(online);
+  await sql`insert into faye_user_online_times (user_id, online_times) values (${uid}, ${text})`.execute(
+    tables,
+  );
+}
+
+async function count({ tables }: OpenDatabase, table: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`select count(*) as count from ${sql.table(table)}`.execute(
+    tables,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+export function takeOverBehaviour(server: () => SqlServer): void {
+  let url: string;
+  let database: OpenDatabase;
+
+  beforeEach(async () => {
+    url = await server().database();
+    database = await connect(url);
+    await makeOld(database);
+  });
+  afterEach(async () => {
+    await database.close();
+  });
+
+  /** Alice (470700) was in twice; the server was killed while Bob (7) was in. */
+  const fill = async () => {
+    await log(database, [
+      [1, 470700, '2013-10-01 08:00:00', 3, 'a1'],
+      [1, 470700, '2013-10-01 08:00:10', 3, 'a2'],
+      [0, 470700, '2013-10-01 08:00:20', 3, 'a1'],
+      [0, 470700, '2013-10-01 08:00:30', 3, 'a2'],
+      [1, 7, '2013-10-01 09:00:00', 3, 'b1'],
+      [1, 7, '2013-10-01 09:00:40', 3, 'b2'],
+      [0, 7, '2013-10-01 09:00:50', 3, 'b2'],
+    ]);
+    await times(database, 470700, { [`${LESSON}_spended`]: 30, [`${CLASS}_spended`]: 4_000 });
+    await times(database, 7, {
+      [`${LESSON}_started_at`]: '20131001090000',
+      [`${LESSON}_spended`]: 100,
+      '/only/here_spended': 5,
+    });
+  };
+
+  it('loses no second and no row, and says which clocks it closed', async () => {
+    await fill();
+    const { takenOver } = await migrate(database, { takeOver: SHANGHAI });
+    expect(takenOver).toEqual({
+      channels: 2,
+      logRows: 7,
+      users: 2,
+      seconds: 4_135,
+      closedClocks: [
+        {
+          uid: '7',
+          channel: LESSON,
+          startedAt: '2013-10-01T01:00:00.000Z',
+          closedAt: '2013-10-01T01:00:50.000Z',
+        },
+      ],
+      unreadable: [],
+    });
+    const spent = async (uid: string) =>
+      (await timeOf(database, uid, { now: NOW })).map((time) => [
+        time.channel,
+        time.spentSeconds,
+        time.startedAt,
+      ]);
+    expect(await spent('470700')).toEqual([
+      [CLASS, 4_000, null],
+      [LESSON, 30, null],
+    ]);
+    expect(await spent('7')).toEqual([
+      [LESSON, 150, null],
+      ['/only/here', 5, null],
+    ]);
+    const alice = await userLog(database, { uid: '470700', now: NOW });
+    expect(alice).toMatchObject({ seconds: 30, channels: [{ channel: LESSON, seconds: 30 }] });
+    expect(alice?.channels[0]?.clients.map(({ clientId, rows }) => [clientId, rows.length]).sort()).toEqual([
+      ['a1', 2],
+      ['a2', 2],
+    ]);
+    expect((await userLog(database, { uid: '7', now: NOW }))?.seconds).toBe(50);
+    expect(await whereIs(database, '7')).toEqual({
+      uid: '7',
+      uname: null,
+      online: false,
+      lastSeenAt: '2013-10-01T01:00:50.000Z',
+      channels: [],
+    });
+  });
+
+  it('keeps the old tables as they were, under other names, and goes on from there', async () => {
+    await fill();
+    await migrate(database, { takeOver: SHANGHAI });
+    expect(await count(database, 'old_faye_user_login_logs')).toBe(7);
+    expect(await count(database, 'old_faye_user_online_times')).toBe(2);
+    expect(await count(database, 'old_faye_channels')).toBe(2);
+    expect(await count(database, 'old_faye_channel_online_lists')).toBe(2);
+    expect(await migrate(database)).toEqual({ steps: [], takenOver: undefined });
+
+    const entries = new Entries();
+    const writer = new Writer(database, { node: 'node-1', hashClientIds: false });
+    await writer.write([entries.in(7, 'new', LESSON, NOW), entries.in(7, 'new', '/another', NOW)]);
+    await writer.write([entries.out(7, 'new', LESSON, NOW + 10_000)]);
+    expect(await timeOf(database, '7', { channel: LESSON, now: NOW })).toMatchObject([{ spentSeconds: 160 }]);
+    expect(await whereIs(database, '7')).toMatchObject({ uid: 7, uname: '7 by name' });
+  });
+
+  it('reads the log in a zone of its own', async () => {
+    await fill();
+    await migrate(database, { takeOver: { timeZone: 'Asia/Shanghai', logTimeZone: 'UTC' } });
+    const log = await userLog(database, { uid: '470700', now: NOW });
+    expect(log?.channels[0]?.clients[0]?.rows.at(-1)?.at).toMatch(/^2013-10-01T08:00:[01]0\.000Z$/);
+  });
+
+  it('leaves everything as it is where it was not told the time zone, or a wrong one', async () => {
+    await fill();
+    await expect(migrate(database)).rejects.toThrow('Expected a time zone');
+    await expect(migrate(database, { takeOver: { timeZone: 'Shanghai' } })).rejects.toThrow('got "Shanghai"');
+    expect(await count(database, 'faye_user_login_logs')).toBe(7);
+    expect((await migrate(database, { takeOver: SHANGHAI })).takenOver?.logRows).toBe(7);
+  });
+
+  it('goes on where it was cut short, and two at once take over once', async () => {
+    await fill();
+    await putAside(database);
+    const other = await connect(url);
+    const both = await Promise.all([
+      migrate(database, { takeOver: SHANGHAI }),
+      migrate(other, { takeOver: SHANGHAI }),
+    ]);
+    await other.close();
+    expect(both.map(({ takenOver }) => takenOver?.logRows).filter(Boolean)).toEqual([7]);
+    expect(await count(database, 'faye_user_login_logs')).toBe(7);
+  });
+
+  it('does not stop at what it can not read, and says so', async () => {
+    await log(database, [
+      [1, 1, '2013-10-01 08:00:00', 99, 'a1'],
+      [0, 1, '2013-10-01 08:00:05', 99, 'a1'],
+    ]);
+    await sql`insert into faye_user_login_logs (status, uid) values (1, 1)`.execute(database.tables);
+    await times(database, 1, { [`${LESSON}_started_at`]: 'whenever', [`${LESSON}_spended`]: '12' });
+    await times(database, 2, '--- yaml');
+    const { takenOver } = await migrate(database, { takeOver: SHANGHAI });
+    expect(takenOver).toMatchObject({ logRows: 2, users: 1, seconds: 12, closedClocks: [] });
+    expect(takenOver?.unreadable).toEqual([
+      expect.stringContaining('a log row without a time'),
+      `when the clock of user 1 in ${LESSON} was started: whenever`,
+      'the online times of user 2: --- yaml',
+    ]);
+    expect((await userLog(database, { uid: '1', now: NOW }))?.channels).toMatchObject([
+      { channel: '/unknown/99', seconds: 5 },
+    ]);
+  });
+
+  it('takes over a log of many rows in the same seconds', async () => {
+    // Each second 400 clients come, and those of the second before go: 5,000 rows end in the midst of one.
+    const rows: OldRow[] = [];
+    const at = (second: number) => `2013-10-01 08:00:${String(second).padStart(2, '0')}`;
+    for (let second = 0; second < 16; second += 1) {
+      for (let client = 0; client < 400; client += 1) {
+        rows.push([1, client % 7, at(second), 3, `${second}-${client}`]);
+        rows.push([0, client % 7, at(second + 1), 3, `${second}-${client}`]);
+      }
+    }
+    await log(database, rows);
+    const { takenOver } = await migrate(database, { takeOver: SHANGHAI });
+    expect(takenOver?.logRows).toBe(rows.length);
+    expect(await count(database, 'faye_user_login_logs')).toBe(rows.length);
+    const stays = await database.tables.selectFrom('faye_online_stays').selectAll().execute();
+    expect(stays).toHaveLength(rows.length / 2);
+    expect(total(stays.map(({ started_at, ended_at }) => ({ from: started_at, to: ended_at ?? 0 })))).toBe(
+      16_000,
+    );
+  });
+
+  it('shows what is recorded now in the old shape, by option', async () => {
+    await fill();
+    await migrate(database, { takeOver: SHANGHAI, oldViews: true });
+    await migrate(database, { oldViews: true });
+    const at = Date.UTC(2026, 0, 2, 3, 4, 5);
+    const writer = new Writer(database, { node: 'node-1', hashClientIds: false });
+    await writer.write([new Entries().in(7, 'new', LESSON, at)]);
+
+    const { tables } = database;
+    const times = await sql<{ user_id: string; online_times: string }>`
+      select * from gem_faye_user_online_times order by user_id
+    `.execute(tables);
+    expect(times.rows.map((row) => [row.user_id, JSON.parse(row.online_times)])).toEqual([
+      ['470700', { [`${LESSON}_spended`]: 30, [`${CLASS}_spended`]: 4_000 }],
+      [
+        '7',
+        { [`${LESSON}_spended`]: 150, '/only/here_spended': 5, [`${LESSON}_started_at`]: '20260102030405' },
+      ],
+    ]);
+    const newest = await sql<{ t: string }>`
+      select cast(t as char(19)) as t, status, uid from gem_faye_user_login_logs order by 1 desc limit 1
+    `.execute(tables);
+    expect(newest.rows).toEqual([{ t: '2026-01-02 03:04:05', status: 1, uid: '7' }]);
+    expect(await count(database, 'gem_faye_channels')).toBe(3);
+    expect(await count(database, 'gem_faye_channel_online_lists')).toBe(3);
+  });
+}
