@@ -26,7 +26,15 @@ function readAddress(request: IncomingMessage, proxies: number): string {
   const heard = (Array.isArray(header) ? header.join(',') : (header ?? ''))
     .split(',')
     .map((part) => part.trim());
-  return normal(heard.at(-proxies) || own);
+  const named = normal(withoutPort(heard.at(-proxies) ?? ''));
+  // What can't be read must not make everybody one.
+  return named === UNKNOWN ? normal(own) : named;
+}
+
+/** Some proxies write `1.2.3.4:5678` and `"[2001:db8::1]:443"`. */
+function withoutPort(text: string): string {
+  const bare = text.replace(/^"|"$/g, '');
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(bare)?.[1] ?? /^(\d+(?:\.\d+){3}):\d+$/.exec(bare)?.[1] ?? bare;
 }
 
 function normal(address: string | undefined): string {
