@@ -71,6 +71,8 @@ export class Tab {
   private acceptedIn: string | undefined;
   private lostAt = 0;
   private lostFrom = '';
+  /** When a connect was last answered as it should be: a poller that waits for longer than it should is not there. */
+  private answeredAt = 0;
   private link: Link | undefined;
 
   /** Which of its lives goes on: a hop begins another before the last has ended. */
@@ -111,7 +113,12 @@ export class Tab {
 
   /** Whether it has been away for longer than anybody promised to keep it. */
   get isOverdue(): boolean {
-    return this.lostAt > 0 && Date.now() - this.lostAt > this.promised;
+    if (this.lostAt > 0) return Date.now() - this.lostAt > this.promised;
+    return this.polls && Date.now() - this.answeredAt > TIMINGS.timeout * 1_000 + PROMISED;
+  }
+
+  private get polls(): boolean {
+    return this.options.transport === 'long-polling';
   }
 
   open(): void {
@@ -190,8 +197,7 @@ export class Tab {
 
   /** A poller's node is not the one that it spoke to last. */
   private get promised(): number {
-    const { transport, watcher } = this.options;
-    return transport === 'websocket' && watcher.wasKilled(this.lostFrom) ? PROMISED_OF_DEAD : PROMISED;
+    return !this.polls && this.options.watcher.wasKilled(this.lostFrom) ? PROMISED_OF_DEAD : PROMISED;
   }
 
   private begin(): void {
@@ -235,7 +241,7 @@ export class Tab {
     this.link = link;
     try {
       void this.subscribe(link, life);
-      while (this.isLife(life)) await this.connect(link);
+      while (this.isLife(life)) await this.connect(link, life);
     } finally {
       if (this.isLife(life)) {
         this.lost();
@@ -273,7 +279,7 @@ export class Tab {
   }
 
   /** Asks to be connected; the first answer of a link, and any after a refusal, comes at once. */
-  private async connect(link: Link): Promise<void> {
+  private async connect(link: Link, life: number): Promise<void> {
     const { room } = this;
     const settled = this.acceptedIn === room;
     const reply = await link.ask(
@@ -286,13 +292,16 @@ export class Tab {
       },
       PATIENCE,
     );
+    // A stream that it has left behind says nothing of where it is now.
+    if (!this.isLife(life)) return;
     if (reply.successful) this.accepted(room);
     else if (reply.advice?.reconnect === 'retry') await this.refusedForNow(reply);
     else throw new Refusal(reply);
   }
 
-  /** It keeps its stream and its clientId, as Faye's client does. */
+  /** It keeps its stream and its clientId, as Faye's client does. A poller is away meanwhile. */
   private async refusedForNow(reply: Reply): Promise<void> {
+    this.lost();
     this.lastError = reply.error ?? '';
     this.options.watcher.tell(`${this.name} is told to come back: ${reply.error}`);
     await pause(reply.advice?.interval ?? 0);
@@ -326,9 +335,10 @@ export class Tab {
     if (this.acceptedIn === undefined)
       this.options.watcher.tell(`${this.name} is connected to ${this.endpoint}, in ${room}`);
     this.acceptedIn = room;
-    if (!this.isWanted || room !== this.room) return;
     if (this.isOverdue) this.endStays();
     this.lostAt = 0;
+    this.answeredAt = Date.now();
+    if (!this.isWanted || room !== this.room) return;
     const going = this.stays
       .filter(({ to }) => to === Number.POSITIVE_INFINITY)
       .map(({ channel }) => channel);
@@ -339,7 +349,7 @@ export class Tab {
 
   private lost(): void {
     if (this.acceptedIn !== undefined) {
-      this.lostAt = Date.now();
+      this.lostAt = this.polls ? this.answeredAt : Date.now();
       this.lostFrom = this.endpoint ?? '';
     }
     this.acceptedIn = undefined;

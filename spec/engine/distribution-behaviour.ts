@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisConfig } from '../../src/config/index.js';
+import { heldBy } from '../chaos/held.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
 import { connectAs, connectMessage, newClientId, type Reply, say, stopAll, user } from '../support/server.js';
@@ -83,7 +84,12 @@ export function behavesDistributed(
         throw new Error(`${error.message}: ${await left()}`);
       },
     );
-    for (const { engine } of nodes) expect(engine.size).toEqual({ clients: 0, channels: 0 });
+    for (const { server } of nodes) {
+      const held = () => Object.entries(heldBy(server)).filter(([, size]) => size > 0);
+      await until(() => held().length === 0, 'nothing to be held').catch((error: Error) => {
+        throw new Error(`${error.message}: ${held()}`);
+      });
+    }
   }
 
   describe('what is published on one node', () => {

@@ -360,6 +360,43 @@ describe('every way', () => {
   });
 });
 
+describe('an EventSource that is open here and gone for its browser', () => {
+  const opened = async () => {
+    const { endpoint, server } = await startServer();
+    const clientId = await newClientId(endpoint);
+    await say(endpoint, { channel: '/meta/subscribe', clientId, subscription: '/a' });
+    const stream = await EventStream.open(endpoint, clientId);
+    await say(endpoint, { channel: '/meta/connect', clientId, connectionType: 'eventsource' });
+    const word = await until(() => stream.lastEventId, 'its word');
+    return { endpoint, clientId, stream, word, proxy: internalsOf(server.bayeux).proxy };
+  };
+
+  it("gives way to the browser's reconnect, which knows its word, and to no other", async () => {
+    const { endpoint, clientId, stream, word, proxy } = await opened();
+    expect((await EventStream.open(endpoint, clientId, { 'Last-Event-ID': 'guessed' })).status).toBe(409);
+    const again = await EventStream.open(endpoint, clientId, { 'Last-Event-ID': word });
+    expect(again.status).toBe(200);
+    await until(() => stream.isClosed, 'the stream before to be closed');
+    proxy.publish({ channel: '/a', data: 1 });
+    await until(() => again.heard('/a').length > 0, 'the message');
+    expect(again.lastEventId).toBe(word);
+    expect(stream.heard('/a')).toEqual([]);
+  });
+
+  it('tells its word to none that comes without it', async () => {
+    const { endpoint, clientId, stream, word, proxy } = await opened();
+    stream.cut();
+    await until(() => !proxy.hasConnection(clientId), 'the server to notice');
+    const other = await EventStream.open(endpoint, clientId);
+    await say(endpoint, { channel: '/meta/connect', clientId, connectionType: 'eventsource' });
+    expect(other.lastEventId).toBeUndefined();
+    const again = await EventStream.open(endpoint, clientId, { 'Last-Event-ID': word });
+    await until(() => other.isClosed, 'the other to be closed');
+    proxy.publish({ channel: '/a', data: 1 });
+    await until(() => again.heard('/a').length > 0, 'the message');
+  });
+});
+
 describe('what waits for a client', () => {
   const poll = async ({ endpoint }: Running, clientId: string) => {
     const connect = {

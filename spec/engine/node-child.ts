@@ -19,7 +19,9 @@ server.bayeux.bind('disconnect', (clientId) => said.push(clientId));
 const { url } = await server.start();
 const engine = internalsOf(server.bayeux).engine as unknown as OnlineEngine;
 process.on('message', ({ id, has }: { id: number; has: string }) => {
-  process.send?.({ id, has: engine.has(has), said });
+  const { clients } = engine.size;
+  process.send?.({ id, has: engine.has(has), said, clients, ending: residence.ends.size });
 });
+const { residence } = engine as unknown as { residence: { ends: { size: number } } };
 await until(() => engine.connected, 'the node to be connected to Redis');
 process.send?.({ url });

@@ -11,6 +11,9 @@ interface Answer {
   has: boolean;
   /** Clients whose end it told. */
   said: string[];
+  /** Clients that it holds, and ends that it has yet to make known. */
+  clients: number;
+  ending: number;
 }
 
 const running: NodeProcess[] = [];
@@ -49,6 +52,11 @@ export class NodeProcess {
   /** How often it told the end of a client. */
   async ends(clientId: string): Promise<number> {
     return (await this.ask(clientId)).said.filter((said) => said === clientId).length;
+  }
+
+  async holds(): Promise<Pick<Answer, 'clients' | 'ending'>> {
+    const { clients, ending } = await this.ask('');
+    return { clients, ending };
   }
 
   async kill(): Promise<void> {

@@ -167,6 +167,19 @@ describe('between two nodes', () => {
     expect(speaker.backplane.waiting).toBe(0);
   });
 
+  it('what did not arrive is sent again', async () => {
+    const [speaker, node] = [await start('speaker'), await start('node')];
+    await listen(node, '/a');
+    say(speaker, '1');
+    await until(() => speaker.backplane.waiting === 0 && node.heard.length === 1, 'the first to be said');
+    server.pause();
+    say(speaker, '2');
+    await server.stop();
+    await server.start();
+    await until(() => node.heard.includes('2'), 'the second');
+    expect(node.heard).toEqual(['1', '2']);
+  });
+
   it('goes on after the connection for commands alone was cut', async () => {
     const [speaker, node] = [await start('speaker'), await start('node')];
     await listen(node, '/a');

@@ -133,10 +133,13 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
     it('lets go of who has gone to another, and takes up who is still there', async () => {
       const { config, keys } = inNamespace();
       const [still, node] = await Promise.all([NodeProcess.start(config), startNode(config)]);
-      const [moved, there, polling] = await Promise.all([1, 2, 3].map(() => newClientId(still.endpoint)));
+      const [moved, there, polling, cut] = await Promise.all(
+        [1, 2, 3, 4].map(() => newClientId(still.endpoint)),
+      );
       const socket = await socketOf(still, there ?? '', '/news');
       await say(still.endpoint, connectMessage(moved ?? ''));
       await say(still.endpoint, connectMessage(polling ?? ''));
+      (await socketOf(still, cut ?? '')).cut();
       still.stop();
       expect((await say(node.endpoint, connectMessage(moved ?? ''))).error).toBeUndefined();
       await buried(keys);
@@ -147,9 +150,13 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       expect(node.has(moved ?? '')).toBe(true);
       await until(async () => !(await still.has(moved ?? '')), 'it to let go');
       // Nobody heard of that one again: it was ended, and stays so.
-      expect(saidBy([node], 'disconnect').sort()).toEqual([there, polling].sort());
+      expect(saidBy([node], 'disconnect').sort()).toEqual([there, polling, cut].sort());
       expect(await still.has(polling ?? '')).toBe(false);
       expect(await still.ends(there ?? '')).toBe(0);
+      // An end that it sees only now has been told by the other.
+      await until(async () => (await still.holds()).clients === 2, 'the end of the one that was cut');
+      await until(async () => (await still.holds()).ending === 0, 'all ends to be known');
+      expect(await still.ends(cut ?? '')).toBe(0);
       expect(await redis.ask((ask) => ask.hget(keys.client(there ?? ''), 'generation'))).toBe('2');
     });
   });
@@ -235,8 +242,8 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
     };
 
     const holdsLease = ({ engine }: OneNode): boolean => {
-      const { residence } = engine as unknown as { residence: { leases: { holds: boolean }[] } };
-      return residence.leases.every(({ holds }) => holds);
+      const { residence } = engine as unknown as { residence: { leases: { all: { holds: boolean }[] } } };
+      return residence.leases.all.every(({ holds }) => holds);
     };
 
     const endOf = ({ nodes, goes }: Outage) => nodes[0]?.engine.destroyClient(goes);

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
-import { newClientId, say, stopAll } from '../support/server.js';
+import { connectMessage, newClientId, post, say, stopAll } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
 import { FENCED, fence, type OneNode, startNodes } from './nodes.js';
@@ -124,6 +124,53 @@ describe('nodes on one Redis', () => {
         commands.filter(([name]) => name !== 'ping').length / renewals(commands);
       // Both were counted from within a round of looks: by so much they may differ.
       expect(each(sent)).toBeLessThanOrEqual(each(quiet) + 2);
+    });
+  });
+
+  describe('an answer of Redis that is lost', () => {
+    afterEach(async () => {
+      vi.restoreAllMocks();
+      await stopAll();
+      await redis.flush();
+    });
+
+    /** Redis does the step, and the node does not hear of it. Once. */
+    function loseAnswer(isIt: (args: string[]) => boolean): () => boolean {
+      let lost = false;
+      const send = Redis.prototype.sendCommand;
+      vi.spyOn(Redis.prototype, 'sendCommand').mockImplementation(function (this: Redis, ...args) {
+        const answer = send.apply(this, args) as Promise<unknown>;
+        if (lost || !isIt(args[0].args.map(String))) return answer;
+        lost = true;
+        return answer.then(() => Promise.reject(new Error('the answer was lost')));
+      });
+      return () => lost;
+    }
+
+    it('leaves no client without a node: who has adopted it finds that out', async () => {
+      const [a, b] = (await startNodes(2, { redis: redis.url })) as [OneNode, OneNode];
+      const clientId = await newClientId(a.endpoint);
+      await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/x' });
+      b.publish('/x', 1);
+      const isLost = loseAnswer((args) => args.at(-5) === clientId && args.includes('/faye/nodes/rounds'));
+      expect((await say(b.endpoint, connectMessage(clientId))).error).toMatch(/^503:/);
+      expect(isLost()).toBe(true);
+      expect([a.has(clientId), b.has(clientId)]).toEqual([true, false]);
+      await until(() => b.has(clientId) && !a.has(clientId), 'the other node to have it');
+      const { replies } = await post(b.endpoint, connectMessage(clientId));
+      expect(replies.filter(({ channel }) => channel === '/x').map(({ data }) => data)).toEqual([1]);
+    });
+
+    it('hides no new client from the others for long', async () => {
+      const [a, b] = (await startNodes(2, { redis: redis.url })) as [OneNode, OneNode];
+      const isLost = loseAnswer((args) => args.includes('/faye/nodes/rounds') && args.at(-1) === '1');
+      const clientId = await newClientId(a.endpoint);
+      expect(isLost()).toBe(true);
+      await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/x' });
+      const subscribed = () => redis.ask((ask) => ask.smembers(`/faye/engine/subscriptions/${clientId}`));
+      await until(async () => (await subscribed()).includes('/x'), 'its record to be whole');
+      expect((await say(b.endpoint, connectMessage(clientId))).error).toBeUndefined();
+      expect([a.has(clientId), b.has(clientId)]).toEqual([false, true]);
     });
   });
 });

@@ -25,8 +25,8 @@ const OPEN: Config = {
 const config = (profile: Profile): Config => ({
   host: '127.0.0.1',
   port: 0,
-  // Short, so that what has gone is gone soon, and longer than it takes to count the heap.
-  timeout: 4,
+  // Short, so that what has gone is gone soon, and longer than a busy machine stands still while it counts the heap.
+  timeout: 6,
   grace: 1,
   gc: 1,
   leaveDelay: 0.2,

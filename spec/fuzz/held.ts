@@ -26,7 +26,7 @@ interface Inside {
       transports: {
         polls: { latest: Sized };
         streams: { bound: Sized };
-        eventSources: { words: Sized };
+        eventSources: { wanted: Sized };
       };
     };
     presence: Sized & { doubtful: unknown[] };
@@ -46,7 +46,7 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     streams: bayeux.traffic.streams,
     bound: streams.bound.size,
     polls: polls.latest.size,
-    eventSources: eventSources.words.size,
+    eventSources: eventSources.wanted.size,
     identities: presence.size,
     unsettled: presence.doubtful.length,
     records: store.sizes.clients,

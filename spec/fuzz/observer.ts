@@ -80,6 +80,8 @@ export class Observer {
     this.client.addExtension({
       outgoing: (message, callback) => {
         message.auth = { token: this.token, room_channel: OBSERVED };
+        // A sign of life each second, however long the server would hold it: a busy machine may take seconds of silence.
+        if (message.channel === '/meta/connect') message.advice = { timeout: 1_000 };
         callback(message);
       },
       incoming: (message, callback) => {

@@ -132,6 +132,7 @@ class Cluster {
     const presence = new Presence({ store, announcer, clientExists, listLimit: 100, log: silent });
     const inTurn = turns();
     const has = (clientId: string) => this.owners.get(clientId) === index;
+    store.onMoved((clientId) => presence.doubtChannels(clientId));
     store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn }));
     const reaper = new Reaper({
       store,
@@ -199,6 +200,17 @@ class Cluster {
   async list(channel: string): Promise<string[]> {
     const snapshot = await this.nodes[1]?.presence.list(channel);
     return (snapshot?.users ?? []).map(({ uid }) => userKey(uid)).sort();
+  }
+
+  /** A client's next connect, of which it has one after the other. */
+  async connect(client: number, channels: string[]): Promise<void> {
+    const id = this.idOf(client);
+    const node = this.nodes[this.owners.get(id) ?? 0];
+    await node?.inTurn(id, async () => {
+      if (node.presence.isIn(id, channels)) return;
+      if ((await node.presence.bind(id, identityOf(client))) === 'bound')
+        await node.presence.enter(id, channels);
+    });
   }
 
   /** The lists that somebody has who only heard the announcements, from the beginning of the epoch. */
@@ -310,6 +322,7 @@ function usersIn(channel: string, where: Where): string[] {
 /** The lists are the truth, and what was announced of them. */
 async function agrees(cluster: Cluster, where: Where, foldable = true): Promise<void> {
   const isTrue = async () => {
+    for (const [client, channels] of where) await cluster.connect(client, channels);
     await cluster.quiet();
     const lists = await Promise.all(CHANNELS.map((channel) => cluster.list(channel)));
     return `${lists.join(';')}` === `${CHANNELS.map((channel) => usersIn(channel, where)).join(';')}`;

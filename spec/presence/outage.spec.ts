@@ -107,6 +107,78 @@ it.each([
   expect(presence.doubtful).toEqual([]);
 });
 
+it.each(['read', 'intend', 'enter', 'bind'])('says a stay again, later, where %s failed', async (step) => {
+  await presence.enter('c1', ['/a']);
+  const joins: string[] = [];
+  presence.on('join', (channel) => joins.push(channel));
+  // As where the store has lost its data.
+  await store.leave('/a', 1, 'c1');
+  await store.forget('c1');
+  failing = { steps: new Set([step]), done: false };
+  await expect(presence.resume('c1')).rejects.toBeInstanceOf(Away);
+  expect(presence.isIn('c1', ['/a'])).toBe(true);
+  failing.steps.clear();
+  await presence.resume('c1');
+  expect([await there(), joins]).toEqual([1, []]);
+  expect(presence.isIn('c1', ['/a'])).toBe(true);
+  await reaper.tick();
+  expect([await there(), presence.doubtful]).toEqual([1, []]);
+});
+
+it('ends a client that is gone instead of saying its stay again', async () => {
+  await presence.enter('c1', ['/a']);
+  alive.delete('c1');
+  await presence.resume('c1');
+  expect(await there()).toBe(0);
+  expect(await store.read('c1')).toBeNull();
+});
+
+it('begins a new stay of a client that others had ended', async () => {
+  await presence.enter('c1', ['/a', '/b']);
+  await store.beginEnd('c1');
+  for (const channel of ['/a', '/b']) await store.leave(channel, 1, 'c1');
+  await store.forget('c1');
+  const joins: string[] = [];
+  presence.on('join', (channel) => joins.push(channel));
+  await presence.begin('c1');
+  expect([await there('/a'), await there('/b')]).toEqual([1, 1]);
+  expect(joins.sort()).toEqual(['/a', '/b']);
+});
+
+it.each([
+  ['lives', 1],
+  ['is gone', 0],
+])(
+  'enters once more where the record went between intent and enter, if the client %s',
+  async (_what, count) => {
+    let enters = 0;
+    const inner = store.enter.bind(store);
+    store.enter = async (...args) => {
+      enters += 1;
+      if (enters === 1) await store.forget('c1');
+      if (enters === 1 && count === 0) alive.delete('c1');
+      return inner(...args);
+    };
+    expect(await presence.enter('c1', ['/a'])).toBe(count === 1);
+    expect([await there(), (await store.read('c1')) !== null]).toEqual([count, count === 1]);
+    expect(presence.doubtful).toEqual([]);
+  },
+);
+
+it('tells the other nodes where a client went to one of them while this one said where it is', async () => {
+  const moved: string[] = [];
+  store.tellMoved = async (clientId?: string) => {
+    moved.push(clientId ?? '');
+  };
+  const inner = store.enter.bind(store);
+  store.enter = async (...args) => {
+    presence.drop('c1');
+    return inner(...args);
+  };
+  await presence.enter('c1', ['/a']);
+  expect(moved).toEqual(['c1']);
+});
+
 it('keeps a client of which the engine can’t say whether it lives', async () => {
   await presence.enter('c1', ['/a']);
   const unsure = new Reaper({

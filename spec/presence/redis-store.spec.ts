@@ -64,6 +64,23 @@ describe('RedisStore', () => {
     await store.close();
   });
 
+  it('refuses an enter that was meant too long ago, where the record is in another partition', async () => {
+    await redis.flush();
+    const partitions = new Partitions('faye', 2);
+    const store = await open(partitions);
+    const channels = ['/a', '/b', '/c', '/d', '/e', '/f'];
+    const clientId = 'c1';
+    const elsewhere = channels.find((channel) => partitions.of(channel) !== partitions.of(clientId)) ?? '';
+    const here = channels.find((channel) => partitions.of(channel) === partitions.of(clientId)) ?? '';
+    const ann = { uid: 1, uname: 'Ann' };
+    await store.bind(clientId, ann);
+    const intended = (await store.intend(clientId, [elsewhere, here])) ?? 0;
+    expect(await store.enter(elsewhere, ann, clientId, intended - 6_000)).toBeNull();
+    expect(await store.enter(elsewhere, ann, clientId, intended)).toMatchObject({ changed: true });
+    expect(await store.enter(here, ann, clientId, intended - 6_000)).toMatchObject({ changed: true });
+    await store.close();
+  });
+
   it('leaves where half of a channel was lost', async () => {
     await redis.flush();
     const store = await open();

@@ -88,8 +88,8 @@ export function databaseBehaviour(server: () => SqlServer): void {
   it('#upsert changes those that are there, and adds the others, more than one statement takes', async () => {
     const database = await open();
     await migrate(database);
-    const nodes = Array.from({ length: 12_000 }, (_, index) => ({ node: String(index), seen_at: index }));
-    await upsert(database, 'faye_online_nodes', nodes.slice(0, 6_000), ['node'], ['seen_at']);
+    const nodes = Array.from({ length: 40_000 }, (_, index) => ({ node: String(index), seen_at: index }));
+    await upsert(database, 'faye_online_nodes', nodes.slice(0, 20_000), ['node'], ['seen_at']);
     await upsert(database, 'faye_online_nodes', nodes, ['node'], []);
     await upsert(
       database,
@@ -102,7 +102,7 @@ export function databaseBehaviour(server: () => SqlServer): void {
       .selectFrom('faye_online_nodes')
       .select(({ fn }) => [fn.countAll<number>().as('count'), fn.sum<number>('seen_at').as('sum')])
       .executeTakeFirstOrThrow();
-    expect({ count, sum }).toEqual({ count: 12_000, sum: (11_999 * 12_000) / 2 - 1 - 2 });
+    expect({ count, sum }).toEqual({ count: 40_000, sum: (39_999 * 40_000) / 2 - 1 - 2 });
   });
 
   describe('#oneAtATime', () => {

@@ -1,6 +1,7 @@
 /** One behaviour, three databases. */
 import { afterAll, beforeAll, describe } from 'vitest';
 import { databaseBehaviour } from './database-behaviour.js';
+import { recorderBehaviour } from './recorder-behaviour.js';
 import { reportsBehaviour } from './reports-behaviour.js';
 import { type SqlServer, servers } from './server.js';
 import { takeOverBehaviour } from './take-over-behaviour.js';
@@ -19,5 +20,6 @@ describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
   describe('database', () => databaseBehaviour(() => server));
   describe('writer', () => writerBehaviour(() => server));
   describe('reports', () => reportsBehaviour(() => server));
+  describe('recorder', () => recorderBehaviour(() => server));
   describe('take-over', () => takeOverBehaviour(() => server));
 });

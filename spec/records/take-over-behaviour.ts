@@ -194,6 +194,17 @@ export function takeOverBehaviour(server: () => SqlServer): void {
     expect(await count(database, 'faye_user_login_logs')).toBe(7);
   });
 
+  it('takes over nothing where it fails in the midst of it, and all of it the next time', async () => {
+    if (database.kind === 'sqlite') return; // It takes names of any length.
+    await fill();
+    await times(database, 8, { [`/${'long'.repeat(100)}_spended`]: 1 });
+    await expect(migrate(database, { takeOver: SHANGHAI })).rejects.toThrow(/too long/i);
+    const old = database.kind === 'mysql' ? 'old_faye_user_online_times' : 'faye_user_online_times';
+    await sql`delete from ${sql.table(old)} where user_id = 8`.execute(database.tables);
+    expect((await migrate(database, { takeOver: SHANGHAI })).takenOver?.logRows).toBe(7);
+    expect(await count(database, 'faye_user_login_logs')).toBe(7);
+  });
+
   it('does not stop at what it can not read, and says so', async () => {
     await log(database, [
       [1, 1, '2013-10-01 08:00:00', 99, 'a1'],

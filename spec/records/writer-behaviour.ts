@@ -115,10 +115,23 @@ export function writerBehaviour(server: () => SqlServer): void {
   });
 
   it('entries of the same id in another epoch or partition are others', async () => {
-    await writer.write([entries.in('a', 'c1', ROOM, T)]);
-    await writer.write([new Entries('epoch-1', 1).in('b', 'c2', OTHER, T)]);
-    await writer.write([new Entries('epoch-2').in('c', 'c3', ROOM, T)]);
+    const batch = [
+      entries.in('a', 'c1', ROOM, T),
+      new Entries('epoch-1', 1).in('b', 'c2', OTHER, T),
+      new Entries('epoch-2').in('c', 'c3', ROOM, T),
+    ];
+    expect(await writer.write(batch.slice(1, 2))).toBe(1);
+    expect(await writer.write(batch)).toBe(2);
     expect(await log()).toHaveLength(3);
+  });
+
+  it('a batch that comes after a later one is written all the same', async () => {
+    const late = [entries.in('a', 'c1', ROOM, T), entries.in('a', 'c2', ROOM, T + 30_000)];
+    await writer.write([entries.out('a', 'c1', ROOM, T + 60_000), entries.out('a', 'c2', ROOM, T + 90_000)]);
+    await writer.write(late.slice(0, 1));
+    await writer.write(late.slice(1));
+    expect(await timesOf('a', T + DAY)).toEqual([[ROOM, 90]]);
+    expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0 });
   });
 
   it('a batch that fails writes nothing', async () => {
@@ -208,6 +221,7 @@ export function writerBehaviour(server: () => SqlServer): void {
     it('not where its node lives, or the epoch goes on', async () => {
       expect(await loseStaysOfTheDead(database, ['epoch-2'], T + 6_000 + SILENCE)).toBe(0);
       expect(await loseStaysOfTheDead(database, ['epoch-1'], later)).toBe(0);
+      expect(await loseStaysOfTheDead(database, [], later)).toBe(0);
       expect(await timesOf('a', T + 10_000)).toEqual([[ROOM, 10]]);
     });
 

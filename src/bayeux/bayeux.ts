@@ -47,7 +47,7 @@ export interface EngineExtras {
   /** A client has asked for an EventSource that is not here. */
   wantStream?(clientId: string, word: string): Promise<void>;
   /** A client has asked for an EventSource, which may wait here. */
-  onStreamWanted?(listener: (clientId: string, word: string) => void): void;
+  onStreamWanted?(listener: StreamListener): void;
   /** `step` belongs to the end of a client, wherever it was; done again where it rejects and nodes share clients. */
   onEnding?(step: (clientId: string) => Promise<void>): void;
   /** Subscriptions that a client of this node made elsewhere, or brought with it. */
@@ -83,6 +83,8 @@ const NONE: ReadonlySet<string> = new Set();
 const NOTHING = (): void => {};
 
 type ClientListener = (clientId: string) => void;
+/** `isFirst`: whether the client has had no stream before. */
+export type StreamListener = (clientId: string, word: string, isFirst: boolean) => void;
 type SubscribedListener = (clientId: string, channel: string) => void;
 
 export class Bayeux {
@@ -113,7 +115,7 @@ export class Bayeux {
       wordOf: (clientId) => this.wordOf(clientId),
       keep: (clientId, word) => void this.extras.keepStream?.(clientId, word).catch(NOTHING),
       want: (clientId, word) => void this.extras.wantStream?.(clientId, word).catch(NOTHING),
-      claim: (clientId, word) => this.claimStream(clientId, word),
+      claim: (clientId, word) => this.claimStream(clientId, word, true),
       admit: (request) => this.admitting(request),
       listener: {
         attached: (clientId, stream) => this.attached(clientId, stream),
@@ -132,8 +134,8 @@ export class Bayeux {
       this.internals.proxy.ping(clientId);
       return this.transports.hasStream(clientId);
     });
-    this.extras.onStreamWanted?.((clientId, word) => {
-      if (this.hasEventSource(clientId)) this.claimStream(clientId, word);
+    this.extras.onStreamWanted?.((clientId, word, isFirst) => {
+      if (this.hasEventSource(clientId)) this.claimStream(clientId, word, isFirst);
     });
     this.extras.onSubscription?.((clientId, channel) => {
       this.remember(clientId, [channel]);
@@ -359,9 +361,9 @@ export class Bayeux {
   }
 
   /** An EventSource waits here whose client has asked for it: the client becomes this node's. */
-  private claimStream(clientId: string, word: string): void {
+  private claimStream(clientId: string, word: string, tell: boolean): void {
     const claimed = this.queues.runAsync(clientId, async () => {
-      if (await this.adopt(clientId)) this.transports.bindEventSource(clientId, word);
+      if (await this.adopt(clientId)) this.transports.bindEventSource(clientId, word, tell);
     });
     // It waits on, for its client's next connect.
     claimed.catch(NOTHING);

@@ -3,7 +3,8 @@
  * here it waits until a connect of that client, which passed the extensions, says `eventsource`.
  *
  * A stream that was bound has a word (the `id` of an EventSource), which its browser says when it reconnects
- * (`Last-Event-ID`). Who knows it takes the place of the stream before, on whichever node; who knows the path alone does not.
+ * (`Last-Event-ID`). Who knows it takes the place of the stream before, on whichever node; who knows the path alone does not,
+ * and is not told it where the client has had a stream before.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -72,7 +73,7 @@ export class EventSources {
       response.writeHead(word === null ? 404 : 409, this.options.origins.headers(request)).end();
       return;
     }
-    this.begin(clientId, request, response);
+    this.begin(clientId, request, response, isItsOwn);
     if (isItsOwn && !this.wanted.has(clientId)) this.options.claim(clientId, word);
     before?.close();
   }
@@ -85,12 +86,13 @@ export class EventSources {
     return undefined;
   }
 
-  /** Binds the stream that waits for a client which has become this node's. */
-  bind(clientId: string, word: string): void {
+  /** Binds the stream that waits for a client which has become this node's. `tell`: whether it is told the word. */
+  bind(clientId: string, word: string, tell: boolean): void {
     const waiting = this.streams.get(clientId);
     if (!waiting?.stream.open || !this.options.isHere(clientId)) return;
     this.wanted.set(clientId, word);
-    this.rebind(clientId, waiting, word);
+    if (tell) waiting.stream.identify(word);
+    this.rebind(clientId, waiting);
   }
 
   /** Whether a stream for the client is open, or waits for its connect. */
@@ -144,12 +146,16 @@ export class EventSources {
     return stream;
   }
 
-  private rebind(clientId: string, { stream, request }: Waiting, word: string): void {
-    stream.identify(word);
+  private rebind(clientId: string, { stream, request }: Waiting): void {
     this.options.streams().rebind(clientId, stream, request);
   }
 
-  private begin(clientId: string, request: IncomingMessage, response: ServerResponse): void {
+  private begin(
+    clientId: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    isItsOwn: boolean,
+  ): void {
     const { origins } = this.options;
     response.writeHead(200, {
       ...origins.headers(request),
@@ -173,7 +179,9 @@ export class EventSources {
     });
     // The browser's own reconnect: its client asked before, and is not going to ask again for a while.
     const word = this.wanted.get(clientId);
-    if (word !== undefined) this.rebind(clientId, waiting, word);
+    if (word === undefined) return;
+    if (isItsOwn) stream.identify(word);
+    this.rebind(clientId, waiting);
   }
 }
 

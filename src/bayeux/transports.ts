@@ -109,8 +109,8 @@ export class Transports {
   }
 
   /** Binds an EventSource that waits for a client which has become this node's. */
-  bindEventSource(clientId: string, word: string): void {
-    this.eventSources.bind(clientId, word);
+  bindEventSource(clientId: string, word: string, tell: boolean): void {
+    this.eventSources.bind(clientId, word, tell);
   }
 
   /** Whether the client has a stream here. */

@@ -2,8 +2,9 @@
  * What carries messages between nodes: the port.
  *
  * A node hears each message at most once, its own too, in the order in which each node published, and only messages of
- * channels that it listens to. Its own it hears in the turn in which it published them. `channels` are the names under
- * which subscribers are to be looked up: a message's own channel and the patterns that cover it, or that channel alone.
+ * channels that it listens to; over several channels that order holds where Redis is no Cluster. Its own it hears in the turn
+ * in which it published them. `channels` are the names under which subscribers are to be looked up: a message's own channel
+ * and the patterns that cover it, or that channel alone.
  */
 export interface Published {
   /** Unique in the cluster. */

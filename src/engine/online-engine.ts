@@ -7,7 +7,7 @@
  * outgoing extension wants to see each recipient's copy) gets its messages Faye's way.
  */
 import type { EngineType, Message } from 'faye';
-import type { EngineExtras } from '../bayeux/bayeux.js';
+import type { EngineExtras, StreamListener } from '../bayeux/bayeux.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
 import type { Backplane, Published } from './backplane.js';
@@ -52,7 +52,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   private subscriptionHeard: (clientId: string, channel: string) => void = () => {};
   private returnHeard: (clientId: string) => void = () => {};
   private backHeard: () => void = () => {};
-  private streamHeard: (clientId: string, word: string) => void = () => {};
+  private streamHeard: StreamListener = () => {};
   private questionAnswered: (clientId: string, question: Question) => unknown = () => undefined;
 
   constructor(
@@ -269,7 +269,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   /** A client has asked for its EventSource, which may wait here; the word is the one by which it is to be known. */
-  onStreamWanted(listener: (clientId: string, word: string) => void): void {
+  onStreamWanted(listener: StreamListener): void {
     this.streamHeard = listener;
   }
 
@@ -342,8 +342,8 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.questionAnswered(clientId, question);
   }
 
-  streamWanted(clientId: string, word: string): void {
-    this.streamHeard(clientId, word);
+  streamWanted(clientId: string, word: string, isFirst: boolean): void {
+    this.streamHeard(clientId, word, isFirst);
   }
 
   private newClient(id: string, state: Client['state']): Client {

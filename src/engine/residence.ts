@@ -64,6 +64,6 @@ export interface Residents {
   /** A client that had been ended while this node could not know is back: as a new stay. */
   returned(clientId: string): void;
   answer(clientId: string, question: Question): unknown;
-  /** A client has asked for its EventSource, which may wait here. */
-  streamWanted(clientId: string, word: string): void;
+  /** A client has asked for its EventSource, which may wait here. `isFirst`: it has had none before. */
+  streamWanted(clientId: string, word: string, isFirst: boolean): void;
 }

@@ -296,10 +296,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (stays.includes(null)) return false;
     await this.leaveAll(clientId, user, dropped);
     if (!(await clientExists(clientId))) return false;
-    if (dropped.length > 0) {
-      await store.settle(clientId, channels);
-      await store.tellMoved(clientId);
-    }
+    if (dropped.length > 0) await store.settle(clientId, channels);
+    // Or it has gone to another node meanwhile, and entered there: that node is to ask again where it is.
+    if (dropped.length > 0 || this.local.get(clientId) !== client) await store.tellMoved(clientId);
     this.unsettled.delete(clientId);
     client.channels = [...channels];
     client.enteredAs = identity;

@@ -44,6 +44,8 @@ export interface Lost {
 }
 
 export async function loseStays(database: OpenDatabase, lost: Lost): Promise<number> {
+  // Where no epoch is known, none is known to be over.
+  if (lost.epochs.length === 0) return 0;
   let count = 0;
   for (;;) {
     const step = await loseSome(database, lost);
@@ -60,7 +62,7 @@ function loseSome(database: OpenDatabase, { epochs, of }: Lost): Promise<number>
       .selectAll('stay')
       .select('node.seen_at as seen_at')
       .where('stay.ended_at', 'is', null)
-      .$if(epochs.length > 0, (stays) => stays.where('stay.epoch', 'not in', epochs))
+      .where('stay.epoch', 'not in', epochs)
       .limit(STEP);
     const rows = await ('node' in of
       ? open.where('stay.node', '=', of.node)

@@ -112,6 +112,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
       } catch (error) {
         if (error instanceof RedisRefused) close();
         if (error instanceof RedisRefused) throw error;
+        log.warn({ err: error }, 'Redis could not be asked whether it can be used; it will be again');
         await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
       }
     }

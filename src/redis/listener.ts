@@ -47,7 +47,10 @@ export class Listener extends EventEmitter<Events> {
     return redis && this.lines.get(redis);
   }
 
-  /** Subscribes to channels that are not sharded, and again after each loss. Rejects where that can't be done now. */
+  /**
+   * Subscribes to channels that are not sharded, and again after each loss. While nothing can be heard it resolves at once,
+   * and is done later.
+   */
   async subscribe(...names: string[]): Promise<void> {
     for (const name of names) this.names.add(name);
     await this.main?.redis.subscribe(...names);

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { isRecord } from '../../bayeux/is-record.js';
+import { ask } from '../../redis/ask.js';
 import type { RedisConnections } from '../../redis/connection.js';
 
 export interface MailOptions {
@@ -62,7 +63,7 @@ export class Mail {
 
   private send(node: string, letter: Record<string, unknown>): Promise<number> {
     const { redis, letters } = this.options;
-    return redis.commands.publish(letters(node), JSON.stringify(letter));
+    return ask(redis, (commands) => commands.publish(letters(node), JSON.stringify(letter)));
   }
 
   private received(text: string): void {

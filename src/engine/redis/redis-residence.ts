@@ -20,10 +20,11 @@ import type { Partitions } from '../../redis/partitions.js';
 import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
 import type { Residence, Residents } from '../residence.js';
+import { Adoptions } from './adoptions.js';
 import { Chore } from './chore.js';
 import { Ends } from './ends.js';
-import { EngineKeys } from './keys.js';
 import { Lease, RENEW } from './lease.js';
+import { Leases } from './leases.js';
 import { Mail } from './mail.js';
 import { type Place, Records } from './records.js';
 
@@ -41,14 +42,12 @@ export interface RedisResidenceOptions {
 
 /** Records that are written in one go. */
 const BATCH = 200;
-/** How often an adoption is tried where another was quicker. */
+/** How often a client that comes back is looked for. */
 const TRIES = 5;
-/** Milliseconds late that a look may be; beyond, the process stood still, and who is connected is not known. */
-const STOOD_STILL = 3_000;
 
 export class RedisResidence implements Residence {
   private readonly records: Records;
-  private readonly leases: readonly Lease[];
+  private readonly leases: Leases;
   private readonly mail: Mail;
   private readonly ends: Ends;
   /** Clients of this node whose records are not, or not wholly, written down. */
@@ -57,31 +56,28 @@ export class RedisResidence implements Residence {
   private readonly unsure = new Set<Client>();
   /** Clients that were this node's under a lease that is over, and have shown that they are there. */
   private readonly returning = new Set<Client>();
-  /** Clients that this node tried to adopt from a place, and does not know whether it did. */
-  private readonly doubts = new Map<string, Place>();
-  private readonly adopting = new Map<string, Promise<boolean>>();
+  private readonly adopting: Adoptions;
   /** Leases in a new epoch, until Redis holds nothing of theirs that is gone. */
   private readonly unread = new Set<Lease>();
-  private readonly dead = new Map<Lease, readonly string[]>();
   private readonly chores: readonly Chore[];
-  private readonly renewing: Chore;
   private engine!: Residents;
   private timer: NodeJS.Timeout | undefined;
-  private lookedAt = performance.now();
-  /** Milliseconds by which the last look was late. */
-  private lag = 0;
-  /** This process stood still since the last renewal. */
-  private stoodStill = false;
   private closed = false;
 
   constructor(private readonly options: RedisResidenceOptions) {
     const { redis, partitions, node, log } = options;
     this.records = new Records(redis, partitions);
-    const about = () => ({ clients: this.engine.size.clients, lag: this.lag });
-    this.leases = partitions.namespaces.map(
-      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), node, about),
-    );
-    const [first] = this.leases;
+    const failed = (error: unknown) => log.debug({ err: error }, 'a look failed; there will be another');
+    this.leases = new Leases({
+      redis,
+      partitions,
+      node,
+      clients: () => this.engine.size.clients,
+      fenced: (lease, stoodStill) => this.fenced(lease, stoodStill),
+      newEpoch: (lease) => this.writeAgain(lease),
+      failed,
+    });
+    const [first] = this.leases.all;
     this.mail = new Mail({
       redis,
       node,
@@ -96,8 +92,15 @@ export class RedisResidence implements Residence {
       ending: (clientId) => this.engine.ending(clientId),
       gone: (clientId) => this.engine.gone(clientId),
     });
-    const failed = (error: unknown) => log.debug({ err: error }, 'a look failed; there will be another');
-    this.renewing = new Chore(() => this.renew(), failed);
+    this.adopting = new Adoptions({
+      engine: () => this.engine,
+      records: this.records,
+      leases: this.leases,
+      mail: this.mail,
+      comeBack: (client) => this.comeBack(client),
+      here: (client, generation, waiting) => this.here(client, generation, waiting),
+      lostSight: (lease) => this.lostSight(lease),
+    });
     // Each for itself: an end waits for presence, and nothing else should wait for that.
     this.chores = [
       () => this.takeUp(),
@@ -130,7 +133,7 @@ export class RedisResidence implements Residence {
     this.unsaved.add(client);
     try {
       if ((await this.save(client)) !== 'fenced') return;
-      await this.renewing.run();
+      await this.leases.renew();
       await this.save(client);
     } catch {
       // Done again at the next look.
@@ -167,13 +170,8 @@ export class RedisResidence implements Residence {
     return (await this.find(clientId)) !== null;
   }
 
-  /** A second call while one is under way waits for that one. */
   adopt(clientId: string): Promise<boolean> {
-    const underWay = this.adopting.get(clientId);
-    if (underWay) return underWay;
-    const adopted = this.adoptOnce(clientId).finally(() => this.adopting.delete(clientId));
-    this.adopting.set(clientId, adopted);
-    return adopted;
+    return this.adopting.adopt(clientId);
   }
 
   async subscribeElsewhere(
@@ -211,7 +209,7 @@ export class RedisResidence implements Residence {
     if (held === null || (await this.ask(clientId, 'renew')) === true) return;
     const names = await this.records.nodes(this.leaseOf(clientId).keys);
     for (const node of new Set(names.map(Lease.nodeOf))) {
-      this.mail.tell(node, 'stream', { clientId, word: held });
+      this.mail.tell(node, 'stream', { clientId, word: held, isFirst: held === word });
     }
   }
 
@@ -219,42 +217,24 @@ export class RedisResidence implements Residence {
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.timer);
-    await this.renewing.run();
-    if (!this.records.connected) return;
-    await Promise.allSettled(this.leases.map((lease) => lease.retire(this.options.grace)));
+    if (this.records.connected) await this.leases.retire(this.options.grace);
   }
 
   private leaseOf(clientId: string): Lease {
-    return this.leases[this.options.partitions.of(clientId)] as Lease;
+    return this.leases.of(clientId);
   }
 
-  private find(clientId: string, withChannels = false): Promise<Place | null> {
-    return this.records.look(clientId, this.leaseOf(clientId).epoch, withChannels);
+  private find(clientId: string): Promise<Place | null> {
+    return this.records.look(clientId, this.leaseOf(clientId).epoch);
   }
 
   // What is done each 2 s, and when Redis is back
 
   private async look(): Promise<void> {
-    const late = performance.now() - this.lookedAt - RENEW;
-    this.lookedAt = performance.now();
-    this.lag = Math.max(0, Math.round(late));
-    this.stoodStill ||= late > STOOD_STILL;
-    await this.renewing.run();
+    if (this.closed) return;
+    await this.leases.look();
     if (this.closed || !this.records.connected) return;
     for (const chore of this.chores) void chore.run();
-  }
-
-  private async renew(): Promise<void> {
-    if (this.closed || !this.records.connected) return;
-    await Promise.all(this.leases.map((lease) => this.renewOne(lease)));
-    this.stoodStill = false;
-  }
-
-  private async renewOne(lease: Lease): Promise<void> {
-    const { outcome, dead } = await lease.renew();
-    this.dead.set(lease, dead);
-    if (outcome === 'fenced') this.fenced(lease);
-    if (outcome === 'new epoch') this.writeAgain(lease);
   }
 
   /** Redis has lost data, or holds older: what this node knows of its clients is the truth. */
@@ -265,7 +245,7 @@ export class RedisResidence implements Residence {
   }
 
   /** The lease was lost. Others may have taken, or ended, what was this node's. */
-  private fenced(lease: Lease): void {
+  private fenced(lease: Lease, stoodStill: boolean): void {
     this.options.log.warn(
       { node: lease.name },
       'the lease of this node was over: it comes back by another name',
@@ -274,7 +254,7 @@ export class RedisResidence implements Residence {
       if (client.state !== 'here') continue;
       client.state = 'returning';
       // While a process stands still its clients may have gone; they show that they are there by a pong, or a word.
-      if (this.stoodStill) client.stream?.check?.(() => this.isThere(client));
+      if (stoodStill) client.stream?.check?.(() => this.isThere(client));
       else this.returning.add(client);
     }
   }
@@ -294,7 +274,7 @@ export class RedisResidence implements Residence {
     const steps = [
       ...[...this.returning].map((client) => this.comeBack(client)),
       ...[...this.unsure].map((client) => this.verify(client)),
-      ...[...this.doubts.keys()].map((clientId) => this.settleDoubt(clientId)),
+      this.adopting.settleDoubts(),
     ];
     // Those that fail stay where they are.
     await Promise.allSettled(steps);
@@ -302,8 +282,8 @@ export class RedisResidence implements Residence {
 
   private async endAll(): Promise<void> {
     for (const lease of this.unread) if (!lease.isNew) await this.endStrangers(lease);
-    for (const lease of this.leases) {
-      for (const node of this.dead.get(lease) ?? []) await this.ends.bury(lease.keys, node);
+    for (const lease of this.leases.all) {
+      for (const node of this.leases.deadOf(lease)) await this.ends.bury(lease.keys, node);
       await this.ends.takeOver(lease.keys);
     }
   }
@@ -420,8 +400,7 @@ export class RedisResidence implements Residence {
       // Older data is not the truth.
       if (generation < client.generation) return this.beginAgain(client, lease);
       if (!lease.isOurs(node) || generation !== client.generation) break;
-      const adopted = await this.adoptRecord(client.id, place);
-      if (adopted === 'fenced') throw new Away('what this node may take');
+      const adopted = await this.adopting.take(client.id, place);
       if (typeof adopted === 'object') return this.here(client, adopted.generation, []);
     }
     this.letGo(client);
@@ -459,98 +438,10 @@ export class RedisResidence implements Residence {
     return false;
   }
 
-  // Clients of other nodes
-
-  private async adoptOnce(clientId: string): Promise<boolean> {
-    const known = this.engine.get(clientId);
-    if (known?.state === 'here') return true;
-    if (known && (await this.comeBack(known))) return true;
-    for (let tried = 0; tried < TRIES; tried += 1) {
-      const place = await this.find(clientId, true);
-      if (!place) return this.isNowhere(clientId);
-      const outcome = await this.adoptFrom(clientId, place);
-      if (outcome === 'adopted') return true;
-      if (outcome === 'gone') return this.isNowhere(clientId);
-    }
-    throw new Away('a client that many nodes want');
-  }
-
-  /** Where it was this node's, and nobody knew: once nothing that was asked before can land any more. */
-  private async settleDoubt(clientId: string): Promise<void> {
-    const lease = this.leaseOf(clientId);
-    if (!lease.holds) return;
-    const place = await this.find(clientId);
-    if (place && lease.isOurs(place.node)) await this.adopt(clientId);
-    this.doubts.delete(clientId);
-  }
-
-  private isNowhere(clientId: string): false {
-    this.doubts.delete(clientId);
-    return false;
-  }
-
-  private async adoptFrom(clientId: string, place: Place): Promise<'adopted' | 'changed' | 'gone'> {
-    const client = this.engine.arrive(clientId);
-    try {
-      // Heard from before it is taken, so that no message falls between the two nodes.
-      await Promise.all(place.channels.map((channel) => this.engine.bring(client, channel)));
-      const adopted = await this.take(clientId, place);
-      if (typeof adopted !== 'object') {
-        this.engine.leave(client);
-        return adopted;
-      }
-      const { generation, channels } = adopted;
-      const since = channels.filter((channel) => !client.channels.has(channel));
-      await Promise.all(since.map((channel) => this.engine.bring(client, channel)));
-      for (const channel of [...client.channels]) {
-        if (!channels.includes(channel)) this.engine.unsubscribeHere(client, channel);
-      }
-      const waiting = await this.handedOver(clientId, this.doubts.get(clientId) ?? place, generation);
-      this.doubts.delete(clientId);
-      return this.here(client, generation, waiting) ? 'adopted' : 'gone';
-    } catch (error) {
-      if (this.engine.get(clientId) === client) this.engine.leave(client);
-      throw error;
-    }
-  }
-
-  private async take(clientId: string, place: Place) {
-    const adopted = await this.adoptRecord(clientId, place).catch((error: unknown) => {
-      // It may be this node's, and nobody would know: looked at again until that is certain.
-      if (!this.doubts.has(clientId)) this.doubts.set(clientId, place);
-      throw error;
-    });
-    // Waiting here for the lease to be renewed could wait for what waits for us.
-    if (adopted === 'fenced') throw new Away('what this node may take');
-    return adopted;
-  }
-
-  private async adoptRecord(clientId: string, place: Place) {
-    const lease = this.leaseOf(clientId);
-    try {
-      return await this.records.adopt(clientId, place, lease.name, lease.inRound);
-    } catch (error) {
-      this.lostSight(lease);
-      throw error;
-    }
-  }
-
   /** What was asked may still land: not in the next round. */
   private lostSight(lease: Lease): void {
     lease.doubt();
     void this.look();
-  }
-
-  /** What waits for the client on the node that had it, which lets go of it. */
-  private async handedOver(
-    clientId: string,
-    { node, alive }: Place,
-    generation: number,
-  ): Promise<Published[]> {
-    if (!alive || this.leaseOf(clientId).isOurs(node)) return [];
-    const body = { clientId, generation };
-    const answer = await this.mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined);
-    return Array.isArray(answer) ? (answer as Published[]) : [];
   }
 
   // Letters from other nodes
@@ -558,8 +449,9 @@ export class RedisResidence implements Residence {
   /** Of a client that is arriving, once it is here: what it brings is to go on to the next node. */
   private async answer(subject: string, body: Record<string, unknown>): Promise<unknown> {
     const clientId = String(body.clientId);
-    await this.adopting.get(clientId)?.catch(NOTHING);
-    if (subject === 'stream') return this.engine.streamWanted(clientId, String(body.word));
+    await this.adopting.settled(clientId);
+    if (subject === 'stream')
+      return this.engine.streamWanted(clientId, String(body.word), body.isFirst === true);
     const client = this.engine.get(clientId);
     if (!client) return null;
     if (subject === 'hand-over')

@@ -1,0 +1,163 @@
+/** A new epoch: Redis has lost its data, and the nodes say again who is with them. */
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { Announcer } from '../../src/presence/announcer.js';
+import { Presence } from '../../src/presence/presence.js';
+import { RedisStore } from '../../src/presence/redis-store.js';
+import { resume } from '../../src/presence/resumption.js';
+import type { Announcement } from '../../src/presence/store.js';
+import { Partitions } from '../../src/redis/partitions.js';
+import { silent } from '../support/log.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
+import { enter } from './steps.js';
+
+const ann = { uid: 1, uname: 'Ann' };
+const bob = { uid: 'b', uname: 'Bob' };
+const cy = { uid: 'c', uname: 'Cy' };
+
+interface Node {
+  store: RedisStore;
+  presence: Presence;
+  announcer: Announcer;
+  /** What its presence has said. */
+  events: string[];
+}
+
+let redis: RedisServer;
+const nodes: Node[] = [];
+
+beforeAll(async () => {
+  redis = await RedisServer.start();
+});
+afterAll(() => redis.dispose());
+afterEach(async () => {
+  for (const { announcer, store } of nodes.splice(0)) {
+    await announcer.close();
+    await store.close();
+  }
+  await redis.flush();
+});
+
+/** `quiet` in milliseconds. */
+async function start(quiet: number, partitions = new Partitions('faye', null)): Promise<Node> {
+  const window = { base: 10, perUser: 0, max: 10 };
+  const store = new RedisStore({ source: redis.url, partitions, window, quiet, log: silent });
+  const announcer = new Announcer({ store, node: `n${nodes.length}`, log: silent });
+  const clientExists = async () => true;
+  const presence = new Presence({ store, announcer, clientExists, listLimit: 100, log: silent });
+  const has = (clientId: string) => presence.concerned(() => true).includes(clientId);
+  store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn: (_clientId, step) => step() }));
+  const events: string[] = [];
+  presence.on('join', (channel, { uid }) => events.push(`${uid} joins ${channel}`));
+  presence.on('leave', (channel, { uid }) => events.push(`${uid} leaves ${channel}`));
+  await store.open();
+  announcer.start();
+  const node = { store, presence, announcer, events };
+  nodes.push(node);
+  return node;
+}
+
+async function come({ presence }: Node, clientId: string, user: typeof ann | typeof bob, channels: string[]) {
+  await presence.bind(clientId, { ...user });
+  expect(await presence.enter(clientId, channels)).toBe(true);
+}
+
+const listed = async ({ presence }: Node, channel: string) =>
+  (await presence.snapshot(channel)).users.map(({ uid }) => uid);
+
+const since = () => redis.ask((raw) => raw.zrange('/faye/order/a', '0', '-1', 'WITHSCORES'));
+
+it('stays go on where all data was lost: since when they are, without a join, an entry, or half a list', async () => {
+  const [first, second] = [await start(3_000), await start(3_000)];
+  await first.store.journal.open('sql');
+  await come(first, 'c1', ann, ['/a', '/b']);
+  await come(second, 'c2', bob, ['/a']);
+  await come(second, 'c3', ann, ['/a']);
+  await until(async () => (await listed(first, '/a')).length === 2, 'both to be announced');
+  const before = await since();
+  const read = await first.store.journal.read('sql', 'n0', 10, 0);
+  expect(read).toHaveLength(4);
+  const heard: Announcement[] = [];
+  first.store.onAnnouncement((said) => heard.push(said));
+  for (const { events } of nodes) events.length = 0;
+
+  await redis.flush();
+
+  expect(await listed(first, '/a')).toEqual([1, 'b']);
+  expect(await listed(second, '/b')).toEqual([1]);
+  expect((await second.presence.list('/a')).users).toEqual([ann, bob]);
+  expect(await since()).toEqual(before);
+  expect(nodes.flatMap(({ events }) => events)).toEqual([]);
+  await until(() => heard.length === 2, 'an announcement of each channel');
+  const users = heard.map(({ channel, joins }) => [channel, ...joins.map(({ uid }) => uid).sort()]);
+  expect(users.sort()).toEqual([
+    ['/a', 1, 'b'],
+    ['/b', 1],
+  ]);
+  expect(await first.store.journal.read('sql', 'n0', 10, 0)).toEqual([]);
+
+  await first.presence.end('c1');
+  await second.presence.end('c3');
+  await second.presence.end('c2');
+  const left = (await first.store.journal.read('sql', 'n0', 10, 0)).map(({ clientId }) => clientId);
+  expect(left.sort()).toEqual(['c1', 'c1', 'c2', 'c3']);
+  await first.store.journal.closeGroup('sql');
+  await until(
+    async () => (await redis.keys()).every((key) => key === '/faye/epoch'),
+    'nothing to be left but the epoch',
+  );
+});
+
+it('announces nothing in the quiet time, and then once what came in it', async () => {
+  const node = await start(600);
+  await come(node, 'c1', ann, ['/a']);
+  await until(async () => (await listed(node, '/a')).length === 1, 'Ann to be announced');
+  const heard: Announcement[] = [];
+  node.store.onAnnouncement((said) => heard.push(said));
+  await redis.flush();
+  await node.store.look();
+  await enter(node.store, '/a', bob, 'c2');
+  await enter(node.store, '/a', cy, 'c3');
+  await node.store.leave('/a', 'c', 'c3');
+  expect(await node.store.take('/a', 'eager')).toBeGreaterThan(0);
+  expect(heard).toEqual([]);
+  expect((await listed(node, '/a')).sort()).toEqual([1, 'b']);
+  await until(() => heard.length > 0, 'the announcement');
+  expect(heard).toHaveLength(1);
+  expect(heard[0]?.joins.map(({ uid }) => uid).sort()).toEqual([1, 'b']);
+});
+
+it('begins an epoch with what comes in after the loss and before the next look', async () => {
+  const node = await start(300);
+  await come(node, 'c1', ann, ['/a']);
+  const { epoch } = await node.presence.snapshot('/a');
+  await redis.flush();
+  await come(node, 'c2', bob, ['/a']);
+  expect((await listed(node, '/a')).sort()).toEqual([1, 'b']);
+  expect((await node.presence.snapshot('/a')).epoch).not.toBe(epoch);
+});
+
+it('concerns the partition alone that has lost its data', async () => {
+  const node = await start(300, new Partitions('faye', 2));
+  const channels = ['/a', '/b', '/c', '/d', '/e', '/f'];
+  await come(node, 'c1', ann, channels);
+  await until(
+    async () =>
+      (await Promise.all(channels.map((channel) => listed(node, channel)))).every(
+        ({ length }) => length === 1,
+      ),
+    'all to be announced',
+  );
+  const epochOf = async () =>
+    Promise.all(channels.map(async (channel) => (await node.presence.snapshot(channel)).epoch));
+  const before = await epochOf();
+  await redis.ask(async (raw) => raw.del(await raw.keys('/{faye:0}*')));
+  await node.store.look();
+  const after = await epochOf();
+  const partitions = new Partitions('faye', 2);
+  for (const [index, channel] of channels.entries()) {
+    expect(after[index] === before[index]).toBe(partitions.of(channel) === 1);
+    expect(await listed(node, channel)).toEqual([1]);
+  }
+  expect(new Set(after).size).toBe(2);
+});

@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { JournalEntry } from '../../src/presence/journal.js';
+import { MemoryJournal } from '../../src/presence/memory-journal.js';
+import { connect, type OpenDatabase } from '../../src/records/database.js';
+import { migrate } from '../../src/records/migrate.js';
+import { GROUP, Recorder } from '../../src/records/recorder.js';
+import { Writer } from '../../src/records/writer.js';
+import { silent } from '../support/log.js';
+import { until } from '../support/until.js';
+import type { SqlServer } from './server.js';
+
+const ROOM = '/courses/5/lessons/1';
+const T = 1_700_000_000_000;
+
+/** A journal whose acknowledgements are lost, as often as it is told. */
+class ForgetfulJournal extends MemoryJournal {
+  forgets = 0;
+
+  override async acknowledge(group: string, entries: readonly JournalEntry[]): Promise<void> {
+    this.forgets -= 1;
+    if (this.forgets >= 0) throw new Error('the journal is away');
+    await super.acknowledge(group, entries);
+  }
+}
+
+export function recorderBehaviour(server: () => SqlServer): void {
+  let url: string;
+  let now: number;
+  let journal: ForgetfulJournal;
+  let recorder: Recorder;
+  let reader: OpenDatabase | undefined;
+
+  beforeEach(async () => {
+    url = await server().database();
+    now = T;
+    journal = new ForgetfulJournal(undefined, () => now);
+    recorder = make();
+  });
+  afterEach(async () => {
+    await recorder.close();
+    await reader?.close();
+    reader = undefined;
+  });
+
+  const make = () => new Recorder({ url, journal, node: 'node-1', epochs: () => ['epoch-1'], log: silent });
+
+  const come = (clientId: string, type: 'in' | 'out' = 'in') =>
+    journal.append({
+      epoch: 'epoch-1',
+      type,
+      channel: ROOM,
+      uid: 'a',
+      clientId,
+      transition: false,
+      at: now,
+      ...(type === 'in' && { user: { uid: 'a', uname: 'A' } }),
+    });
+
+  const logged = async () => {
+    reader ??= await connect(url);
+    const rows = await reader.tables
+      .selectFrom('faye_user_login_logs')
+      .select(['clientId', 'status'])
+      .orderBy('id')
+      .execute();
+    return rows.map(({ clientId, status }) => `${clientId} ${status === 1 ? 'on' : 'off'}`);
+  };
+  const begun = () => until(() => recorder.database, 'the recorder to have its database');
+  const written = () => until(async () => (await journal.lag(GROUP)) === 0, 'the journal to be written');
+
+  it('writes what the journal gets, with the list of who is there', async () => {
+    recorder.start();
+    const database = await begun();
+    come('c1');
+    come('c2');
+    come('c1', 'out');
+    await written();
+    expect(await logged()).toEqual(['c1 on', 'c2 on', 'c1 off']);
+    const list = () => database.tables.selectFrom('faye_channel_online_lists').selectAll().executeTakeFirst();
+    await until(async () => (await list())?.user_info_list === '["a"]', 'the list to be written');
+    expect(await database.tables.selectFrom('faye_online_nodes').select('node').execute()).toEqual([
+      { node: 'node-1' },
+    ]);
+  });
+
+  it('writes once what it could not acknowledge', async () => {
+    recorder.start();
+    await begun();
+    journal.forgets = 2;
+    come('c1');
+    await until(() => recorder.trouble, 'the acknowledgement to fail');
+    await written();
+    await until(() => !recorder.trouble, 'all to be well');
+    expect(await logged()).toEqual(['c1 on']);
+  });
+
+  it('writes once what another had read, and perhaps written, before it died', async () => {
+    const other = await connect(url);
+    await migrate(other);
+    await journal.open(GROUP);
+    come('written');
+    const batch = await journal.read(GROUP, 'node-2', 1, 0);
+    await new Writer(other, { node: 'node-2', hashClientIds: false }).write(batch);
+    come('read');
+    await journal.read(GROUP, 'node-2', 1, 0);
+    await other.close();
+
+    now += 60_000;
+    recorder.start();
+    await written();
+    expect(await logged()).toEqual(['written on', 'read on']);
+  });
+
+  it('writes what is left as it closes', async () => {
+    recorder.start();
+    await begun();
+    for (let client = 0; client < 1_200; client += 1) come(`c${client}`);
+    await recorder.close();
+    expect(await journal.lag(GROUP)).toBe(0);
+    expect(await logged()).toHaveLength(1_200);
+  });
+
+  it('loses nothing while its server is away, and nobody waits', async () => {
+    const { stop, start } = server();
+    if (!stop || !start) return;
+    recorder.start();
+    await begun();
+    come('before');
+    await written();
+    await stop.call(server());
+    come('meanwhile');
+    await until(() => recorder.trouble, 'the recorder to see it');
+    come('later');
+    expect(await recorder.lag()).toBe(2);
+    await start.call(server());
+    await written();
+    expect(await logged()).toEqual(['before on', 'meanwhile on', 'later on']);
+    await until(() => !recorder.trouble, 'all to be well');
+  });
+
+  it('begins when its server does', async () => {
+    const { stop, start } = server();
+    if (!stop || !start) return;
+    await stop.call(server());
+    recorder.start();
+    await until(() => recorder.trouble, 'the recorder to see that it is away');
+    await start.call(server());
+    await begun();
+    come('c1');
+    await written();
+    expect(await logged()).toEqual(['c1 on']);
+  });
+
+  it('refuses a URL that is none, at once', () => {
+    url = 'oracle://host/a';
+    expect(make).toThrow('got one that begins with "oracle:"');
+  });
+}

@@ -1,0 +1,87 @@
+/** The leases of this node, one in each partition, renewed every 2 s; and what is found out by that. */
+import type { RedisConnections } from '../../redis/connection.js';
+import type { Partitions } from '../../redis/partitions.js';
+import { Chore } from './chore.js';
+import { EngineKeys } from './keys.js';
+import { Lease, RENEW } from './lease.js';
+
+export interface LeasesOptions {
+  redis: RedisConnections;
+  partitions: Partitions;
+  /** The name of this node. */
+  node: string;
+  /** Clients of this node. */
+  clients(): number;
+  /** A lease was lost, and has another name now. `stoodStill`: so did this process, and who is connected is not known. */
+  fenced(lease: Lease, stoodStill: boolean): void;
+  /** Redis has lost data, or holds older. */
+  newEpoch(lease: Lease): void;
+  /** Another renewal is going to come. */
+  failed(error: unknown): void;
+}
+
+/** Milliseconds late that a look may be; beyond, the process stood still. */
+const STOOD_STILL = 3_000;
+
+export class Leases {
+  readonly all: readonly Lease[];
+  private readonly renewing: Chore;
+  private readonly dead = new Map<Lease, readonly string[]>();
+  private lookedAt = performance.now();
+  /** Milliseconds by which the last look was late. */
+  private lag = 0;
+  /** This process stood still since the last renewal. */
+  private stoodStill = false;
+
+  constructor(private readonly options: LeasesOptions) {
+    const { redis, partitions, node, clients, failed } = options;
+    const about = () => ({ clients: clients(), lag: this.lag });
+    this.all = partitions.namespaces.map(
+      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), node, about),
+    );
+    this.renewing = new Chore(() => this.renewAll(), failed);
+  }
+
+  /** The lease of a client's partition. */
+  of(clientId: string): Lease {
+    return this.all[this.options.partitions.of(clientId)] as Lease;
+  }
+
+  /** Dead nodes whose clients are to be ended. */
+  deadOf(lease: Lease): readonly string[] {
+    return this.dead.get(lease) ?? [];
+  }
+
+  /** The look of every 2 s, or one between. */
+  look(): Promise<void> {
+    const late = performance.now() - this.lookedAt - RENEW;
+    this.lookedAt = performance.now();
+    this.lag = Math.max(0, Math.round(late));
+    this.stoodStill ||= late > STOOD_STILL;
+    return this.renew();
+  }
+
+  /** Resolves once the renewal that is under way, or this one, is done or has failed. */
+  renew(): Promise<void> {
+    return this.renewing.run();
+  }
+
+  /** Gives them up; clients have `linger` ms to go elsewhere. */
+  async retire(linger: number): Promise<void> {
+    await this.renew();
+    await Promise.allSettled(this.all.map((lease) => lease.retire(linger)));
+  }
+
+  private async renewAll(): Promise<void> {
+    if (this.options.redis.commands.status !== 'ready') return;
+    await Promise.all(this.all.map((lease) => this.renewOne(lease)));
+    this.stoodStill = false;
+  }
+
+  private async renewOne(lease: Lease): Promise<void> {
+    const { outcome, dead } = await lease.renew();
+    this.dead.set(lease, dead);
+    if (outcome === 'fenced') this.options.fenced(lease, this.stoodStill);
+    if (outcome === 'new epoch') this.options.newEpoch(lease);
+  }
+}
