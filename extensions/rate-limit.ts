@@ -36,6 +36,8 @@ export interface RateLimitOptions {
 }
 
 const SECONDS = 10;
+/** How many messages a client counts for that comes from another node: its subscriptions come with it. */
+const ARRIVAL = 10;
 
 export function rateLimit(options: RateLimitOptions): Extension {
   const { bayeux, trustProxy, counters } = options;
@@ -44,6 +46,9 @@ export function rateLimit(options: RateLimitOptions): Extension {
   const handshakes = handshakeLimiter(options);
   const clients = new ClientsByAddress(bayeux);
   bayeux.onQuestion('subscriptions', (clientId) => [...bayeux.subscriptionsOf(clientId)]);
+  bayeux.onConnect((clientId, request) => {
+    if (request && bayeux.has(clientId)) clients.add(clientId, addressOf(request, trustProxy));
+  });
   bayeux.onEventSource((request) =>
     waitFor(perAddress, addressOf(request, trustProxy), 'messages of one address'),
   );
@@ -55,6 +60,14 @@ export function rateLimit(options: RateLimitOptions): Extension {
     if (message.channel === '/meta/handshake') return handshake(address);
     if (message.clientId !== undefined) await consume(perClient, message.clientId, 'messages of one client');
     if (message.channel === '/meta/subscribe') await checkSubscriptions(message);
+    if (message.channel === '/meta/connect') await checkArrival(message, address);
+  }
+
+  /** A client of another node, which is about to become this one's. */
+  async function checkArrival({ clientId = '' }: Message, address: string): Promise<void> {
+    if (clients.has(clientId) || bayeux.has(clientId)) return;
+    await consume(perClient, clientId, 'messages of one client', ARRIVAL);
+    if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients();
   }
 
   async function handshake(address: string): Promise<void> {
@@ -90,15 +103,20 @@ export function rateLimit(options: RateLimitOptions): Extension {
     return Array.isArray(known) ? known : [];
   }
 
-  async function consume(limiter: RateLimiterAbstract, key: string, what: string): Promise<void> {
-    const wait = await waitFor(limiter, key, what);
+  async function consume(limiter: RateLimiterAbstract, key: string, what: string, points = 1): Promise<void> {
+    const wait = await waitFor(limiter, key, what, points);
     if (wait > 0) throw refuseFor(wait);
   }
 
   /** Milliseconds until it may come back; 0 where it is within the limit. */
-  async function waitFor(limiter: RateLimiterAbstract, key: string, what: string): Promise<number> {
+  async function waitFor(
+    limiter: RateLimiterAbstract,
+    key: string,
+    what: string,
+    points = 1,
+  ): Promise<number> {
     try {
-      await limiter.consume(key);
+      await limiter.consume(key, points);
       return 0;
     } catch (result) {
       if (!(result instanceof RateLimiterRes)) throw result;
@@ -142,6 +160,10 @@ class ClientsByAddress {
 
   constructor(bayeux: Bayeux) {
     bayeux.on('close', (clientId) => this.remove(clientId));
+  }
+
+  has(clientId: string): boolean {
+    return this.addresses.has(clientId);
   }
 
   of(address: string): number {

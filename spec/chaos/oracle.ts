@@ -15,6 +15,7 @@ import type { Stay, Tab } from './tab.js';
 const LATE = 3_000;
 /** Milliseconds that a list may have waited for the tab that it is shown to. */
 const OLD = 9_000;
+
 export class Oracle {
   readonly violations: string[] = [];
   private tabs: readonly Tab[] = [];
@@ -85,7 +86,7 @@ export class Oracle {
   }
 
   private judgeList(tab: Tab, place: string, channel: string, listed: ReadonlySet<string>): void {
-    for (const { uid } of this.tabs) {
+    for (const uid of new Set(this.tabs.map((each) => each.uid))) {
       if (!listed.has(uid))
         this.lacks(channel, uid, OLD, `${tab.name} was shown ${place} without ${uid}, who was there`);
     }

@@ -27,7 +27,8 @@ const config = (profile: Profile): Config => ({
   port: 0,
   // Short, so that what has gone is gone soon, and longer than a busy machine stands still while it counts the heap.
   timeout: 6,
-  grace: 1,
+  // Longer than the honest clients take to come back, should the load that this process' peer makes cut them off.
+  grace: 3,
   gc: 1,
   leaveDelay: 0.2,
   expiryGrace: 1,

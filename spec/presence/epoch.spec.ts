@@ -161,3 +161,22 @@ it('concerns the partition alone that has lost its data', async () => {
   }
   expect(new Set(after).size).toBe(2);
 });
+
+it('makes older data right: who has moved, come and gone since', async () => {
+  const node = await start(500);
+  await come(node, 'c1', ann, ['/a', '/b']);
+  await come(node, 'c2', bob, ['/a']);
+  await redis.save();
+  expect(await node.presence.enter('c1', ['/b'])).toBe(true);
+  await come(node, 'c3', cy, ['/a', '/b']);
+  await node.presence.end('c2');
+  await redis.stop();
+  await redis.start();
+  await until(() => node.store.connected, 'the store to be connected');
+  // As the engine and the reaper do, which know that it has ended.
+  await until(async () => (await node.store.read('c2')) !== null, 'the older data');
+  await node.presence.end('c2');
+  await until(async () => `${await listed(node, '/a')}` === 'c', '/a to be right');
+  expect(await listed(node, '/b')).toEqual([1, 'c']);
+  expect((await node.store.read('c1'))?.channels).toEqual(['/b']);
+});

@@ -19,6 +19,7 @@ import {
 import { upgradesOf } from '../support/server-sockets.js';
 import { until } from '../support/until.js';
 import { newSubscriber, stopTargets, subscribe, type Target } from './target.js';
+import { inBothWorlds } from './worlds.js';
 
 afterEach(stopTargets);
 
@@ -220,6 +221,21 @@ describe('the clients of one address', () => {
     expect(ended).toHaveLength(17);
     await say(endpoint, { channel: '/meta/disconnect', clientId: replies[0]?.clientId });
     expect(accepted(await sayAll(endpoint, times(2, HANDSHAKE)))).toBe(1);
+  });
+});
+
+describe('the clients of one address on two nodes', () => {
+  inBothWorlds((open) => {
+    it('are as many as configured on each, also where they shook hands at the other', async () => {
+      const [first, second] = await open({ limits: { clientsPerAddress: 3 } });
+      const arrived: Reply[] = [];
+      for (let round = 0; round < 3; round += 1) {
+        for (const { clientId = '' } of await sayAll(first.endpoint, times(3, HANDSHAKE))) {
+          arrived.push(await say(second.endpoint, connectMessage(clientId)));
+        }
+      }
+      expect(accepted(arrived)).toBe(3);
+    });
   });
 });
 

@@ -93,7 +93,7 @@ export class Bayeux {
   private readonly transports: Transports;
   private readonly speakers = new WeakMap<object, string>();
   private readonly subscribed: SubscribedListener[] = [];
-  private readonly connecting: ClientListener[] = [];
+  private readonly connecting: ((clientId: string, request: Request) => void)[] = [];
   /** Clients of this node that have, or had, a stream. */
   private readonly streamed = new Set<string>();
   private readonly subscriptions = new Map<string, Set<string>>();
@@ -269,7 +269,7 @@ export class Bayeux {
   }
 
   /** Calls back with each `/meta/connect` that passed the extensions on this node, before Faye has answered it. */
-  onConnect(listener: ClientListener): void {
+  onConnect(listener: (clientId: string, request: Request) => void): void {
     this.connecting.push(listener);
   }
 
@@ -372,7 +372,7 @@ export class Bayeux {
   private passed(message: Message, request: Request): void {
     const { channel, clientId } = message;
     if (channel === '/meta/connect' && clientId) {
-      for (const listener of this.connecting) listener(clientId);
+      for (const listener of this.connecting) listener(clientId, request);
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
     } else if (channel === '/meta/subscribe' && clientId) {
