@@ -12,6 +12,8 @@ export type Whom = { clientId: string } | { uid: string | number };
 
 export interface Administration {
   extension: Extension;
+  /** Sends away clients of users who are to stay away: an order is heard by whoever listens at that moment. */
+  enforce(): Promise<void>;
   /** `awayFor` in milliseconds. Rejects where the store is away; then nobody is disconnected. */
   disconnect(whom: Whom, awayFor: number): Promise<void>;
 }
@@ -40,6 +42,11 @@ export function administration(bayeux: Bayeux, presence: Presence, store: Orders
   }
 
   return {
+    async enforce() {
+      for (const { uid, left } of await store.banned()) {
+        for (const clientId of presence.clientsOf(uid)) sendAway(clientId, left);
+      }
+    },
     async disconnect(whom, awayFor) {
       if ('uid' in whom) await store.ban(whom.uid, awayFor);
       await store.order({ ...whom, awayFor });

@@ -116,6 +116,7 @@ export function attach(
   });
   bayeux.on('close', (clientId) => presence.drop(clientId));
 
+  let enforcer: NodeJS.Timeout | undefined;
   return {
     bayeux,
     presence,
@@ -123,10 +124,17 @@ export function attach(
     administration: admin,
     async open() {
       await store.open();
+      enforcer = setInterval(() => {
+        admin
+          .enforce()
+          .catch((error: unknown) => log.debug({ err: error }, 'bans are looked at again later'));
+      }, config.gc * SECOND);
+      enforcer.unref();
       announcer.start();
       reaper.start();
     },
     async close() {
+      clearInterval(enforcer);
       await reaper.close();
       await announcer.close();
       await view.idle();

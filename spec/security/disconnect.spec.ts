@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { BayeuxSocket, HANDSHAKE } from '../support/bayeux-socket.js';
 import { startPlainFaye } from '../support/plain-faye.js';
+import { RedisServer } from '../support/redis-server.js';
 import {
   connectAs,
   connectMessage,
@@ -13,6 +14,7 @@ import {
   type Running,
   say,
   sees,
+  startServer,
   user,
 } from '../support/server.js';
 import { until } from '../support/until.js';
@@ -140,5 +142,23 @@ describe('disconnect', () => {
       await second.server.disconnect({ uid: 'ann' });
       expect((await poll).advice).toMatchObject({ reconnect: 'handshake', interval: 60_000 });
     });
+  });
+});
+
+describe('an order that nobody heard', () => {
+  it('is made up for: whoever is to stay away is sent away at the next look', async () => {
+    const redis = await RedisServer.start();
+    try {
+      const { server, endpoint, url } = await startServer({ redis: redis.url, gc: 1 });
+      await until(async () => (await fetch(`${url}/readyz`)).ok, 'the server to be ready');
+      const ann = await enter({ server, endpoint, url }, 'ann');
+      // As another node does that bans a user while this one does not listen.
+      await redis.ask((commands) => commands.zadd('/faye/banned', Date.now() + 60_000, 'ann'));
+      await ann.socket.closed();
+      await until(async () => (await server.presence.list(ROOM)).count === 0, 'ann to be out');
+    } finally {
+      await stopTargets();
+      await redis.dispose();
+    }
   });
 });

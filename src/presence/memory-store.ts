@@ -6,6 +6,7 @@ import { MemoryJournal } from './memory-journal.js';
 import {
   type Announced,
   type Announcement,
+  type Ban,
   type Change,
   CLAIM_TTL,
   type ClientRecord,
@@ -242,6 +243,11 @@ export class MemoryStore implements Store {
 
   async bannedFor(uid: string | number): Promise<number> {
     return Math.max(0, (this.bans.get(userKey(uid)) ?? 0) - this.now());
+  }
+
+  async banned(): Promise<Ban[]> {
+    const now = this.now();
+    return [...this.bans].map(([uid, ends]) => ({ uid, left: ends - now })).filter(({ left }) => left > 0);
   }
 
   async order(order: Order): Promise<void> {

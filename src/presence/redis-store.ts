@@ -18,6 +18,7 @@ import { RedisJournal } from './redis-journal.js';
 import {
   type Announced,
   type Announcement,
+  type Ban,
   type Change,
   CLAIM_TTL,
   type ClientRecord,
@@ -317,6 +318,14 @@ export class RedisStore implements Store {
 
   async bannedFor(uid: string | number): Promise<number> {
     return this.run(scripts.bannedFor, [this.home.banned], [userKey(uid)]);
+  }
+
+  async banned(): Promise<Ban[]> {
+    const found = await this.run(scripts.banned, [this.home.banned]);
+    return Array.from({ length: found.length / 2 }, (_, index) => ({
+      uid: String(found[2 * index]),
+      left: Number(found[2 * index + 1]),
+    }));
   }
 
   async order(order: Order): Promise<void> {

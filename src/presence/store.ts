@@ -185,11 +185,18 @@ export interface Order {
   awayFor: number;
 }
 
+export interface Ban {
+  uid: string;
+  left: number;
+}
+
 export interface Orders {
   /** Keeps a user out for as many milliseconds. */
   ban(uid: string | number, milliseconds: number): Promise<void>;
   /** For how many milliseconds a user is to stay away; 0 where it may come. */
   bannedFor(uid: string | number): Promise<number>;
+  /** All who are to stay away, and for how many milliseconds yet. */
+  banned(): Promise<Ban[]>;
   /** Tells every node, this one too. */
   order(order: Order): Promise<void>;
   onOrder(listener: (order: Order) => void): void;

@@ -39,6 +39,7 @@ export const scripts = {
   acknowledge: script<number>('acknowledge'),
   announce: script<[done: number, dueIn: number]>('announce'),
   ban: script<number>('ban'),
+  banned: script<(string | number)[]>('banned'),
   bannedFor: script<number>('banned-for'),
   beginEnd: script<string | null>('begin-end'),
   bind: script<string>('bind'),
