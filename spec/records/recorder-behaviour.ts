@@ -25,15 +25,15 @@ class ForgetfulJournal extends MemoryJournal {
 
 export function recorderBehaviour(server: () => SqlServer): void {
   let url: string;
-  let now: number;
+  let ahead: number;
   let journal: ForgetfulJournal;
   let recorder: Recorder;
   let reader: OpenDatabase | undefined;
 
   beforeEach(async () => {
     url = await server().database();
-    now = T;
-    journal = new ForgetfulJournal(undefined, () => now);
+    ahead = 0;
+    journal = new ForgetfulJournal(undefined, () => Date.now() + ahead);
     recorder = make();
   });
   afterEach(async () => {
@@ -52,7 +52,7 @@ export function recorderBehaviour(server: () => SqlServer): void {
       uid: 'a',
       clientId,
       transition: false,
-      at: now,
+      at: T,
       ...(type === 'in' && { user: { uid: 'a', uname: 'A' } }),
     });
 
@@ -105,7 +105,7 @@ export function recorderBehaviour(server: () => SqlServer): void {
     await journal.read(GROUP, 'node-2', 1, 0);
     await other.close();
 
-    now += 60_000;
+    ahead = 60_000;
     recorder.start();
     await written();
     expect(await logged()).toEqual(['written on', 'read on']);

@@ -1,5 +1,5 @@
 /** The same specs on one server in memory, and on two that share a Redis. */
-import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import type { Config } from '../../src/config/index.js';
 import { RedisServer } from '../support/redis-server.js';
 import { type Running, startServer } from '../support/server.js';
@@ -7,6 +7,9 @@ import { until } from '../support/until.js';
 
 /** The first and the second server; the same one twice in memory. */
 export type OpenWorld = (config: Config) => Promise<[Running, Running]>;
+
+/** Each has a namespace of its own: to take their data away from servers that still run would be another spec. */
+let worlds = 0;
 
 export function inBothWorlds(specs: (open: OpenWorld) => void): void {
   describe('on one server in memory', () => {
@@ -22,10 +25,10 @@ export function inBothWorlds(specs: (open: OpenWorld) => void): void {
       redis = await RedisServer.start();
     });
     afterAll(() => redis.dispose());
-    afterEach(() => redis.flush());
 
     specs(async (config) => {
-      const shared = { ...config, redis: redis.url };
+      worlds += 1;
+      const shared = { ...config, redis: redis.url, namespace: `world-${worlds}` };
       const both: [Running, Running] = [await startServer(shared), await startServer(shared)];
       for (const { url } of both) {
         await until(async () => (await fetch(`${url}/readyz`)).ok, 'the server to be ready');

@@ -17,7 +17,7 @@ import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
 import { Outgoing } from './outgoing.js';
 import { Registry } from './registry.js';
-import type { Residence, Residents } from './residence.js';
+import type { HandedOver, Residence, Residents } from './residence.js';
 import { type Step, Turn } from './turn.js';
 import { Waiting, type WaitingLimits } from './waiting.js';
 
@@ -296,10 +296,13 @@ export class OnlineEngine implements EngineExtras, Residents {
     return new Promise((resolve) => this.listen(client, channel, resolve));
   }
 
-  settle(client: Client, generation: number, waiting: readonly Published[]): void {
+  settle(client: Client, generation: number, { waiting, heard }: HandedOver): void {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
-    for (const message of merged(waiting, gathered)) this.keep(client, message);
+    const there = new Set(waiting.map(({ id }) => id));
+    // This node may have heard late what the client was given there.
+    const since = gathered.filter((message) => !there.has(message.id) && !heard(message));
+    for (const message of [...waiting, ...since]) this.keep(client, message);
     Object.assign(client, { state: 'here', generation });
     this.ping(client.id);
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
@@ -436,16 +439,4 @@ const parsed = ({ json }: Published): Message => JSON.parse(json) as Message;
 function here(message: Message): Published {
   const { json } = new Outgoing(message);
   return { id: json, channel: message.channel, json };
-}
-
-/**
- * What waited on the node that had a client, and what it has gathered here: each once, in order. What is here alone came
- * before all that both have (and found the client's connection there gone), or after its node let go of it.
- */
-function merged(waiting: readonly Published[], gathered: readonly Published[]): Published[] {
-  const there = new Set(waiting.map(({ id }) => id));
-  const first = gathered.findIndex(({ id }) => there.has(id));
-  const before = gathered.slice(0, Math.max(first, 0));
-  const after = gathered.slice(before.length).filter(({ id }) => !there.has(id));
-  return [...before, ...waiting, ...after];
 }

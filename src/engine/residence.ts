@@ -38,6 +38,13 @@ export interface Residence {
   close(): Promise<void>;
 }
 
+export interface HandedOver {
+  /** Messages that came before those that the client has gathered here. */
+  readonly waiting: readonly Published[];
+  /** Whether the node before has heard a message: then it is among those, or the client has it. */
+  heard(message: Published): boolean;
+}
+
 /** The engine, as a residence sees it. */
 export interface Residents {
   get(clientId: string): Client | undefined;
@@ -46,8 +53,8 @@ export interface Residents {
   arrive(clientId: string): Client;
   /** Subscribes a client that is arriving. Resolves once messages of the channel reach it. */
   bring(client: Client, channel: string): Promise<void>;
-  /** The client is this node's from now on; `waiting` are messages that came before those it has gathered. */
-  settle(client: Client, generation: number, waiting: readonly Published[]): void;
+  /** The client is this node's from now on, with what the node before has handed over. */
+  settle(client: Client, generation: number, handedOver: HandedOver): void;
   /** The client has gone to another node, or was never here: what this node has of it goes, and what waited comes back. */
   leave(client: Client): readonly Published[];
   /** Subscribes a client of this node, as another has asked for. */

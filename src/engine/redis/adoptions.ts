@@ -3,23 +3,26 @@
  * Exactly one of all nodes that want a client gets it.
  */
 import { Away } from '../../away.js';
+import { isRecord } from '../../bayeux/is-record.js';
 import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
-import type { Residents } from '../residence.js';
+import type { HandedOver, Residents } from '../residence.js';
 import { Lease } from './lease.js';
 import type { Leases } from './leases.js';
 import type { Mail } from './mail.js';
 import type { Place, Records } from './records.js';
+import type { Position, RedisBackplane } from './redis-backplane.js';
 
 export interface AdoptionsOptions {
   engine(): Residents;
   records: Records;
   leases: Leases;
   mail: Mail;
+  backplane: RedisBackplane;
   /** A client of this node whose lease was over is to be this node's again. False where it is another's, or gone. */
   comeBack(client: Client): Promise<boolean>;
   /** A client has become this node's. False where it has ended meanwhile. */
-  here(client: Client, generation: number, waiting: readonly Published[]): boolean;
+  here(client: Client, generation: number, handedOver: HandedOver): boolean;
   /** What was asked may still land. */
   lostSight(lease: Lease): void;
 }
@@ -125,9 +128,9 @@ export class Adoptions {
       for (const channel of [...client.channels]) {
         if (!channels.includes(channel)) this.options.engine().unsubscribeHere(client, channel);
       }
-      const waiting = await this.handedOver(clientId, this.doubts.get(clientId) ?? place, generation);
+      const handedOver = await this.handedOver(clientId, this.doubts.get(clientId) ?? place, generation);
       this.doubts.delete(clientId);
-      return this.options.here(client, generation, waiting) ? 'adopted' : 'gone';
+      return this.options.here(client, generation, handedOver) ? 'adopted' : 'gone';
     } catch (error) {
       if (this.options.engine().get(clientId) === client) this.options.engine().leave(client);
       throw error;
@@ -149,10 +152,23 @@ export class Adoptions {
     clientId: string,
     { node, alive }: Place,
     generation: number,
-  ): Promise<Published[]> {
-    if (!alive || this.options.leases.of(clientId).isOurs(node)) return [];
+  ): Promise<HandedOver> {
+    const { leases, mail, backplane } = this.options;
+    const isElsewhere = alive && !leases.of(clientId).isOurs(node);
     const body = { clientId, generation };
-    const answer = await this.options.mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined);
-    return Array.isArray(answer) ? (answer as Published[]) : [];
+    const answer = isElsewhere
+      ? await mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined)
+      : undefined;
+    const { waiting, position } = isRecord(answer) ? (answer as Partial<Letter>) : {};
+    return {
+      waiting: waiting ?? [],
+      heard: (message) => position !== undefined && backplane.covers(position, message),
+    };
   }
+}
+
+/** How a node answers whom it hands a client over to. */
+interface Letter {
+  waiting: Published[];
+  position: Position;
 }

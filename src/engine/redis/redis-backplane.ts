@@ -27,6 +27,9 @@ export interface RedisBackplaneOptions {
 /** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
 const OTHERS_ARE_BACK = 1_500;
 
+/** By partition: the number of the last message, by node. */
+export type Position = readonly Readonly<Record<string, number>>[];
+
 export class RedisBackplane implements Backplane {
   private readonly keys: readonly EngineKeys[];
   private readonly outboxes: readonly Outbox[];
@@ -61,6 +64,18 @@ export class RedisBackplane implements Backplane {
     if (commands.isCluster) listener.on('close', () => this.holdUnheard());
     else commands.on('close', () => this.hold());
     commands.on('ready', () => this.releaseSoon());
+  }
+
+  /** How far this node has heard each node, itself included, in each partition. */
+  get position(): Position {
+    const { node } = this.options;
+    return this.heard.map((heard) => ({ ...Object.fromEntries(heard), [node]: this.number }));
+  }
+
+  /** Whether a node at this position has heard a message, if it listened. */
+  covers(position: Position, { id, channel }: Published): boolean {
+    const [node = '', number] = id.split(' ');
+    return Number(number) <= (position[this.options.partitions.of(channel)]?.[node] ?? 0);
   }
 
   /** Calls back after each outage, once this node hears again what it listens to. */

@@ -37,8 +37,7 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const partitions = partitionsOf(redis, namespace, options.partitions);
   redis.accepted(partitions).catch((error: unknown) => log.fatal({ err: error }, 'this Redis is refused'));
   const backplane = new RedisBackplane({ ...options, redis, partitions, node, onDrop: onUnsaid });
-  const onBack = (listener: () => void) => backplane.onBack(listener);
-  const residence = new RedisResidence({ redis, partitions, node, grace, onBack, log });
+  const residence = new RedisResidence({ redis, partitions, node, grace, backplane, log });
   return {
     type: onlineEngine({ ...options, backplane, residence }),
     nodes: () => ask(redis, (commands) => readNodes(commands, partitions)),

@@ -19,7 +19,7 @@ import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
-import type { Residence, Residents } from '../residence.js';
+import type { HandedOver, Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
 import { Chore } from './chore.js';
 import { Ends } from './ends.js';
@@ -27,6 +27,7 @@ import { Lease, RENEW } from './lease.js';
 import { Leases } from './leases.js';
 import { Mail } from './mail.js';
 import { type Place, Records } from './records.js';
+import type { Position, RedisBackplane } from './redis-backplane.js';
 
 export interface RedisResidenceOptions {
   redis: RedisConnections;
@@ -35,8 +36,7 @@ export interface RedisResidenceOptions {
   node: string;
   /** Milliseconds that clients have to go elsewhere when this node stops. */
   grace: number;
-  /** Calls back once this node hears the others' messages again after an outage. */
-  onBack(listener: () => void): void;
+  backplane: RedisBackplane;
   log: Logger;
 }
 
@@ -97,8 +97,9 @@ export class RedisResidence implements Residence {
       records: this.records,
       leases: this.leases,
       mail: this.mail,
+      backplane: options.backplane,
       comeBack: (client) => this.comeBack(client),
-      here: (client, generation, waiting) => this.here(client, generation, waiting),
+      here: (client, generation, handedOver) => this.here(client, generation, handedOver),
       lostSight: (lease) => this.lostSight(lease),
     });
     // Each for itself: an end waits for presence, and nothing else should wait for that.
@@ -121,9 +122,9 @@ export class RedisResidence implements Residence {
 
   open(engine: Residents): void {
     this.engine = engine;
-    const { redis, onBack } = this.options;
+    const { redis, backplane } = this.options;
     redis.commands.on('ready', () => this.look());
-    onBack(() => engine.back());
+    backplane.onBack(() => engine.back());
     void this.look();
     this.timer = setInterval(() => this.look(), RENEW);
     this.timer.unref();
@@ -401,7 +402,7 @@ export class RedisResidence implements Residence {
       if (generation < client.generation) return this.beginAgain(client, lease);
       if (!lease.isOurs(node) || generation !== client.generation) break;
       const adopted = await this.adopting.take(client.id, place);
-      if (typeof adopted === 'object') return this.here(client, adopted.generation, []);
+      if (typeof adopted === 'object') return this.here(client, adopted.generation, NOTHING_WAITED);
     }
     this.letGo(client);
     return false;
@@ -422,15 +423,15 @@ export class RedisResidence implements Residence {
   private hereAgain(client: Client, generation: number): boolean {
     // A second call, whose first has done it meanwhile.
     if (this.has(client)) return true;
-    if (!this.here(client, generation, [])) return false;
+    if (!this.here(client, generation, NOTHING_WAITED)) return false;
     this.engine.returned(client.id);
     return true;
   }
 
-  private here(client: Client, generation: number, waiting: readonly Published[]): boolean {
+  private here(client: Client, generation: number, handedOver: HandedOver): boolean {
     this.returning.delete(client);
     if (this.engine.get(client.id) === client) {
-      if (!this.has(client)) this.engine.settle(client, generation, waiting);
+      if (!this.has(client)) this.engine.settle(client, generation, handedOver);
       return true;
     }
     // It has ended meanwhile, by a generation that was over.
@@ -455,16 +456,17 @@ export class RedisResidence implements Residence {
     const client = this.engine.get(clientId);
     if (!client) return null;
     if (subject === 'hand-over')
-      return client.generation < Number(body.generation) ? this.handOver(client) : [];
+      return client.generation < Number(body.generation) ? this.handOver(client) : null;
     if (subject === 'let-go') return this.letGo(client);
     if (subject === 'question') return this.engine.answer(clientId, body.question as Question);
     if (subject === 'subscribe') return this.subscribeHere(client, body);
     return null;
   }
 
-  private handOver(client: Client): Published[] {
+  private handOver(client: Client): { waiting: Published[]; position: Position } {
     this.forget(client);
-    return this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
+    const waiting = this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
+    return { waiting, position: this.options.backplane.position };
   }
 
   private async subscribeHere(
@@ -477,6 +479,8 @@ export class RedisResidence implements Residence {
     return null;
   }
 }
+
+const NOTHING_WAITED: HandedOver = { waiting: [], heard: () => false };
 
 /** Done again at the next look. */
 const NOTHING = (): void => {};
