@@ -145,4 +145,19 @@ export function databaseBehaviour(server: () => SqlServer): void {
     const rows = () => database.tables.selectFrom('faye_online_turn').selectAll().execute();
     expect(await until(() => rows().catch(() => false as const), 'the database to answer')).toHaveLength(1);
   });
+
+  it('rejects a transaction whose server goes between two questions', async () => {
+    const { stop, start } = server();
+    if (!stop || !start) return;
+    const database = await open();
+    await migrate(database);
+    const step = oneAtATime(database, async (within) => {
+      await insert(within, 'faye_online_nodes', [{ node: 'a', seen_at: 1 }]);
+      await stop.call(server());
+      await start.call(server());
+      await insert(within, 'faye_online_nodes', [{ node: 'b', seen_at: 1 }]);
+    });
+    await expect(step).rejects.toThrow();
+    expect(await database.tables.selectFrom('faye_online_nodes').selectAll().execute()).toEqual([]);
+  });
 }

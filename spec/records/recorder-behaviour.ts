@@ -3,7 +3,8 @@ import type { JournalEntry } from '../../src/presence/journal.js';
 import { MemoryJournal } from '../../src/presence/memory-journal.js';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
 import { migrate } from '../../src/records/migrate.js';
-import { GROUP, Recorder } from '../../src/records/recorder.js';
+import { GROUP, Recorder, type RecorderOptions } from '../../src/records/recorder.js';
+import { status } from '../../src/records/reports.js';
 import { Writer } from '../../src/records/writer.js';
 import { silent } from '../support/log.js';
 import { until } from '../support/until.js';
@@ -42,7 +43,8 @@ export function recorderBehaviour(server: () => SqlServer): void {
     reader = undefined;
   });
 
-  const make = () => new Recorder({ url, journal, node: 'node-1', epochs: () => ['epoch-1'], log: silent });
+  const make = (more: Partial<RecorderOptions> = {}) =>
+    new Recorder({ url, journal, node: 'node-1', epochs: () => ['epoch-1'], log: silent, ...more });
 
   const come = (clientId: string, type: 'in' | 'out' = 'in') =>
     journal.append({
@@ -151,8 +153,40 @@ export function recorderBehaviour(server: () => SqlServer): void {
     expect(await logged()).toEqual(['c1 on']);
   });
 
+  it('removes what is older than it is to be kept, in more than one step', async () => {
+    recorder.start();
+    await begun();
+    for (let client = 0; client < 1_200; client += 1) come(`c${client}`);
+    await written();
+    await recorder.close();
+
+    recorder = make({ keep: 86_400_000 });
+    recorder.start();
+    await until(async () => (await logged()).length === 0, 'all rows to be removed');
+  });
+
+  it('goes on with whom the node holds', async () => {
+    recorder.start();
+    const database = await begun();
+    const held = { epoch: 'epoch-1', channel: ROOM, uid: 'a', clientId: 'c1', at: T };
+    await recorder.resume([held], T);
+    expect(await status(database)).toMatchObject({ users: 1, clients: 1 });
+  });
+
+  it('closes though its server hangs', async () => {
+    const { pause, resume } = server();
+    if (!pause || !resume) return;
+    recorder.start();
+    await begun();
+    pause.call(server());
+    come('c1');
+    await recorder.close();
+    expect(await recorder.lag()).toBe(1);
+    resume.call(server());
+  });
+
   it('refuses a URL that is none, at once', () => {
     url = 'oracle://host/a';
-    expect(make).toThrow('got one that begins with "oracle:"');
+    expect(() => make()).toThrow('got one that begins with "oracle:"');
   });
 }

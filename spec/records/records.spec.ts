@@ -1,5 +1,6 @@
 /** One behaviour, three databases. */
 import { afterAll, beforeAll, describe } from 'vitest';
+import { crashBehaviour } from './crash-behaviour.js';
 import { databaseBehaviour } from './database-behaviour.js';
 import { recorderBehaviour } from './recorder-behaviour.js';
 import { reportsBehaviour } from './reports-behaviour.js';
@@ -20,6 +21,7 @@ describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
   describe('database', () => databaseBehaviour(() => server));
   describe('writer', () => writerBehaviour(() => server));
   describe('reports', () => reportsBehaviour(() => server));
+  describe('crash', () => crashBehaviour(() => server));
   describe('recorder', () => recorderBehaviour(() => server));
   describe('take-over', () => takeOverBehaviour(() => server));
 });

@@ -136,24 +136,28 @@ export function reportsBehaviour(server: () => SqlServer): void {
   });
 
   describe('#logRows', () => {
-    it('is the newest, page by page, without a gap', async () => {
+    it.each([
+      [3, [3, 3, 2]],
+      // The last two rows are of one moment.
+      [7, [7, 1]],
+    ])('is the newest, page by page of %i, without a gap', async (limit, lengths) => {
       const pages = [];
       let before: string | undefined;
       do {
-        const page = await logRows(database, { limit: 3, before, now: NOW });
-        pages.push(page.rows.map((row) => [row.at, row.status, row.clientId]));
+        const page = await logRows(database, { limit, before, now: NOW });
+        pages.push(page.rows.map((row) => [row.at, row.status, row.clientId, row.channel]));
         before = page.next ?? undefined;
       } while (before);
-      expect(pages.map((page) => page.length)).toEqual([3, 3, 2]);
+      expect(pages.map((page) => page.length)).toEqual(lengths);
       expect(pages.flat()).toEqual([
-        [at(90), 'on', 'tab2'],
-        [at(50), 'off', 'tab2'],
-        [at(35), 'off', 'tab3'],
-        [at(30), 'off', 'tab1'],
-        [at(25), 'on', 'tab3'],
-        [at(20), 'on', 'tab2'],
-        [at(0), 'on', 'tab1'],
-        [at(0), 'on', 'tab1'],
+        [at(90), 'on', 'tab2', ROOM],
+        [at(50), 'off', 'tab2', ROOM],
+        [at(35), 'off', 'tab3', ROOM],
+        [at(30), 'off', 'tab1', ROOM],
+        [at(25), 'on', 'tab3', ROOM],
+        [at(20), 'on', 'tab2', ROOM],
+        [at(0), 'on', 'tab1', OTHER],
+        [at(0), 'on', 'tab1', ROOM],
       ]);
     });
 

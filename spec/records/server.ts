@@ -10,6 +10,9 @@ export interface SqlServer {
   /** Of a server that can be ended and come back with its data. */
   stop?(): Promise<void>;
   start?(): Promise<void>;
+  /** Of one that can be made to hang. */
+  pause?(): void;
+  resume?(): void;
 }
 
 export const servers: Record<string, { start(): Promise<SqlServer> }> = {

@@ -194,6 +194,17 @@ export function takeOverBehaviour(server: () => SqlServer): void {
     expect(await count(database, 'faye_user_login_logs')).toBe(7);
   });
 
+  it('leaves everything as it is where a table has the name that one is to be kept by', async () => {
+    await fill();
+    await sql`create table old_faye_channels (id integer)`.execute(database.tables);
+    await expect(migrate(database, { takeOver: SHANGHAI })).rejects.toThrow(
+      'Expected no table "old_faye_channels": the gem\'s "faye_channels" is to be kept by that name',
+    );
+    expect(await count(database, 'faye_user_login_logs')).toBe(7);
+    await sql`drop table old_faye_channels`.execute(database.tables);
+    expect((await migrate(database, { takeOver: SHANGHAI })).takenOver?.logRows).toBe(7);
+  });
+
   it('takes over nothing where it fails in the midst of it, and all of it the next time', async () => {
     if (database.kind === 'sqlite') return; // It takes names of any length.
     await fill();

@@ -265,8 +265,8 @@ export function writerBehaviour(server: () => SqlServer): void {
 
     it('writes who is online, oldest first, in the type that was given', async () => {
       await writer.write([
-        entries.in('b', 'c2', ROOM, T + 5),
-        entries.in(1, 'c1', ROOM, T),
+        entries.in(1, 'c1', ROOM, T + 5),
+        entries.in('b', 'c2', ROOM, T),
         entries.in(1, 'c3', ROOM, T + 9),
         entries.in('2', 'c4', OTHER, T),
       ]);
@@ -274,7 +274,7 @@ export function writerBehaviour(server: () => SqlServer): void {
       expect(await writeLists(database, T + DAY)).toBe(0);
       expect(await lists()).toEqual([
         { name: OTHER, user_info_list: '["2"]', lock_version: 1 },
-        { name: ROOM, user_info_list: '[1,"b"]', lock_version: 1 },
+        { name: ROOM, user_info_list: '["b",1]', lock_version: 1 },
       ]);
     });
 

@@ -43,7 +43,8 @@ export class MariadbServer {
       `--pid-file=${join(folder, 'pid')}`,
       '--innodb-buffer-pool-size=32M',
       '--innodb-log-file-size=16M',
-      '--innodb-flush-log-at-trx-commit=0',
+      // What is committed is there after the process was killed; the machine is not.
+      '--innodb-flush-log-at-trx-commit=2',
     ];
     const path = program('mariadbd', 'mysqld');
     const server = new MariadbServer(port, folder, new SqlProcess(path, args, { cwd: folder }));
@@ -59,6 +60,15 @@ export class MariadbServer {
 
   async stop(): Promise<void> {
     await this.server.stop('SIGKILL');
+  }
+
+  /** It holds its connections and answers nothing. */
+  pause(): void {
+    this.server.signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.server.signal('SIGCONT');
   }
 
   /** An empty database of its own. */

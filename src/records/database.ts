@@ -81,7 +81,9 @@ function postgres(connectionString: string): Dialect {
         type === INT8 || type === NUMERIC ? Number : pg.types.getTypeParser(type, format as 'text'),
     },
   });
-  // One that breaks while nobody uses it is taken out of the pool; unheard, the event would end the process.
+  // A connection that breaks is taken out of the pool, and the next question on it rejects. The pool tells of those that
+  // nobody has, and one within a transaction tells by itself; unheard, either would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return new PostgresDialect({ pool });
 }

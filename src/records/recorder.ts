@@ -33,6 +33,9 @@ const TIDY = 60_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 
+/** Milliseconds that closing may take. */
+const LONGEST_CLOSE = 3_000;
+
 export interface RecorderOptions {
   /** As `DATABASE_URL` has it. */
   url: string;
@@ -95,9 +98,24 @@ export class Recorder {
     await this.writer(await this.opened()).resume({ held, epochs, lostAt });
   }
 
-  /** Writes what is in the journal by now, where that can be done at once. */
+  /**
+   * Writes what is in the journal by now, where the database is there to take it, and closes that. A database that hangs
+   * is waited for no longer than `LONGEST_CLOSE` ms.
+   */
   async close(): Promise<void> {
     this.stopping.abort();
+    const closed = this.finishAndClose();
+    const over = new AbortController();
+    const late = wait(LONGEST_CLOSE, 'late', { signal: over.signal }).catch(() => {});
+    if ((await Promise.race([closed, late])) === 'late') {
+      this.options.log.error(
+        'Records: the database does not answer; what it has yet to get stays in the journal',
+      );
+    }
+    over.abort();
+  }
+
+  private async finishAndClose(): Promise<void> {
     await this.running;
     try {
       if (!this.error) await this.finish();

@@ -27,6 +27,9 @@ export interface RedisBackplaneOptions {
 /** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
 const OTHERS_ARE_BACK = 1_500;
 
+/** Milliseconds in which what is to be said goes out where Redis is well. */
+const SAYING = 500;
+
 /** By partition: the number of the last message, by node. */
 export type Position = readonly Readonly<Record<string, number>>[];
 
@@ -70,6 +73,12 @@ export class RedisBackplane implements Backplane {
   get position(): Position {
     const { node } = this.options;
     return this.heard.map((heard) => ({ ...Object.fromEntries(heard), [node]: this.number }));
+  }
+
+  /** Resolves once all that this node has said so far has gone out, or after half a second. */
+  async said(): Promise<void> {
+    const patience = new Promise<void>((resolve) => void setTimeout(resolve, SAYING).unref());
+    await Promise.race([patience, Promise.all(this.outboxes.map((outbox) => outbox.empty()))]);
   }
 
   /** Whether a node at this position has heard a message, if it listened. */

@@ -463,10 +463,14 @@ export class RedisResidence implements Residence {
     return null;
   }
 
-  private handOver(client: Client): { waiting: Published[]; position: Position } {
+  private async handOver(client: Client): Promise<{ waiting: Published[]; position: Position }> {
     this.forget(client);
     const waiting = this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
-    return { waiting, position: this.options.backplane.position };
+    const { backplane } = this.options;
+    const { position } = backplane;
+    // The answer must not overtake what this node has said: the other would hear that after it, and not know it again.
+    await backplane.said();
+    return { waiting, position };
   }
 
   private async subscribeHere(

@@ -36,7 +36,7 @@ export class LocalTime {
     const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found.slice(1, 7).map(Number);
     const wall = Date.UTC(year, month - 1, day, hour, minute, second);
     const back = new Date(wall);
-    if (back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day || hour > 23) return undefined;
+    if (back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day) return undefined;
     return wall - this.offsetOf(wall) + Math.floor(Number(found[7] ?? 0) * 1000);
   }
 
