@@ -9,7 +9,7 @@ import { setSpeaker } from '../src/authentication/speaker.js';
 import { isMeta } from '../src/bayeux/channels.js';
 import { banned, refuse } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
-import type { Identity } from '../src/presence/identity.js';
+import { hasExpired, type Identity } from '../src/presence/identity.js';
 import type { Presence } from '../src/presence/presence.js';
 
 export interface AuthenticateOptions {
@@ -57,15 +57,21 @@ export function authenticate(options: AuthenticateOptions): Extension {
   }
 
   async function identify(message: Message, request: Request, clientId: string): Promise<void> {
-    const identity = (await proven(message, request, clientId)) ?? (await bound(clientId));
+    const identity = (await proven(message, request, clientId)) ?? (await bound(message, clientId));
     if (!identity) return;
     if (hasExpired(identity)) throw refuse('tokenExpired');
     setSpeaker(message, { kind: 'user', identity });
   }
 
-  /** A client that has just ended may still be in the store: its end waits in its queue behind this message. */
-  async function bound(clientId: string): Promise<Identity | null> {
+  /**
+   * A client that has just ended may still be in the store: its end waits in its queue behind this message.
+   *
+   * That nobody has proven to be it is remembered for publishes, which are many. What another node has bound within that
+   * second is asked for again before one is refused (authorize). A connect or a subscription counts for long, and asks.
+   */
+  async function bound(message: Message, clientId: string): Promise<Identity | null> {
     if (!(await options.clientExists(clientId))) throw refuse('clientUnknown', clientId);
+    if (!isMeta(message.channel) && presence.isNobody(clientId)) return null;
     return presence.identityOf(clientId);
   }
 
@@ -94,8 +100,4 @@ export function authenticate(options: AuthenticateOptions): Extension {
   }
 
   return extension({ name: 'authenticate', incoming });
-}
-
-function hasExpired({ expiresAt }: Identity): boolean {
-  return expiresAt !== undefined && expiresAt * 1000 < Date.now();
 }

@@ -3,11 +3,11 @@
  * subscribe in the same millisecond.
  */
 import { roomsOf } from '../src/authentication/auth.js';
-import { identityOf, type Speaker, speakerOf } from '../src/authentication/speaker.js';
+import { identityOf, type Speaker, setSpeaker, speakerOf } from '../src/authentication/speaker.js';
 import { covers, isMeta, isReserved, isToServer, listedChannel } from '../src/bayeux/channels.js';
 import { refuse } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message } from '../src/bayeux/extension.js';
-import type { Identity } from '../src/presence/identity.js';
+import { hasExpired, type Identity } from '../src/presence/identity.js';
 import type { Presence } from '../src/presence/presence.js';
 
 type Answer = boolean | Promise<boolean>;
@@ -94,12 +94,25 @@ export function authorize(options: AuthorizeOptions): Extension {
     if (isReserved(channel)) throw refuse('channelReserved', channel);
     if (speaker.kind === 'server') return;
     if (message.clientId === undefined) throw refuse('serverTokenMissing', channel);
-    return checkPublish(speaker, channel);
+    return checkPublish(message, speaker, message.clientId);
   }
 
-  async function checkPublish(speaker: Speaker, channel: string): Promise<void> {
+  async function checkPublish(message: Message, speaker: Speaker, clientId: string): Promise<void> {
+    const { channel } = message;
     if (await ask(mayPublish, speaker, channel)) return;
+    const identity = speaker.kind === 'anonymous' ? await boundSince(clientId) : null;
+    if (identity) {
+      setSpeaker(message, { kind: 'user', identity });
+      return checkPublish(message, speakerOf(message), clientId);
+    }
     throw refuse(isSignedIn(speaker) ? 'publishForbidden' : 'proofMissing', channel);
+  }
+
+  /** Who has proven to be the client since authenticate has remembered that nobody had. */
+  async function boundSince(clientId: string): Promise<Identity | null> {
+    const identity = presence.isNobody(clientId) ? await presence.identityOf(clientId) : null;
+    if (identity && hasExpired(identity)) throw refuse('tokenExpired');
+    return identity;
   }
 
   async function ask(

@@ -3,7 +3,8 @@
 -- Atomic because two nodes may prove two users of one clientId at once: the first must win.
 --
 -- A record is a JSON object of strings only (cjson would change numbers and empty arrays): uid, identity (itself JSON,
--- opaque), channels (parted by spaces), state: bound, in or ending.
+-- opaque), channels (where it means to be, parted by spaces), leaving (what it may be in beside that), intended (when that
+-- was meant, ms), state: bound, in or ending.
 --
 -- KEYS  1 clientId_auth/<clientId>   2 clientIds
 -- ARGV  1 clientId   2 uid   3 identity, JSON (opaque)
@@ -19,7 +20,7 @@ if known then
   return known
 end
 
-local record = cjson.encode({uid = ARGV[2], identity = ARGV[3], channels = '', state = 'bound'})
+local record = cjson.encode({uid = ARGV[2], identity = ARGV[3], channels = '', leaving = '', intended = '0', state = 'bound'})
 redis.call('SET', KEYS[1], record)
 local time = redis.call('TIME')
 redis.call('ZADD', KEYS[2], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])

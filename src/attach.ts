@@ -72,13 +72,13 @@ export function attach(
   };
   const announcer = new Announcer({ store, node, announced, log });
   const { userListLimit } = config.limits;
-  const presence = new Presence({ store, announcer, clientExists, listLimit: userListLimit, log });
+  const presence = new Presence({ store, announcer, clientExists, has, listLimit: userListLimit, log });
   presence.on('join', () => counters.count('join'));
   presence.on('leave', () => counters.count('leave'));
   const reaper = new Reaper({
     store,
     presence,
-    clientExists,
+    clientsExist: (clientIds) => bayeux.existing(clientIds),
     inTurn,
     endClient: (clientId) => bayeux.end(clientId),
     expiryGrace: config.expiryGrace,
@@ -101,8 +101,8 @@ export function attach(
     await resume(concerns, { presence, has, inTurn });
   });
   bayeux.onBack(() => view.refresh());
-  bayeux.onEnding((clientId) =>
-    inTurn(clientId, () => presence.end(clientId)).catch((error: unknown) => {
+  bayeux.onEnding((clientId, at) =>
+    inTurn(clientId, () => presence.end(clientId, at)).catch((error: unknown) => {
       const level = error instanceof Away ? 'debug' : 'error';
       log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
       throw error;

@@ -21,6 +21,7 @@ interface Inside {
     bayeux: {
       queues: Sized;
       subscriptions: Sized;
+      streamed: Sized;
       traffic: { streams: number };
       internals: { proxy: { _connections: Sized; _engine: Partial<OnlineEngine> } };
       transports: { polls: { latest: Sized }; streams: { bound: Sized } };
@@ -42,6 +43,7 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     connections: proxy._connections.size,
     queues: bayeux.queues.size,
     subscriptions: bayeux.subscriptions.size,
+    streamed: bayeux.streamed.size,
     streams: bayeux.traffic.streams,
     bound: bayeux.transports.streams.bound.size,
     polls: bayeux.transports.polls.latest.size,

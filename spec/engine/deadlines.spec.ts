@@ -13,9 +13,11 @@ const newClient = (id: string): Client => ({
   channels: new Set(),
   stream: null,
   step: null,
+  heardOf: null,
   waiting: null,
   deadline: 0,
   bucket: 0,
+  cameAt: 0,
 });
 
 describe('Deadlines', () => {

@@ -203,6 +203,26 @@ export function behavesDistributed(
       expect(again.heard('/news')).toEqual([]);
     });
 
+    it('leaves nothing where it goes to another node while it connects to one', async () => {
+      const clientId = await newClientId(a.endpoint);
+      await subscribe(a, clientId, '/news');
+      let goes = true;
+      a.server.bayeux.addExtension({
+        incoming(message, callback) {
+          const moves = goes && message.channel === '/meta/connect';
+          goes &&= !moves;
+          if (moves) say(b.endpoint, connectMessage(clientId)).then(() => callback(message));
+          else callback(message);
+        },
+      });
+      const socket = await BayeuxSocket.open(a.endpoint);
+      socket.send(connectMessage(clientId));
+      await until(() => !socket.isOpen, 'the socket to be closed: its client is elsewhere');
+      expect(owners(clientId)).toEqual([b]);
+      await say(b.endpoint, { channel: '/meta/disconnect', clientId });
+      await leavesNothing();
+    });
+
     it('leaves nothing when it has gone', async () => {
       const ann = user('ann');
       const clientId = await newClientId(a.endpoint, ann);

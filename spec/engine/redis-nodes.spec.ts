@@ -2,10 +2,10 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
-import { connectMessage, newClientId, post, say, stopAll } from '../support/server.js';
+import { connectMessage, newClientId, post, type Reply, say, stopAll } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
-import { FENCED, fence, type OneNode, startNodes } from './nodes.js';
+import { closeDoors, Door, FENCED, fence, type OneNode, startNode, startNodes } from './nodes.js';
 
 /** Keys that a renewal of a lease touches, and nothing else does. */
 const ABOUT_LEASES = ['/faye/nodes/about', '/faye/nodes/rounds'];
@@ -124,6 +124,54 @@ describe('nodes on one Redis', () => {
         commands.filter(([name]) => name !== 'ping').length / renewals(commands);
       // Both were counted from within a round of looks: by so much they may differ.
       expect(each(sent)).toBeLessThanOrEqual(each(quiet) + 2);
+    });
+  });
+
+  describe('what a node has to say when Redis is back', () => {
+    afterEach(async () => {
+      closeDoors();
+      cutSockets();
+      await stopAll();
+      await redis.flush();
+    });
+
+    it('is heard once by its clients that have gone to another node, and on to a third, before it said it', async () => {
+      const door = await Door.open(redis.url);
+      const throughDoor = redis.url.replace(/:\d+$/, `:${new URL(door.endpoint).port}`);
+      const namespace = 'late';
+      const a = await startNode({ redis: throughDoor, namespace });
+      const [b, c] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
+      await until(async () => (await b.server.status()).nodes.length === 3, 'the node behind the door');
+      const [connected, waiting] = [await newClientId(a.endpoint), await newClientId(a.endpoint)];
+      for (const clientId of [connected, waiting]) {
+        for (const subscription of ['/news', FENCED])
+          await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription });
+      }
+      const socket = await BayeuxSocket.open(a.endpoint);
+      await socket.connect(connected);
+      door.leadTo(redis.url);
+      await until(() => !a.engine.connected, 'the node to notice');
+      a.publish('/news', 1);
+      await until(() => socket.heard('/news').length > 0, 'the news');
+      const hearsLetters = async () =>
+        ((await redis.ask((ask) => ask.pubsub('CHANNELS', '/late/engine/letters/*'))) as string[]).length ===
+        3;
+      await until(hearsLetters, 'the node to hear letters');
+      // What it has to say waits until the others listen again.
+      const onTheirWay = async (clientId: string) => {
+        const sockets = await Promise.all([b, c].map(({ endpoint }) => BayeuxSocket.open(endpoint)));
+        for (const each of sockets) await each.connect(clientId);
+        return () => sockets.flatMap(({ received }) => received);
+      };
+      const [one, other] = [await onTheirWay(connected), await onTheirWay(waiting)];
+      a.publish('/news', 2);
+      await fence([a, b], [one, other]);
+      const news = (replies: Reply[]) =>
+        replies.filter(({ channel, data }) => channel === '/news' && data).map(({ data }) => data);
+      expect(news(one())).toEqual([2]);
+      expect(news(other())).toEqual([1, 2]);
+      // Nothing is kept of what can't come any more.
+      for (const clientId of [connected, waiting]) expect(c.engine.get(clientId)?.heardOf).toBeNull();
     });
   });
 

@@ -44,8 +44,8 @@ async function start(quiet: number, partitions = new Partitions('faye', null)): 
   const store = new RedisStore({ source: redis.url, partitions, window, quiet, log: silent });
   const announcer = new Announcer({ store, node: `n${nodes.length}`, log: silent });
   const clientExists = async () => true;
-  const presence = new Presence({ store, announcer, clientExists, listLimit: 100, log: silent });
-  const has = (clientId: string) => presence.concerned(() => true).includes(clientId);
+  const has = (clientId: string): boolean => presence.concerned(() => true).includes(clientId);
+  const presence = new Presence({ store, announcer, clientExists, has, listLimit: 100, log: silent });
   store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn: (_clientId, step) => step() }));
   const events: string[] = [];
   presence.on('join', (channel, { uid }) => events.push(`${uid} joins ${channel}`));

@@ -1,6 +1,6 @@
 /**
- * Random histories against a simple model: users with many clients move through channels, close, are ended twice, crash
- * in the middle of entering; two nodes share one store and their steps interleave; the store loses its data, or gets older
+ * Random histories against a simple model: users with many clients move through channels, connect at two nodes at once,
+ * close, are ended twice, crash in the middle of entering; two nodes share one store and their steps interleave; the store loses its data, or gets older
  * data back. Once all is quiet and the reaper has been, the lists are the truth, announcements fold to the lists, the
  * journal has one in and one out a stay, and at the end nothing is left.
  */
@@ -32,6 +32,8 @@ const identityOf = (client: number) => {
 
 type Step =
   | { do: 'enter'; client: number; node: number; channels: string[] }
+  /** Its connects reach both nodes in one moment, with different rooms: the other node's `after` turns later. */
+  | { do: 'both'; client: number; node: number; channels: string[]; others: string[]; after: number }
   /** `after`: where the client is entering on the other node meanwhile, how many turns later. */
   | { do: 'end'; client: number; node: number; after: number }
   /** The client dies in the engine, and the node that should have ended its presence is gone. */
@@ -51,13 +53,18 @@ interface Faults {
 
 const client = fc.nat(CLIENTS - 1);
 const node = fc.nat(1);
+const after = fc.nat(60);
 const channels = fc.uniqueArray(fc.constantFrom(...CHANNELS), { minLength: 1 });
 const doing = <T extends Step['do']>(what: T) => fc.constant(what);
 
 function steps({ stalls, losses }: Faults): fc.Arbitrary<Step[]> {
   const step = fc.oneof(
     { weight: 5, arbitrary: fc.record({ do: doing('enter'), client, node, channels }) },
-    { weight: 2, arbitrary: fc.record({ do: doing('end'), client, node, after: fc.nat(60) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: doing('both'), client, node, channels, others: channels, after }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: doing('end'), client, node, after }) },
     { weight: 1, arbitrary: fc.record({ do: doing('vanish'), client }) },
     { weight: stalls ? 1 : 0, arbitrary: fc.record({ do: doing('stall'), client, node, channels }) },
     { weight: losses ? 1 : 0, arbitrary: fc.record({ do: doing('lose') }) },
@@ -129,15 +136,15 @@ class Cluster {
     const node = `node${index}`;
     const announcer = new Announcer({ store, node, log: silent });
     const clientExists = async (clientId: string) => this.alive.has(clientId);
-    const presence = new Presence({ store, announcer, clientExists, listLimit: 100, log: silent });
-    const inTurn = turns();
     const has = (clientId: string) => this.owners.get(clientId) === index;
+    const presence = new Presence({ store, announcer, clientExists, has, listLimit: 100, log: silent });
+    const inTurn = turns();
     store.onMoved((clientId) => presence.doubtChannels(clientId));
     store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn }));
     const reaper = new Reaper({
       store,
       presence,
-      clientExists,
+      clientsExist: async (clientIds) => new Set(clientIds.filter((clientId) => this.alive.has(clientId))),
       inTurn,
       node,
       every: 0,
@@ -242,7 +249,14 @@ class Cluster {
   }
 }
 
-async function enter(cluster: Cluster, id: string, step: Extract<Step, { do: 'enter' }>): Promise<void> {
+/** One connect of a client. */
+interface Connect {
+  client: number;
+  node: number;
+  channels: string[];
+}
+
+async function enter(cluster: Cluster, id: string, step: Connect): Promise<void> {
   const node = cluster.nodes[step.node];
   await node?.inTurn(id, async () => {
     cluster.adopt(id, step.node);
@@ -260,11 +274,11 @@ async function stall(cluster: Cluster, id: string, step: Extract<Step, { do: 'st
   const other = cluster.nodes[1 - step.node] as Node;
   const user = identityOf(step.client);
   await store.bind(id, user);
-  const intended = await store.intend(id, step.channels);
+  const intent = await store.intend(id, step.channels);
   cluster.kill(id);
   await other.presence.end(id);
-  if (intended === null) return;
-  for (const channel of step.channels) await store.enter(channel, user, id, intended);
+  if (!intent) return;
+  for (const channel of step.channels) await store.enter(channel, user, id, intent.at);
 }
 
 interface Doing {
@@ -278,11 +292,28 @@ type Where = Map<number, string[]>;
 async function live(cluster: Cluster, history: Step[], where: Where, doing: Doing): Promise<void> {
   const queues = [new Map<number, Promise<void>>(), new Map<number, Promise<void>>()];
   const work: Promise<void>[] = [];
+  const isDone = async (client: number) => {
+    await Promise.all(queues.map((queue) => queue.get(client)));
+  };
   for (const step of history) {
     if (step.do === 'lose') {
       const done = doing.lose?.() ?? Promise.resolve();
       work.push(done);
       if (!doing.together) await done;
+      continue;
+    }
+    if (step.do === 'both') {
+      const { client, channels, others } = step;
+      where.set(client, channels);
+      const id = cluster.idOf(client);
+      const before = isDone(client);
+      const late = before.then(() => later(step.after));
+      const first = before.then(() => enter(cluster, id, { client, node: step.node, channels }));
+      const second = late.then(() => enter(cluster, id, { client, node: 1 - step.node, channels: others }));
+      queues[step.node]?.set(client, first);
+      queues[1 - step.node]?.set(client, second);
+      work.push(first, second);
+      if (!doing.together) await Promise.all([first, second]);
       continue;
     }
     let effect: () => Promise<void>;
@@ -305,7 +336,7 @@ async function live(cluster: Cluster, history: Step[], where: Where, doing: Doin
     // Steps of one client keep their order on a node; an end may overlap with what the other node is doing for it.
     const at = step.do === 'vanish' ? 0 : step.node;
     const own = queues[at]?.get(step.client);
-    const all = Promise.all(queues.map((queue) => queue.get(step.client)));
+    const all = isDone(step.client);
     const done = (step.do === 'end' ? Promise.all([own, later(step.after)]) : all).then(effect);
     queues[at]?.set(step.client, done);
     work.push(done);

@@ -74,7 +74,7 @@ describe('RedisStore', () => {
     const here = channels.find((channel) => partitions.of(channel) === partitions.of(clientId)) ?? '';
     const ann = { uid: 1, uname: 'Ann' };
     await store.bind(clientId, ann);
-    const intended = (await store.intend(clientId, [elsewhere, here])) ?? 0;
+    const intended = (await store.intend(clientId, [elsewhere, here]))?.at ?? 0;
     expect(await store.enter(elsewhere, ann, clientId, intended - 6_000)).toBeNull();
     expect(await store.enter(elsewhere, ann, clientId, intended)).toMatchObject({ changed: true });
     expect(await store.enter(here, ann, clientId, intended - 6_000)).toMatchObject({ changed: true });

@@ -11,8 +11,8 @@ export async function enter(
   since?: number,
 ): Promise<Entered> {
   await store.bind(clientId, { ...user });
-  const intended = await store.intend(clientId, [channel]);
-  const entered = intended === null ? null : await store.enter(channel, user, clientId, intended, since);
+  const intent = await store.intend(clientId, [channel]);
+  const entered = intent && (await store.enter(channel, user, clientId, intent.at, since));
   if (!entered) throw new Error(`The store has not let ${clientId} enter ${channel}`);
   return entered;
 }

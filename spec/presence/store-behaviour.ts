@@ -83,7 +83,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect(await store.enter('/a', ann, 'c1', intended)).toBeNull();
       await store.intend('c1', ['/a', '/a/b']);
       expect(await store.enter('/b', ann, 'c1', intended)).toBeNull();
-      await other.settle('c1', ['/a/b']);
+      await other.intend('c1', ['/a/b']);
       expect(await store.enter('/a', ann, 'c1', intended)).toBeNull();
       await other.beginEnd('c1');
       expect(await store.enter('/a/b', ann, 'c1', intended)).toBeNull();
@@ -343,7 +343,7 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
     const identity = { uid: 1, uname: 'Ann', channels: [], roles: ['x'], deep: { empty: [], n: 1.5 } };
 
     it('binds the first identity and keeps it from another user', async () => {
-      expect(await store.bind('c1', identity)).toEqual({ identity, channels: [], state: 'bound' });
+      expect(await store.bind('c1', identity)).toMatchObject({ identity, channels: [], state: 'bound' });
       expect((await other.bind('c1', { uid: 2, uname: 'Eve' })).identity).toEqual(identity);
       expect((await other.read('c1'))?.identity).toEqual(identity);
     });
@@ -363,26 +363,48 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect(new Set(records.map((record) => record.identity.uid)).size).toBe(1);
     });
 
-    it('keeps every channel that was intended, until it is settled', async () => {
+    it('tells with an intent what is to be left, and keeps it until it is settled', async () => {
+      const at = expect.any(Number);
       await store.bind('c1', identity);
-      expect(await store.intend('c1', ['/a', '/b'])).toBeGreaterThan(0);
-      expect(await other.intend('c1', ['/b', '/c'])).toBeGreaterThan(0);
-      expect(await store.read('c1')).toMatchObject({ channels: ['/a', '/b', '/c'], state: 'in' });
-      await store.settle('c1', ['/c']);
-      expect((await other.read('c1'))?.channels).toEqual(['/c']);
-      await store.settle('c1', []);
-      expect((await other.read('c1'))?.channels).toEqual([]);
+      expect(await store.intend('c1', ['/a', '/b'])).toEqual({ at, leave: [] });
+      expect(await other.intend('c1', ['/b', '/c'])).toEqual({ at, leave: ['/a'] });
+      const last = await store.intend('c1', ['/d', '/a']);
+      expect(last).toEqual({ at, leave: ['/b', '/c'] });
+      expect(await other.read('c1')).toMatchObject({
+        channels: ['/d', '/a'],
+        leaving: ['/b', '/c'],
+        intended: last?.at,
+        state: 'in',
+      });
+      expect(await other.settle('c1', last?.at ?? 0)).toBe(true);
+      expect(await store.read('c1')).toMatchObject({ channels: ['/d', '/a'], leaving: [] });
+    });
+
+    it('keeps what is to be left where another has moved the client since', async () => {
+      await store.bind('c1', identity);
+      const intents = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => (index % 2 ? store : other).intend('c1', [`/${index}`])),
+      );
+      const times = intents.map((intent) => intent?.at ?? 0).sort((a, b) => a - b);
+      expect(new Set(times).size).toBe(20);
+      for (const time of times.slice(0, -1)) expect(await store.settle('c1', time)).toBe(false);
+      expect((await other.read('c1'))?.leaving).toHaveLength(19);
+      expect(await store.settle('c1', times.at(-1) ?? 0)).toBe(true);
+      expect((await other.read('c1'))?.leaving).toEqual([]);
     });
 
     it('refuses to let an unknown or ending client enter', async () => {
       expect(await store.intend('nobody', ['/a'])).toBeNull();
       await store.bind('c1', identity);
-      await store.intend('c1', ['/a']);
-      expect((await other.beginEnd('c1'))?.channels).toEqual(['/a']);
+      await store.intend('c1', ['/b']);
+      const last = await store.intend('c1', ['/a']);
+      const ending = { channels: ['/a'], leaving: ['/b'] };
+      expect(await other.beginEnd('c1')).toMatchObject(ending);
       expect(await store.intend('c1', ['/b'])).toBeNull();
-      await store.settle('c1', []);
+      expect(await store.settle('c1', last?.at ?? 0)).toBe(false);
+      expect(await store.settle('nobody', 1)).toBe(false);
       expect(await store.bind('c1', identity)).toMatchObject({ state: 'ending' });
-      expect((await store.beginEnd('c1'))?.channels).toEqual(['/a']);
+      expect(await store.beginEnd('c1')).toMatchObject(ending);
     });
 
     it('forgets', async () => {

@@ -1,7 +1,4 @@
-/** What the specs of records run on: a server of each kind, and databases of their own in it. */
-import { MariadbServer } from '../support/mariadb-server.js';
-import { PostgresServer } from '../support/postgres-server.js';
-import { SqliteFiles } from '../support/sqlite-files.js';
+/** What the specs of records run on: a server, and databases of their own in it. */
 
 export interface SqlServer {
   /** The URL of an empty database of its own. */
@@ -14,9 +11,3 @@ export interface SqlServer {
   pause?(): void;
   resume?(): void;
 }
-
-export const servers: Record<string, { start(): Promise<SqlServer> }> = {
-  SQLite: SqliteFiles,
-  MariaDB: MariadbServer,
-  PostgreSQL: PostgresServer,
-};

@@ -45,6 +45,8 @@ export class MariadbServer {
       '--innodb-log-file-size=16M',
       // What is committed is there after the process was killed; the machine is not.
       '--innodb-flush-log-at-trx-commit=2',
+      '--innodb-flush-method=nosync',
+      '--innodb-doublewrite=0',
     ];
     const path = program('mariadbd', 'mysqld');
     const server = new MariadbServer(port, folder, new SqlProcess(path, args, { cwd: folder }));

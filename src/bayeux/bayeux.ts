@@ -21,6 +21,8 @@ export interface EngineExtras {
   readonly shared?: boolean;
   /** Rejects where it can't be known, unlike Faye's `clientExists`, which has no word for it. */
   exists?(clientId: string): Promise<boolean>;
+  /** As `exists`, of many in one question. */
+  existing?(clientIds: readonly string[]): Promise<ReadonlySet<string>>;
   readonly description?: string;
   /** Whether it can be asked now. */
   readonly connected?: boolean;
@@ -49,13 +51,16 @@ export interface EngineExtras {
   /** A client has asked for an EventSource, which may wait here. */
   onStreamWanted?(listener: StreamListener): void;
   /** `step` belongs to the end of a client, wherever it was; done again where it rejects and nodes share clients. */
-  onEnding?(step: (clientId: string) => Promise<void>): void;
+  onEnding?(step: EndingStep): void;
   /** Subscriptions that a client of this node made elsewhere, or brought with it. */
   onSubscription?(listener: SubscribedListener): void;
   /** A client that was taken for dead is back, as a new stay. */
   onReturn?(listener: ClientListener): void;
-  /** To exact subscribers of this node alone. */
-  publishHere?(message: Message): void;
+  /**
+   * To exact subscribers of this node alone, but not to those who came from another node after `knownAt` (ms of
+   * `performance.now`), and may have been told newer there.
+   */
+  publishHere?(message: Message, knownAt: number): void;
   /** Tells it how to know whether one encoding may go to many. */
   sharesWhere?(mayShare: () => boolean): void;
 }
@@ -83,6 +88,8 @@ const NONE: ReadonlySet<string> = new Set();
 const NOTHING = (): void => {};
 
 type ClientListener = (clientId: string) => void;
+/** `at`: when the client ended, where that was not now: ms since 1970. */
+type EndingStep = (clientId: string, at?: number) => Promise<void>;
 /** `isFirst`: whether the client has had no stream before. */
 export type StreamListener = (clientId: string, word: string, isFirst: boolean) => void;
 type SubscribedListener = (clientId: string, channel: string) => void;
@@ -186,6 +193,14 @@ export class Bayeux {
     });
   }
 
+  /** Which of these clients exist, as `clientExists`; rejects where it can't be told of one. */
+  async existing(clientIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const { extras } = this;
+    if (extras.existing) return extras.existing(clientIds);
+    const exist = await Promise.all(clientIds.map((clientId) => this.clientExists(clientId)));
+    return new Set(clientIds.filter((_, index) => exist[index]));
+  }
+
   /** Whether this node holds a socket or a poll of the client. A poller has none between two polls. */
   hasConnection(clientId: string): boolean {
     return this.internals.proxy.hasConnection(clientId);
@@ -236,7 +251,7 @@ export class Bayeux {
   }
 
   /** `step` belongs to the end of a client. Where nodes share clients it is done again if it rejects. */
-  onEnding(step: (clientId: string) => Promise<void>): void {
+  onEnding(step: EndingStep): void {
     if (this.extras.onEnding) this.extras.onEnding(step);
     // Whoever does the step repairs what of it fails.
     else this.on('disconnect', (clientId) => void step(clientId).catch(() => {}));
@@ -254,10 +269,10 @@ export class Bayeux {
 
   /**
    * Sends to exact subscribers of the channel: a subscription by wildcard does not hear it. To those of this node, or
-   * where the engine is shared to all.
+   * where the engine is shared to all. `knownAt` as for `publishHere`.
    */
-  publish(channel: string, data: unknown): void {
-    if (this.extras.publishHere) this.extras.publishHere({ channel, data });
+  publish(channel: string, data: unknown, knownAt: number): void {
+    if (this.extras.publishHere) this.extras.publishHere({ channel, data }, knownAt);
     else this.internals.engine.publish({ channel, data }, [channel]);
   }
 

@@ -50,6 +50,8 @@ export class Streams {
     /** The EventSource that waits for this client, where its connect says that it wants one. */
     private readonly eventSource: (message: Message) => Stream | undefined,
     private readonly listener: StreamListener,
+    /** Whether this node has the client. */
+    private readonly isHere: (clientId: string) => boolean,
   ) {
     const connect = proxy.connect;
     proxy.connect = (clientId, options, callback, context) => {
@@ -118,7 +120,9 @@ export class Streams {
     if (before) this.protocol.closeSocket(clientId, false);
     this.bound.delete(clientId);
     before?.close();
-    if (stream?.open && request) this.bind(clientId, stream, request);
+    // A client that has just gone to another node comes back where it is.
+    if (!this.isHere(clientId)) stream?.close();
+    else if (stream?.open && request) this.bind(clientId, stream, request);
     else if (before) this.listener.detached(clientId);
   }
 

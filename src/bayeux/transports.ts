@@ -77,6 +77,7 @@ export class Transports {
       proxy,
       (message) => this.eventSources.askedBy(message),
       options.listener,
+      options.isHere,
     );
     this.sockets = new WebSockets({
       ...options,

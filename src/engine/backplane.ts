@@ -14,6 +14,9 @@ export interface Published {
   readonly json: string;
 }
 
+/** How far a node has heard the others, and itself: by partition, the number of the last message of each node. */
+export type Position = readonly Record<string, number>[];
+
 export type Hear = (message: Published, channels: readonly string[]) => void;
 
 export interface Backplane {

@@ -1,6 +1,15 @@
 import type { Stream } from '../bayeux/streams.js';
+import type { Position, Published } from './backplane.js';
 import type { Step } from './turn.js';
 import type { Waiting } from './waiting.js';
+
+/** What a client has had on the nodes before. This node may hear it late: it is passed over. */
+export interface HeardOf {
+  has(message: Published): boolean;
+  /** Whether nothing of it can come any more. */
+  readonly isOver: boolean;
+  readonly position: Position;
+}
 
 /** A client of this node. */
 export interface Client {
@@ -16,6 +25,10 @@ export interface Client {
   step: Step | null;
   /** What waits for its next poll; null where nothing does. */
   waiting: Waiting | null;
+  /** Null for one that has been here only, or has heard newer messages since. */
+  heardOf: HeardOf | null;
+  /** When it came from another node, ms of `performance.now`; 0 for one that was made here. */
+  cameAt: number;
   /** When it is over, ms; a word from it puts it off. */
   deadline: number;
   /** Where `Deadlines` keeps it. */

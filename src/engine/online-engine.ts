@@ -201,15 +201,18 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   /** To exact subscribers of this node alone: every node has it to say to its own. */
-  publishHere(message: Message): void {
-    this.turn.add(here(message), this.registry.subscribers([message.channel]));
+  publishHere(message: Message, knownAt: number): void {
+    const subscribers = this.registry.subscribers([message.channel]);
+    this.turn.add(
+      here(message),
+      [...subscribers].filter(({ cameAt }) => cameAt <= knownAt),
+    );
   }
 
-  /** The client has a stream now. One whose client has just gone to another node is closed: it comes back where it is. */
+  /** The client has a stream now. */
   attached(clientId: string, stream: Stream): void {
     const client = this.registry.get(clientId);
     if (client) client.stream = stream;
-    else if (this.residence) stream.close();
   }
 
   /** The client's stream has closed: it is over after the grace, unless it comes back. */
@@ -296,14 +299,14 @@ export class OnlineEngine implements EngineExtras, Residents {
     return new Promise((resolve) => this.listen(client, channel, resolve));
   }
 
-  settle(client: Client, generation: number, { waiting, heard }: HandedOver): void {
+  settle(client: Client, generation: number, { waiting, heardOf }: HandedOver): void {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
     const there = new Set(waiting.map(({ id }) => id));
-    // This node may have heard late what the client was given there.
-    const since = gathered.filter((message) => !there.has(message.id) && !heard(message));
+    // This node may hear late what the client was given there: it may have gathered it, and more of it may be to come.
+    const since = gathered.filter((message) => !there.has(message.id) && !heardOf?.has(message));
     for (const message of [...waiting, ...since]) this.keep(client, message);
-    Object.assign(client, { state: 'here', generation });
+    Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
     this.ping(client.id);
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
   }
@@ -318,7 +321,8 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   async subscribeHere(client: Client, channel: string): Promise<void> {
     await this.bring(client, channel);
-    this.subscriptionHeard(client.id, channel);
+    // It may have gone meanwhile.
+    if (this.registry.get(client.id) === client) this.subscriptionHeard(client.id, channel);
   }
 
   unsubscribeHere(client: Client, channel: string): void {
@@ -357,9 +361,11 @@ export class OnlineEngine implements EngineExtras, Residents {
       channels: new Set(),
       stream: null,
       step: null,
+      heardOf: null,
       waiting: null,
       deadline: 0,
       bucket: 0,
+      cameAt: 0,
     };
     this.registry.add(client);
     this.ping(id);

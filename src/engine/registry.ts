@@ -18,7 +18,7 @@ export class Registry {
   }
 
   remove(client: Client): void {
-    this.clients.delete(client.id);
+    if (this.clients.get(client.id) === client) this.clients.delete(client.id);
   }
 
   /** Whether it is new. `first`: nobody on this node had subscribed to the channel. */

@@ -5,7 +5,7 @@
  */
 import type { Question } from '../bayeux/question.js';
 import type { Published } from './backplane.js';
-import type { Client } from './client.js';
+import type { Client, HeardOf } from './client.js';
 
 export interface Residence {
   readonly description: string;
@@ -41,8 +41,8 @@ export interface Residence {
 export interface HandedOver {
   /** Messages that came before those that the client has gathered here. */
   readonly waiting: readonly Published[];
-  /** Whether the node before has heard a message: then it is among those, or the client has it. */
-  heard(message: Published): boolean;
+  /** What the node before has heard: it is among those, or the client has it. Null where nobody knows. */
+  readonly heardOf: HeardOf | null;
 }
 
 /** The engine, as a residence sees it. */

@@ -5,7 +5,7 @@
  * message, and what came before it), and clients at the same place share one encoding: one Bayeux array, one frame.
  */
 import type { Published } from './backplane.js';
-import type { Client } from './client.js';
+import type { Client, HeardOf } from './client.js';
 import { textFrame } from './frame.js';
 
 /** A message, after those of the steps before it. */
@@ -44,6 +44,13 @@ export class Step {
   }
 }
 
+/** Whether the client has had the message on the node before. */
+export function isHeard(client: Client, heardOf: HeardOf, message: Published): boolean {
+  const isHeard = heardOf.has(message);
+  if (heardOf.isOver) client.heardOf = null;
+  return isHeard;
+}
+
 /** Characters that are sent as one array; a string can be 500 million long. */
 const FULL = 16_000_000;
 
@@ -64,6 +71,7 @@ export class Turn {
     let to: Step | null = null;
     let full = false;
     for (const client of clients) {
+      if (client.heardOf !== null && isHeard(client, client.heardOf, message)) continue;
       const here: Step = client.step ?? this.root;
       if (here !== from || !to) {
         from = here;

@@ -18,6 +18,9 @@ export interface User {
   uname: string;
 }
 
+export const hasExpired = ({ expiresAt }: Identity): boolean =>
+  expiresAt !== undefined && expiresAt * 1_000 < Date.now();
+
 /** The key of a user: `1` and `"1"` are the same. */
 export const userKey = (uid: string | number): string => String(uid);
 

@@ -11,6 +11,7 @@ import {
   CLAIM_TTL,
   type ClientRecord,
   type Entered,
+  type Intent,
   type Members,
   type Order,
   type Snapshot,
@@ -77,7 +78,8 @@ export class MemoryStore implements Store {
   async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
     const known = this.clients.get(clientId);
     if (!known) {
-      this.clients.set(clientId, { identity, channels: [], state: 'bound', checkedAt: this.now() });
+      const nowhere = { channels: [], leaving: [], intended: 0 };
+      this.clients.set(clientId, { identity, ...nowhere, state: 'bound', checkedAt: this.now() });
     } else if (userKey(known.identity.uid) === userKey(identity.uid)) {
       known.identity = identity;
     }
@@ -88,17 +90,22 @@ export class MemoryStore implements Store {
     return this.copy(clientId);
   }
 
-  async intend(clientId: string, channels: readonly string[]): Promise<number | null> {
+  async intend(clientId: string, channels: readonly string[]): Promise<Intent | null> {
     const client = this.clients.get(clientId);
     if (!client || client.state === 'ending') return null;
-    client.channels = [...new Set([...client.channels, ...channels])];
+    const before = new Set([...client.channels, ...client.leaving]);
+    client.leaving = [...before].filter((channel) => !channels.includes(channel));
+    client.channels = [...channels];
+    client.intended = Math.max(this.now(), client.intended + 1);
     client.state = 'in';
-    return this.now();
+    return { at: client.intended, leave: [...client.leaving] };
   }
 
-  async settle(clientId: string, channels: readonly string[]): Promise<void> {
+  async settle(clientId: string, intended: number): Promise<boolean> {
     const client = this.clients.get(clientId);
-    if (client && client.state !== 'ending') client.channels = [...channels];
+    if (!client || client.state === 'ending' || client.intended !== intended) return false;
+    client.leaving = [];
+    return true;
   }
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
@@ -135,14 +142,14 @@ export class MemoryStore implements Store {
       member.clientIds.add(clientId);
       if (since !== undefined) this.goesBackTo(room, member, since);
       else if (isNew) this.write('in', channel, clientId, { uid: key, user, transition: false });
-      return { changed: false, dueIn: null, since: member.entered };
+      return { changed: false, dueIn: null, since: member.entered, seen: true };
     }
     const entered = since ?? Math.max(this.now() * 1_000, this.entered + 1);
     this.entered = Math.max(entered, this.entered);
     room.members.set(key, { user, clientIds: new Set([clientId]), entered });
     if (since === undefined) this.write('in', channel, clientId, { uid: key, user, transition: true });
     else inOrder(room);
-    return { ...this.change(channel, room, { type: 'join', user, entered }), since: entered };
+    return { ...this.change(channel, room, { type: 'join', user, entered }), since: entered, seen: true };
   }
 
   async leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition> {
@@ -260,7 +267,9 @@ export class MemoryStore implements Store {
 
   private copy(clientId: string): ClientRecord | null {
     const client = this.clients.get(clientId);
-    return client ? { identity: client.identity, channels: [...client.channels], state: client.state } : null;
+    if (!client) return null;
+    const { identity, channels, leaving, intended, state } = client;
+    return { identity, channels: [...channels], leaving: [...leaving], intended, state };
   }
 
   private room(channel: string): Room {

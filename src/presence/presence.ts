@@ -13,6 +13,17 @@
  * is undone by the one that entered, which keeps in `unsettled` where it meant to enter until that is certain.
  * Where the store could not be asked it stays there, and `settle` makes it right.
  *
+ * Two nodes may enter a client at once, with different channels: whoever has meant it last moves it. An intent tells, in
+ * the same step, all that the client may be in beside; that is left, and stays in the record as `leaving` until it is.
+ * What an earlier one (A) enters while a later one (B) moves the client:
+ * - A enters, B means: B has been told of it, and leaves it;
+ * - B means, A enters: refused, as the record means B's channels. A finds the later intent as it binds again, and gives way;
+ * - B means, A enters in another partition, which can't see the record, before B leaves it: B leaves it;
+ * - the same after B has left it: A asks for the last intent after its enter, finds B's, and leaves what that does not mean;
+ * - B leaves, late, what a third (C) has meant again: B tells it, as it has left something, and C enters again. It hears it in
+ *   time also where it is still moving (`doubted`).
+ * Only the last intent's node settles the record, so that `leaving` keeps what an earlier one has left too early.
+ *
  * Where the store has lost its data, each node knows the stays of its own clients, and since when they are; `resume` says
  * them again, in the same steps.
  *
@@ -25,13 +36,15 @@ import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
 import { type Identity, publicUser, type User, userKey } from './identity.js';
-import type { Concerns, Members, Snapshot, Store, Transition } from './store.js';
+import type { ClientRecord, Concerns, Entered, Members, Snapshot, Store, Transition } from './store.js';
 
 export interface PresenceOptions {
   store: Store;
   announcer: Announcer;
   /** The engine's word. Rejects where it can't tell. */
   clientExists(clientId: string): Promise<boolean>;
+  /** Whether the client is this node's. */
+  has(clientId: string): boolean;
   /** Users in a snapshot. */
   listLimit: number;
   log: Logger;
@@ -52,17 +65,27 @@ interface LocalClient {
   since: ReadonlyMap<string, number>;
   /** The identity that it entered them with. */
   enteredAs: Identity | null;
+  /** When this node meant to move it last, ms; null where it could not. */
+  intended: number | null;
+  /** Whether another node has moved it since. */
+  doubted: boolean;
   usedAt: number;
 }
 
 /** How often an enter is tried that was refused to a client which lives. */
 const TRIES = 3;
+/** Milliseconds that it is remembered that nobody has proven to be a client. */
+const NOBODY_FOR = 1_000;
 const NEVER: ReadonlyMap<string, number> = new Map();
+/** Where a client is that this node has not brought anywhere yet. */
+const UNKNOWN = { channels: null, since: NEVER, enteredAs: null, intended: null, doubted: false };
 
 export class Presence extends EventEmitter<PresenceEvents> {
   private readonly local = new Map<string, LocalClient>();
   /** Where clients may be whose last step in the store is under way, or has an unknown outcome. */
   private readonly unsettled = new Map<string, { user: User; channels: Set<string> }>();
+  /** Clients of this node that nobody has proven to be, and until when that counts. */
+  private readonly nobodies = new Map<string, { until: number }>();
   private readonly snapshots: Coalesced<Snapshot>;
 
   constructor(private readonly options: PresenceOptions) {
@@ -91,10 +114,24 @@ export class Presence extends EventEmitter<PresenceEvents> {
   async identityOf(clientId: string): Promise<Identity | null> {
     const known = this.known(clientId);
     if (known) return known;
+    const nobody = { until: 0 };
+    this.nobodies.set(clientId, nobody);
     const record = await this.options.store.read(clientId);
-    if (!record || record.state === 'ending') return null;
+    if (!record || record.state === 'ending') {
+      // Unless another node has bound it meanwhile: then this was forgotten, and stays so.
+      nobody.until = Date.now() + NOBODY_FOR;
+      return null;
+    }
     this.remember(clientId, record.identity);
     return record.identity;
+  }
+
+  /**
+   * Whether nobody had proven to be this client of this node when that was asked for, a second ago at most. Another node may
+   * have bound it since: whoever would refuse it asks `identityOf`.
+   */
+  isNobody(clientId: string): boolean {
+    return (this.nobodies.get(clientId)?.until ?? 0) > Date.now() && this.options.has(clientId);
   }
 
   /**
@@ -102,13 +139,8 @@ export class Presence extends EventEmitter<PresenceEvents> {
    * `other`: the client is another user's. `gone`: there is no such client, or it is ending.
    */
   async bind(clientId: string, identity: Identity): Promise<'bound' | 'other' | 'gone'> {
-    const { store, clientExists } = this.options;
-    if (!(await clientExists(clientId))) return 'gone';
-    const record = await store.bind(clientId, identity);
-    if (record.state === 'ending') return 'gone';
-    if (userKey(record.identity.uid) !== userKey(identity.uid)) return 'other';
-    this.remember(clientId, identity);
-    return 'bound';
+    const bound = await this.bindRecord(clientId, identity);
+    return typeof bound === 'string' ? bound : 'bound';
   }
 
   /** Whether a client is in exactly these channels, by the proof that it has now, as far as this node knows. */
@@ -152,7 +184,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
       await this.bring(clientId, client, channels, since);
     } catch (error) {
       // Said again later: it must not begin anew meanwhile.
-      client.channels = channels;
+      if (!client.doubted) client.channels = channels;
       throw error;
     }
   }
@@ -178,12 +210,13 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const { store } = this.options;
     const local = this.local.get(clientId);
     const doubtful = this.unsettled.get(clientId);
-    this.local.delete(clientId);
+    this.drop(clientId);
     try {
       const record = await store.beginEnd(clientId);
       const identity = record?.identity ?? local?.identity ?? doubtful?.user;
       const channels = new Set([
         ...(record?.channels ?? []),
+        ...(record?.leaving ?? []),
         ...(local?.channels ?? []),
         ...(doubtful?.channels ?? []),
       ]);
@@ -203,29 +236,34 @@ export class Presence extends EventEmitter<PresenceEvents> {
 
   /** Makes right what a failed step left: a client that is gone is ended, one that lives enters again with its next connect. */
   async settle(clientId: string): Promise<void> {
+    const { store, clientExists } = this.options;
     if (!this.unsettled.has(clientId)) return;
-    if (await this.options.clientExists(clientId)) this.unsettled.delete(clientId);
-    else await this.end(clientId);
+    if (!(await clientExists(clientId))) return this.end(clientId);
+    await this.giveWay(clientId, await store.read(clientId));
   }
 
-  /** Forgets what this node remembered of clients unused for `age` ms; the store still knows those that live. */
+  /**
+   * Forgets what this node remembered of clients of other nodes, unused for `age` ms; the store still knows those that
+   * live. Its own it knows for as long as they live: they may be silent, and must be found by who they are.
+   */
   forgetUnused(age: number): void {
-    const before = Date.now() - age;
+    const now = Date.now();
     for (const [clientId, { usedAt }] of this.local) {
-      if (usedAt < before) this.local.delete(clientId);
+      if (usedAt < now - age && !this.options.has(clientId)) this.local.delete(clientId);
     }
+    for (const [clientId, { until }] of this.nobodies) if (until < now) this.nobodies.delete(clientId);
   }
 
-  /** Where a client is, is not certain any more: it enters again with its next connect. Of all clients without one. */
-  doubtChannels(clientId?: string): void {
-    for (const id of clientId === undefined ? this.local.keys() : [clientId]) {
-      const client = this.local.get(id);
-      if (client) client.channels = null;
-    }
+  /** Where a client is, or who, is not certain any more: it enters again with its next connect. */
+  doubtChannels(clientId: string): void {
+    this.nobodies.delete(clientId);
+    const client = this.local.get(clientId);
+    if (client) Object.assign(client, { channels: null, doubted: true });
   }
 
   /** Forgets what this node remembered of a client; the store still knows it if it lives. */
   drop(clientId: string): void {
+    this.nobodies.delete(clientId);
     this.local.delete(clientId);
   }
 
@@ -265,15 +303,19 @@ export class Presence extends EventEmitter<PresenceEvents> {
   ): Promise<boolean> {
     for (let tried = 0; tried < TRIES; tried += 1) {
       if (await this.move(clientId, client, channels, since)) return true;
-      // It has ended; or it lives, and its record was lost, or is another node's doing meanwhile: then once more.
-      const outcome = await this.bind(clientId, client.identity);
-      if (outcome === 'gone') await this.end(clientId);
-      if (outcome !== 'bound') return false;
+      // It has ended; or it lives, and its record was lost: then once more; or another node has moved it since.
+      const record = await this.bindRecord(clientId, client.identity);
+      if (record === 'gone') await this.end(clientId);
+      if (typeof record === 'string') return false;
+      if (client.intended !== null && record.intended > client.intended) {
+        await this.giveWay(clientId, record);
+        return true;
+      }
     }
     throw new Away('where a client is, which others move at the same time,');
   }
 
-  /** False where it could not be done, and is undone by an end. */
+  /** False where it could not be done: the client has ended, or was moved since, or its record was lost. */
   private async move(
     clientId: string,
     client: LocalClient,
@@ -282,43 +324,68 @@ export class Presence extends EventEmitter<PresenceEvents> {
   ): Promise<boolean> {
     const { store, clientExists } = this.options;
     const { identity } = client;
-    const present = client.channels ?? (await store.read(clientId))?.channels ?? [];
-    const dropped = present.filter((channel) => !channels.includes(channel));
-    client.channels = null;
     const user = publicUser(identity);
     // Until it is certain: an end on another node may have removed the record that says where this client entered.
-    this.doubt(clientId, user, [...channels, ...dropped]);
-    const intended = await store.intend(clientId, channels);
-    if (intended === null) return false;
+    this.doubt(clientId, user, [...(client.channels ?? []), ...channels]);
+    Object.assign(client, { channels: null, intended: null, doubted: false });
+    const intent = await store.intend(clientId, channels);
+    if (!intent) return false;
+    client.intended = intent.at;
+    const dropped = this.doubt(clientId, user, intent.leave).filter((channel) => !channels.includes(channel));
     const stays = await allSettled(
-      channels.map((channel) => this.enterOne(channel, user, clientId, intended, since.get(channel))),
+      channels.map((channel) => this.enterOne(channel, user, clientId, intent.at, since.get(channel))),
     );
-    if (stays.includes(null)) return false;
+    if (!stays.every((stay) => stay !== null)) return false;
     await this.leaveAll(clientId, user, dropped);
     if (!(await clientExists(clientId))) return false;
-    if (dropped.length > 0) await store.settle(clientId, channels);
+    const isCertain = dropped.length === 0 && stays.every(({ seen }) => seen);
+    if (!isCertain && !(await store.settle(clientId, intent.at))) return false;
     // Or it has gone to another node meanwhile, and entered there: that node is to ask again where it is.
     if (dropped.length > 0 || this.local.get(clientId) !== client) await store.tellMoved(clientId);
     this.unsettled.delete(clientId);
-    client.channels = [...channels];
+    if (!client.doubted) client.channels = [...channels];
     client.enteredAs = identity;
-    client.since = new Map(channels.map((channel, index) => [channel, stays[index] ?? 0]));
+    client.since = new Map(channels.map((channel, index) => [channel, stays[index]?.since ?? 0]));
     return true;
   }
 
-  /** Since when the user is in, microseconds; null where it was refused. */
+  /** Another has moved it since, or may have: out of what its record does not mean. It enters again with its next connect. */
+  private async giveWay(clientId: string, record: ClientRecord | null): Promise<void> {
+    const doubtful = this.unsettled.get(clientId);
+    if (!doubtful) return;
+    const left = [...doubtful.channels].filter((channel) => !record?.channels.includes(channel));
+    await this.leaveAll(clientId, doubtful.user, left);
+    // It may be meant again by now.
+    if (left.length > 0) await this.options.store.tellMoved(clientId);
+    this.unsettled.delete(clientId);
+  }
+
+  /** The client's record once it is this user's. */
+  private async bindRecord(clientId: string, identity: Identity): Promise<ClientRecord | 'other' | 'gone'> {
+    const { store, clientExists, has } = this.options;
+    if (!(await clientExists(clientId))) return 'gone';
+    const record = await store.bind(clientId, identity);
+    if (record.state === 'ending') return 'gone';
+    if (userKey(record.identity.uid) !== userKey(identity.uid)) return 'other';
+    this.remember(clientId, identity);
+    // Its node may remember that it is nobody. Of one that has entered anywhere it has asked since, or asks.
+    if (record.state === 'bound' && !has(clientId)) await store.tellMoved(clientId);
+    return record;
+  }
+
+  /** Null where it was refused. */
   private async enterOne(
     channel: string,
     user: User,
     clientId: string,
     intended: number,
     since: number | undefined,
-  ): Promise<number | null> {
+  ): Promise<Entered | null> {
     const entered = await this.options.store.enter(channel, user, clientId, intended, since);
     if (!entered) return null;
     // A stay that goes on is no join, to whoever it is announced.
     this.made('join', channel, user, { ...entered, changed: entered.changed && since === undefined });
-    return entered.since;
+    return entered;
   }
 
   private async leaveAll(
@@ -343,14 +410,18 @@ export class Presence extends EventEmitter<PresenceEvents> {
   }
 
   private remember(clientId: string, identity: Identity): void {
+    this.nobodies.delete(clientId);
     const usedAt = Date.now();
     const client = this.local.get(clientId);
     if (client) Object.assign(client, { identity, usedAt });
-    else this.local.set(clientId, { identity, channels: null, since: NEVER, enteredAs: null, usedAt });
+    else this.local.set(clientId, { ...UNKNOWN, identity, usedAt });
   }
 
-  private doubt(clientId: string, user: User, channels: readonly string[]): void {
+  /** All where it may be. */
+  private doubt(clientId: string, user: User, channels: readonly string[]): string[] {
     const known = this.unsettled.get(clientId)?.channels ?? [];
-    this.unsettled.set(clientId, { user, channels: new Set([...known, ...channels]) });
+    const all = new Set([...known, ...channels]);
+    this.unsettled.set(clientId, { user, channels: all });
+    return [...all];
   }
 }

@@ -13,7 +13,8 @@ import type { Upkeep } from './store.js';
 export interface ReaperOptions {
   store: Upkeep;
   presence: Presence;
-  clientExists(clientId: string): Promise<boolean>;
+  /** Which of these clients exist. Rejects where that can't be told of all. */
+  clientsExist(clientIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Runs a step of a client after what is under way for it. */
   inTurn(clientId: string, step: () => Promise<void>): Promise<void>;
   /** Ends a client for the engine, which leads to its leave. */
@@ -81,23 +82,29 @@ export class Reaper {
     if (!(await store.lock(node, Math.max(every, 10_000)))) return;
     try {
       const clientIds = await store.unchecked(every, BATCH);
-      const alive: string[] = [];
-      const checks = clientIds.map(async (clientId) => {
-        if (await this.check(clientId)) alive.push(clientId);
-      });
-      // One that can't be asked for, or ended, must not keep the others from it.
-      const failed = await firstFailure(checks);
-      await store.checked(alive);
-      if (failed) throw failed.reason;
+      if (clientIds.length === 0) return;
+      // One that can't be asked for must not keep the others from it.
+      await this.check(clientIds).catch(() => this.checkEach(clientIds));
     } finally {
       await store.unlock(node);
     }
   }
 
-  /** True where the client lives; ends it where it does not. */
-  private async check(clientId: string): Promise<boolean> {
-    if (await this.options.clientExists(clientId)) return true;
-    await this.options.inTurn(clientId, () => this.options.presence.end(clientId));
-    return false;
+  private async checkEach(clientIds: readonly string[]): Promise<void> {
+    const failed = await firstFailure(clientIds.map((clientId) => this.check([clientId])));
+    if (failed) throw failed.reason;
+  }
+
+  /** Ends those that do not live any more. */
+  private async check(clientIds: readonly string[]): Promise<void> {
+    const { store, presence, clientsExist, inTurn } = this.options;
+    const existing = await clientsExist(clientIds);
+    const gone = clientIds.filter((clientId) => !existing.has(clientId));
+    const ends = gone.map((clientId) => inTurn(clientId, () => presence.end(clientId)));
+    // One that can't be ended must not keep the others from it.
+    const failed = await firstFailure(ends);
+    const alive = clientIds.filter((clientId) => existing.has(clientId));
+    if (alive.length > 0) await store.checked(alive);
+    if (failed) throw failed.reason;
   }
 }

@@ -25,6 +25,7 @@ import {
   type Concerns,
   type Entered,
   INTENT_TTL,
+  type Intent,
   type Members,
   type Order,
   type Snapshot,
@@ -44,6 +45,15 @@ export interface RedisStoreOptions {
   /** Milliseconds in which nothing is announced in a new epoch. Default 5,000. */
   quiet?: number;
   log: Logger;
+}
+
+/** As lua/bind.lua says; a record of an earlier release has neither `leaving` nor `intended`. */
+interface StoredRecord {
+  identity: string;
+  channels: string;
+  leaving?: string;
+  intended?: string;
+  state: ClientRecord['state'];
 }
 
 interface Moved {
@@ -127,14 +137,15 @@ export class RedisStore implements Store {
     return record === null ? null : parseRecord(record);
   }
 
-  async intend(clientId: string, channels: readonly string[]): Promise<number | null> {
+  async intend(clientId: string, channels: readonly string[]): Promise<Intent | null> {
     const { clientAuth, clientStatus } = this.keysOf(clientId);
     const keys = [clientAuth(clientId), clientStatus(clientId)];
-    return (await this.run(scripts.intend, keys, channels)) || null;
+    const [at, ...leave] = await this.run(scripts.intend, keys, channels);
+    return at === 0 ? null : { at, leave };
   }
 
-  async settle(clientId: string, channels: readonly string[]): Promise<void> {
-    await this.run(scripts.settle, [this.keysOf(clientId).clientAuth(clientId)], channels);
+  async settle(clientId: string, intended: number): Promise<boolean> {
+    return (await this.run(scripts.settle, [this.keysOf(clientId).clientAuth(clientId)], [intended])) === 1;
   }
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
@@ -176,6 +187,7 @@ export class RedisStore implements Store {
     since?: number,
   ): Promise<Entered | null> {
     const keys = this.keysOf(channel);
+    const seen = this.keysOf(clientId) === keys;
     const names = [
       keys.uidToClientIds(channel),
       keys.users(channel),
@@ -186,7 +198,7 @@ export class RedisStore implements Store {
       keys.epoch,
       keys.journal,
       keys.journalState,
-      ...(this.keysOf(clientId) === keys ? [keys.clientAuth(clientId)] : []),
+      ...(seen ? [keys.clientAuth(clientId)] : []),
     ];
     const args = [
       channel,
@@ -202,7 +214,9 @@ export class RedisStore implements Store {
     for (;;) {
       const [outcome, dueIn, entered] = await this.run(scripts.enter, names, args);
       if (outcome === REFUSED) return null;
-      if (outcome !== NO_EPOCH) return { changed: outcome === 1, dueIn: due(dueIn), since: Number(entered) };
+      if (outcome !== NO_EPOCH) {
+        return { changed: outcome === 1, dueIn: due(dueIn), since: Number(entered), seen };
+      }
       await this.epochs.look();
     }
   }
@@ -424,10 +438,12 @@ function parseChange(text: string): Change {
 }
 
 function parseRecord(json: string): ClientRecord {
-  const record = JSON.parse(json) as { identity: string; channels: string; state: ClientRecord['state'] };
+  const record = JSON.parse(json) as StoredRecord;
   return {
     identity: JSON.parse(record.identity) as Identity,
     channels: record.channels.split(' ').filter(Boolean),
+    leaving: (record.leaving ?? '').split(' ').filter(Boolean),
+    intended: Number(record.intended ?? 0),
     state: record.state,
   };
 }

@@ -11,9 +11,21 @@ import type { Journal } from './journal.js';
 /** A client as the store knows it. `ending` is for good: it is followed by nothing but `forget`. */
 export interface ClientRecord {
   identity: Identity;
-  /** Every channel that the client may be in: intended, entered, or left and not yet settled. */
+  /** Where the client means to be, by the last intent. */
   channels: string[];
+  /** What it may be in beside that: intended or entered before, and not yet settled. */
+  leaving: string[];
+  /** When it meant to, ms; 0 before the first intent. */
+  intended: number;
   state: 'bound' | 'in' | 'ending';
+}
+
+/** That a client is about to enter channels. */
+export interface Intent {
+  /** When that was, ms. No two of a client are the same; the later is the higher. */
+  at: number;
+  /** What it may be in beside the channels, which is to be left. */
+  leave: string[];
 }
 
 /** What entering or leaving did. */
@@ -28,6 +40,8 @@ export interface Transition {
 export interface Entered extends Transition {
   /** Since when the user is in the channel: microseconds since 1970. */
   since: number;
+  /** Whether the client's record was seen in the same step: who moves or ends the client later knows of it. */
+  seen: boolean;
 }
 
 export interface Change {
@@ -92,17 +106,20 @@ export interface ClientRecords {
   bind(clientId: string, identity: Identity): Promise<ClientRecord>;
   read(clientId: string): Promise<ClientRecord | null>;
   /**
-   * Adds channels, before they are entered, and says when that was. Null where the client is unknown or ending: then it
-   * must not enter.
+   * Writes down where the client is about to be, and what it is to leave. Null where the client is unknown or ending: then
+   * it must not enter.
    */
-  intend(clientId: string, channels: readonly string[]): Promise<number | null>;
-  /** Replaces the channels, after the others were left. Does nothing for an unknown or ending client. */
-  settle(clientId: string, channels: readonly string[]): Promise<void>;
+  intend(clientId: string, channels: readonly string[]): Promise<Intent | null>;
+  /**
+   * Forgets what the client had to leave by an intent, after it was left. False where it is not the last intent any more,
+   * or the client is unknown or ending: then this has changed nothing.
+   */
+  settle(clientId: string, intended: number): Promise<boolean>;
   /** Marks the client as ending, so that nothing enters any more, and tells what must be left. */
   beginEnd(clientId: string): Promise<ClientRecord | null>;
   /** The end of the end. */
   forget(clientId: string): Promise<void>;
-  /** Tells the other nodes that a client is in other channels than they may remember. */
+  /** Tells the other nodes that a client is in other channels than they may remember, or somebody else. */
   tellMoved(clientId: string): Promise<void>;
   /** Hears it of other nodes' clients, in its time. */
   onMoved(listener: (clientId: string) => void): void;

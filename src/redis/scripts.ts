@@ -47,7 +47,7 @@ export const scripts = {
   closeGroup: script<number>('close-group'),
   enter: script<[outcome: number, dueIn: number, since: string]>('enter'),
   epoch: script<[id: string, quiet: number]>('epoch'),
-  intend: script<number>('intend'),
+  intend: script<[intended: number, ...leave: string[]]>('intend'),
   lag: script<number>('lag'),
   leave: script<[left: number, dueIn: number]>('leave'),
   members: script<[count: number, users: string[]] | NotYet>('members'),

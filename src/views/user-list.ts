@@ -120,12 +120,14 @@ export class UserListView {
   }
 
   private async send(channel: string): Promise<void> {
+    const asked = performance.now();
     const snapshot = await this.options.presence.snapshot(channel);
     // Two announcements may have shared one read.
     if (!isNewer(snapshot, this.published.get(channel))) return;
     if (snapshot.count > 0) this.published.set(channel, snapshot);
     else this.published.delete(channel);
-    this.options.bayeux.publish(userListOf(channel), toUserList(snapshot));
+    // Who comes from another node while it is read gets a list that is read after.
+    this.options.bayeux.publish(userListOf(channel), toUserList(snapshot), asked);
   }
 
   private isNews(message: Message, request: Request): boolean {

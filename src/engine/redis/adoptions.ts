@@ -4,14 +4,14 @@
  */
 import { Away } from '../../away.js';
 import { isRecord } from '../../bayeux/is-record.js';
-import type { Published } from '../backplane.js';
+import type { Position, Published } from '../backplane.js';
 import type { Client } from '../client.js';
 import type { HandedOver, Residents } from '../residence.js';
 import { Lease } from './lease.js';
 import type { Leases } from './leases.js';
 import type { Mail } from './mail.js';
 import type { Place, Records } from './records.js';
-import type { Position, RedisBackplane } from './redis-backplane.js';
+import type { RedisBackplane } from './redis-backplane.js';
 
 export interface AdoptionsOptions {
   engine(): Residents;
@@ -160,10 +160,7 @@ export class Adoptions {
       ? await mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined)
       : undefined;
     const { waiting, position } = isRecord(answer) ? (answer as Partial<Letter>) : {};
-    return {
-      waiting: waiting ?? [],
-      heard: (message) => position !== undefined && backplane.covers(position, message),
-    };
+    return { waiting: waiting ?? [], heardOf: position ? backplane.heardOf(position) : null };
   }
 }
 

@@ -27,10 +27,6 @@ const BATCH = 500;
 export class Outbox {
   private waiting: Letter[] = [];
   private bytes = 0;
-  /** How many have been put, and how many have gone. */
-  private came = 0;
-  private went = 0;
-  private readonly asking: { until: number; told: () => void }[] = [];
   private sending = false;
   private held = false;
 
@@ -38,7 +34,6 @@ export class Outbox {
 
   put(channels: readonly string[], text: string): void {
     this.waiting.push({ channels, text });
-    this.came += 1;
     this.bytes += text.length;
     this.bound();
     this.flush();
@@ -52,12 +47,6 @@ export class Outbox {
   release(): void {
     this.held = false;
     this.flush();
-  }
-
-  /** Resolves once all that was put so far has gone. */
-  async empty(): Promise<void> {
-    const until = this.came;
-    if (until > this.went) await new Promise<void>((told) => this.asking.push({ until, told }));
   }
 
   get size(): number {
@@ -104,7 +93,5 @@ export class Outbox {
 
   private drop(): void {
     this.bytes -= this.waiting.shift()?.text.length ?? 0;
-    this.went += 1;
-    while (this.asking[0] && this.asking[0].until <= this.went) this.asking.shift()?.told();
   }
 }

@@ -7,7 +7,9 @@
 import type { Logger } from 'pino';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
-import type { Backplane, Hear, Published } from '../backplane.js';
+import type { Backplane, Hear, Position, Published } from '../backplane.js';
+import type { Client, HeardOf } from '../client.js';
+import { HeardElsewhere } from './heard-of.js';
 import { EngineKeys } from './keys.js';
 import { type Letter, read, write } from './letter.js';
 import { Listening, type Name } from './listening.js';
@@ -26,12 +28,6 @@ export interface RedisBackplaneOptions {
 
 /** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
 const OTHERS_ARE_BACK = 1_500;
-
-/** Milliseconds in which what is to be said goes out where Redis is well. */
-const SAYING = 500;
-
-/** By partition: the number of the last message, by node. */
-export type Position = readonly Readonly<Record<string, number>>[];
 
 export class RedisBackplane implements Backplane {
   private readonly keys: readonly EngineKeys[];
@@ -69,22 +65,21 @@ export class RedisBackplane implements Backplane {
     commands.on('ready', () => this.releaseSoon());
   }
 
-  /** How far this node has heard each node, itself included, in each partition. */
-  get position(): Position {
+  /** How far a client of this node has heard each node: as this node has, or where it came from one that had heard more. */
+  positionOf({ heardOf }: Client): Position {
     const { node } = this.options;
-    return this.heard.map((heard) => ({ ...Object.fromEntries(heard), [node]: this.number }));
+    return this.heard.map((heard, partition) => {
+      const position: Record<string, number> = { ...Object.fromEntries(heard), [node]: this.number };
+      for (const [name, number] of Object.entries(heardOf?.position[partition] ?? {})) {
+        position[name] = Math.max(number, position[name] ?? 0);
+      }
+      return position;
+    });
   }
 
-  /** Resolves once all that this node has said so far has gone out, or after half a second. */
-  async said(): Promise<void> {
-    const patience = new Promise<void>((resolve) => void setTimeout(resolve, SAYING).unref());
-    await Promise.race([patience, Promise.all(this.outboxes.map((outbox) => outbox.empty()))]);
-  }
-
-  /** Whether a node at this position has heard a message, if it listened. */
-  covers(position: Position, { id, channel }: Published): boolean {
-    const [node = '', number] = id.split(' ');
-    return Number(number) <= (position[this.options.partitions.of(channel)]?.[node] ?? 0);
+  /** What a client has had that comes from a node at this position. */
+  heardOf(position: Position): HeardOf {
+    return new HeardElsewhere(position, (channel) => this.options.partitions.of(channel));
   }
 
   /** Calls back after each outage, once this node hears again what it listens to. */

@@ -17,7 +17,7 @@ import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
-import type { Published } from '../backplane.js';
+import type { Position, Published } from '../backplane.js';
 import type { Client } from '../client.js';
 import type { HandedOver, Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
@@ -27,7 +27,7 @@ import { Lease, RENEW } from './lease.js';
 import { Leases } from './leases.js';
 import { Mail } from './mail.js';
 import { type Place, Records } from './records.js';
-import type { Position, RedisBackplane } from './redis-backplane.js';
+import type { RedisBackplane } from './redis-backplane.js';
 
 export interface RedisResidenceOptions {
   redis: RedisConnections;
@@ -463,13 +463,10 @@ export class RedisResidence implements Residence {
     return null;
   }
 
-  private async handOver(client: Client): Promise<{ waiting: Published[]; position: Position }> {
+  private handOver(client: Client): { waiting: Published[]; position: Position } {
     this.forget(client);
+    const position = this.options.backplane.positionOf(client);
     const waiting = this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
-    const { backplane } = this.options;
-    const { position } = backplane;
-    // The answer must not overtake what this node has said: the other would hear that after it, and not know it again.
-    await backplane.said();
     return { waiting, position };
   }
 
@@ -484,7 +481,7 @@ export class RedisResidence implements Residence {
   }
 }
 
-const NOTHING_WAITED: HandedOver = { waiting: [], heard: () => false };
+const NOTHING_WAITED: HandedOver = { waiting: [], heardOf: null };
 
 /** Done again at the next look. */
 const NOTHING = (): void => {};

@@ -4,15 +4,15 @@ import { crashBehaviour } from './crash-behaviour.js';
 import { databaseBehaviour } from './database-behaviour.js';
 import { recorderBehaviour } from './recorder-behaviour.js';
 import { reportsBehaviour } from './reports-behaviour.js';
-import { type SqlServer, servers } from './server.js';
+import type { SqlServer } from './server.js';
 import { takeOverBehaviour } from './take-over-behaviour.js';
 import { writerBehaviour } from './writer-behaviour.js';
 
-describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
+export function recordsBehaviour(start: () => Promise<SqlServer>): void {
   let server: SqlServer;
 
   beforeAll(async () => {
-    server = await kind.start();
+    server = await start();
   });
   afterAll(async () => {
     await server?.dispose();
@@ -24,4 +24,4 @@ describe.each(Object.entries(servers))('records in %s', (_name, kind) => {
   describe('crash', () => crashBehaviour(() => server));
   describe('recorder', () => recorderBehaviour(() => server));
   describe('take-over', () => takeOverBehaviour(() => server));
-});
+}
