@@ -22,8 +22,8 @@ export default defineConfig({
   // jsonp: false, //                 JSON-P and callback-polling, for browsers without CORS
   // compression: false, //           permessage-deflate on WebSockets; costs memory and CPU for each socket
   // ── More than one process ──────────────────────────────────────────────────────────────────────────────────────────
-  // redis: undefined, //             'redis://127.0.0.1:6379', an ioredis instance, or { client, engineUrl }
-  // engine: 'faye-online', //        or 'faye-memory'; 'faye-redis' with Redis
+  // redis: undefined, //             'redis://127.0.0.1:6379', an ioredis Redis or Cluster, or a function that makes one
+  // engine: 'faye-online', //        or 'faye-memory', for one process; or 'faye-redis', with Redis
   // namespace: 'faye', //            first part of every key in Redis
   // ── Who is who, and may do what: one of jwt, verify and trust ──────────────────────────────────────────────────────
   // authentication: {

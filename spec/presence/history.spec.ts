@@ -72,8 +72,9 @@ function steps({ stalls, losses }: Faults): fc.Arbitrary<Step[]> {
   return fc.array<Step>(step, { maxLength: 40, size: 'max' });
 }
 
-/** How long each step on its way to the store and back takes, in turns of the event loop. */
-const delays = fc.array(fc.nat(6), { minLength: 1, maxLength: 50, size: 'max' });
+/** How long each step on its way to the store and back takes, in turns of the event loop: some much longer than others. */
+const delay = fc.oneof({ weight: 4, arbitrary: fc.nat(4) }, { weight: 1, arbitrary: fc.nat(60) });
+const delays = fc.array(delay, { minLength: 1, maxLength: 50, size: 'max' });
 
 /** A store over a network of its own: its steps take different times to come, and to be answered. */
 function distant(store: Store, turns: number[]): Store {

@@ -121,7 +121,11 @@ describe('a page of an origin that may', () => {
     const proxied = { Origin: 'https://chat.example', Host: 'chat.example' };
     expect((await post(target, proxied)).status).toBe(200);
     expect((await post(target, { ...proxied, Host: 'other.example' })).status).toBe(403);
-    for (const odd of ['chrome-extension://chat.example', 'https://eve@chat.example', 'https://chat.example/']) {
+    for (const odd of [
+      'chrome-extension://chat.example',
+      'https://eve@chat.example',
+      'https://chat.example/',
+    ]) {
       expect((await post(target, { ...proxied, Origin: odd })).status).toBe(403);
     }
   });
