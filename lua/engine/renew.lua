@@ -5,7 +5,7 @@
 --
 -- Atomic because a node is either alive or buried: one that was buried is not to renew as if nothing had been.
 --
--- KEYS  1 nodes   2 about nodes   3 rounds   4 dead nodes   5 epoch
+-- KEYS  1 nodes   2 about nodes   3 rounds   4 dead nodes   5 epoch   6 last signs of life of dead nodes
 -- ARGV  1 node   2 how long the lease holds, ms   3 about the node, JSON (opaque)   4 its round
 --       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewal went well
 --       7 for how long the clients of a dead node are kept, ms
@@ -30,5 +30,6 @@ for i = 1, #over, 2 do
   redis.call('HDEL', KEYS[2], over[i])
   redis.call('HDEL', KEYS[3], over[i])
   redis.call('ZADD', KEYS[4], math.max(tonumber(over[i + 1]), quiet) + ARGV[7], over[i])
+  redis.call('ZADD', KEYS[6], over[i + 1] - ARGV[2], over[i])
 end
 return {'renewed', unpack(redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000))}

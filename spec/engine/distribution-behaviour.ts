@@ -2,6 +2,7 @@
  * What nodes that share one Redis must do together, whatever that Redis is. The spec of a kind of Redis is a few lines that
  * start it.
  */
+import type { Message } from 'faye';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisConfig } from '../../src/config/index.js';
 import { heldBy } from '../chaos/held.js';
@@ -208,7 +209,7 @@ export function behavesDistributed(
       await subscribe(a, clientId, '/news');
       let goes = true;
       a.server.bayeux.addExtension({
-        incoming(message, callback) {
+        incoming(message: Message, callback: (message: Message) => void) {
           const moves = goes && message.channel === '/meta/connect';
           goes &&= !moves;
           if (moves) say(b.endpoint, connectMessage(clientId)).then(() => callback(message));

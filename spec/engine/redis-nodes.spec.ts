@@ -1,11 +1,12 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { EngineKeys } from '../../src/engine/redis/keys.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectMessage, newClientId, post, type Reply, say, stopAll } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
-import { closeDoors, Door, FENCED, fence, type OneNode, startNode, startNodes } from './nodes.js';
+import { closeDoors, Door, FENCED, fence, type OneNode, saidBy, startNode, startNodes } from './nodes.js';
 
 /** Keys that a renewal of a lease touches, and nothing else does. */
 const ABOUT_LEASES = ['/faye/nodes/about', '/faye/nodes/rounds'];
@@ -110,6 +111,18 @@ describe('nodes on one Redis', () => {
       expect(socket.heard('/x')).toEqual(Array.from({ length: 100 }, (_, n) => n));
     });
 
+    it('is one command for which of many clients exist, and none for its own', async () => {
+      const [a, b] = await start();
+      const own = await newClientId(a.endpoint);
+      const others = [await newClientId(b.endpoint), await newClientId(b.endpoint)];
+      const sent = countCommands();
+      expect(await a.engine.existing([own])).toEqual(new Set([own]));
+      const asked = () => sent.filter((command) => command.some((arg) => arg.includes('/engine/clients/')));
+      expect(asked()).toEqual([]);
+      expect(await a.engine.existing([own, 'nobody', ...others])).toEqual(new Set([own, ...others]));
+      expect(asked()).toHaveLength(1);
+    });
+
     it('is nothing for clients that are connected, and idle', async () => {
       const [a, b] = await start();
       const renewals = (sent: string[][]) =>
@@ -172,6 +185,31 @@ describe('nodes on one Redis', () => {
       expect(news(other())).toEqual([1, 2]);
       // Nothing is kept of what can't come any more.
       for (const clientId of [connected, waiting]) expect(c.engine.get(clientId)?.heardOf).toBeNull();
+    });
+  });
+
+  describe('a client that comes back in a new epoch', () => {
+    afterEach(async () => {
+      await stopAll();
+      await redis.flush();
+    });
+
+    it("is this node's again once that is not new any more, without another word", async () => {
+      const namespace = 'again';
+      const [a] = (await startNodes(1, { redis: redis.url, namespace })) as [OneNode];
+      const clientId = await newClientId(a.endpoint);
+      const keys = new EngineKeys(namespace);
+      const client = a.engine.get(clientId);
+      if (!client) throw new Error('there is no client');
+      // As where the process stood still and its lease was over: only a word of the client shows that it is there.
+      client.state = 'returning';
+      await redis.ask(async (ask) => {
+        await ask.del(keys.client(clientId));
+        await ask.hset(keys.epoch, 'quiet', Date.now() + 1_000);
+      });
+      expect((await say(a.endpoint, connectMessage(clientId))).error).toMatch(/^503:/);
+      await until(() => a.has(clientId), 'it to be back');
+      expect(saidBy([a], 'disconnect')).toEqual([]);
     });
   });
 

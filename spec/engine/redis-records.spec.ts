@@ -104,9 +104,9 @@ describe('an adoption', () => {
     const place = await find(a);
     if (!place) throw new Error('ann is not there');
     expect(await records.adopt('ann', place, 'b', b.inRound)).toMatchObject({ generation: 2 });
-    expect(await records.beginEnd('ann', 'a', { generation: 1 })).toBe('lost');
-    expect(await records.beginEnd('ann', 'c', { node: 'a' })).toBe('lost');
-    expect(await records.beginEnd('ann', 'b', { generation: 2 })).toBe('begun');
+    expect(await records.beginEnd('ann', 'a', { generation: 1 })).toEqual({ outcome: 'lost' });
+    expect(await records.beginEnd('ann', 'c', { node: 'a' })).toEqual({ outcome: 'lost' });
+    expect(await records.beginEnd('ann', 'b', { generation: 2 })).toEqual({ outcome: 'begun' });
     expect(await records.adopt('ann', { ...place, node: 'b', generation: 2 }, 'a', a.inRound)).toBe('gone');
   });
 
@@ -127,17 +127,17 @@ describe('an end', () => {
   it('is done by one of two nodes, and taken over only where that one does not finish it', async () => {
     const a = await held('a');
     await save(a);
-    expect(await records.beginEnd('ann', 'a', {})).toBe('begun');
-    expect(await records.beginEnd('ann', 'a', {})).toBe('begun');
-    expect(await records.beginEnd('ann', 'b', {})).toBe('lost');
+    expect(await records.beginEnd('ann', 'a', {})).toEqual({ outcome: 'begun' });
+    expect(await records.beginEnd('ann', 'a', {})).toEqual({ outcome: 'begun' });
+    expect(await records.beginEnd('ann', 'b', {})).toEqual({ outcome: 'lost' });
     expect(await records.finishEnd('ann', 'b')).toBe(false);
     expect(await records.overdueEnds(keys)).toEqual([]);
     await redis.zincrby(keys.endings, -6_000, 'ann');
     expect(await records.overdueEnds(keys)).toEqual(['ann']);
-    expect(await records.beginEnd('ann', 'b', {})).toBe('begun');
+    expect(await records.beginEnd('ann', 'b', {})).toEqual({ outcome: 'begun' });
     expect(await records.finishEnd('ann', 'a')).toBe(false);
     expect(await records.finishEnd('ann', 'b')).toBe(true);
-    expect(await records.beginEnd('ann', 'a', {})).toBe('gone');
+    expect(await records.beginEnd('ann', 'a', {})).toEqual({ outcome: 'gone' });
     expect(await redis.keys('*ann*')).toEqual([]);
     expect(await redis.exists(keys.endings, keys.clientsOf('a'))).toBe(0);
   });
@@ -218,6 +218,18 @@ describe('a lease', () => {
     expect(b.name).toBe('b.1');
   });
 
+  it("leaves a dead node's last sign of life to the ends of its clients, until the node is forgotten", async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a);
+    await passes('a', LEASE + 6_000);
+    const lastSign = Number(await redis.zscore(keys.nodes, 'a')) - LEASE;
+    await b.renew();
+    expect(await records.beginEnd('ann', 'b', { node: 'a' })).toEqual({ outcome: 'begun', diedAt: lastSign });
+    await records.finishEnd('ann', 'b');
+    expect(await records.forgetNode(keys, 'a')).toBe(true);
+    expect(await redis.exists(keys.lastSigns)).toBe(0);
+  });
+
   it('is given up by a node that stops, and those of its clients that go nowhere are ended', async () => {
     const [a, b] = [await held('a'), await held('b')];
     await save(a);
@@ -225,5 +237,33 @@ describe('a lease', () => {
     expect(await redis.hgetall(keys.about)).not.toHaveProperty('a');
     expect(await redis.hgetall(keys.rounds)).toEqual({ b: '1' });
     expect(await b.renew()).toEqual({ outcome: 'renewed', dead: ['a'] });
+    const [[seconds], { diedAt }] = [await redis.time(), await records.beginEnd('ann', 'b', { node: 'a' })];
+    expect(diedAt).toBeGreaterThan(Date.parse('2020-01-01'));
+    expect(diedAt).toBeLessThan((Number(seconds) + 1) * 1_000);
+  });
+});
+
+describe('which of many exist', () => {
+  it('is those that have a record, and are not ending', async () => {
+    const a = await held('a');
+    const all = ['ann', 'bob', 'cleo'];
+    for (const clientId of ['ann', 'bob']) await records.save(clientId, 'a', a.inRound, 1, []);
+    await records.beginEnd('bob', 'a', {});
+    expect(await records.existing(keys, all, a.epoch)).toEqual(['ann']);
+    expect(await records.existing(keys, [], a.epoch)).toEqual([]);
+  });
+
+  it('is not known in a new epoch, until all nodes have written down theirs', async () => {
+    const a = await held('a');
+    await save(a);
+    await redis.flushall();
+    await expect(records.existing(keys, ['ann'], a.epoch)).rejects.toThrow('asked now');
+    await a.renew();
+    await expect(records.existing(keys, ['ann'], a.epoch)).rejects.toThrow('asked now');
+    await save(a);
+    expect(await records.existing(keys, ['ann'], a.epoch)).toEqual(['ann']);
+    await expect(records.existing(keys, ['ann', 'bob'], a.epoch)).rejects.toThrow('asked now');
+    await redis.hset(keys.epoch, 'quiet', 0);
+    expect(await records.existing(keys, ['ann', 'bob'], a.epoch)).toEqual(['ann']);
   });
 });

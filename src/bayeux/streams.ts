@@ -120,10 +120,13 @@ export class Streams {
     if (before) this.protocol.closeSocket(clientId, false);
     this.bound.delete(clientId);
     before?.close();
+    if (stream?.open && request && this.isHere(clientId)) {
+      this.bind(clientId, stream, request);
+      return;
+    }
     // A client that has just gone to another node comes back where it is.
-    if (!this.isHere(clientId)) stream?.close();
-    else if (stream?.open && request) this.bind(clientId, stream, request);
-    else if (before) this.listener.detached(clientId);
+    stream?.close();
+    if (before) this.listener.detached(clientId);
   }
 
   private bind(clientId: string, stream: Stream, request: Request): void {

@@ -48,7 +48,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   private mayShare: () => boolean = () => true;
   /** `mayShare` in this turn. */
   private shares = true;
-  private beforeGone: (clientId: string) => Promise<void> = async () => {};
+  private beforeGone: (clientId: string, at?: number) => Promise<void> = async () => {};
   private subscriptionHeard: (clientId: string, channel: string) => void = () => {};
   private returnHeard: (clientId: string) => void = () => {};
   private backHeard: () => void = () => {};
@@ -168,6 +168,13 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.has(clientId) || ((await this.residence?.exists(clientId)) ?? false);
   }
 
+  /** Which of these clients exist: one question for all that are not this node's. Rejects where that can't be asked. */
+  async existing(clientIds: readonly string[]): Promise<Set<string>> {
+    const others = clientIds.filter((clientId) => !this.has(clientId));
+    const elsewhere = others.length > 0 && this.residence ? await this.residence.existing(others) : [];
+    return new Set([...clientIds.filter((clientId) => this.has(clientId)), ...elsewhere]);
+  }
+
   /** Whether the client is this node's. */
   has(clientId: string): boolean {
     return this.registry.get(clientId)?.state === 'here';
@@ -230,9 +237,10 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   /**
    * `step` is done for each client that ends, wherever it was. Where nodes share clients the end is done only once it
-   * resolves: if it rejects it is done again.
+   * resolves: if it rejects it is done again. `at`: the last sign of life of a node that died with the client, ms since 1970;
+   * undefined where it ended now.
    */
-  onEnding(step: (clientId: string) => Promise<void>): void {
+  onEnding(step: (clientId: string, at?: number) => Promise<void>): void {
     this.beforeGone = step;
   }
 
@@ -329,8 +337,8 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.unsubscribeOne(client, channel);
   }
 
-  ending(clientId: string): Promise<void> {
-    return this.beforeGone(clientId);
+  ending(clientId: string, at?: number): Promise<void> {
+    return this.beforeGone(clientId, at);
   }
 
   gone(clientId: string): void {

@@ -23,6 +23,8 @@ export interface Residence {
   /** Ends a client of another node. */
   endElsewhere(clientId: string): Promise<void>;
   exists(clientId: string): Promise<boolean>;
+  /** Which of these clients of other nodes exist. */
+  existing(clientIds: readonly string[]): Promise<string[]>;
   /** Makes a client this node's, with its subscriptions and what waits for it. False where there is no such client. */
   adopt(clientId: string): Promise<boolean>;
   /** Subscribes, or unsubscribes, a client of another node. False where there is no such client. */
@@ -60,8 +62,8 @@ export interface Residents {
   /** Subscribes a client of this node, as another has asked for. */
   subscribeHere(client: Client, channel: string): Promise<void>;
   unsubscribeHere(client: Client, channel: string): void;
-  /** What is to be done between the first and the last step of a client's end. */
-  ending(clientId: string): Promise<void>;
+  /** What is to be done between the first and the last step of a client's end. `at`: when it ended, where that was not now. */
+  ending(clientId: string, at?: number): Promise<void>;
   /** A client has ended, wherever it was. */
   gone(clientId: string): void;
   /** This node hears the others again. */

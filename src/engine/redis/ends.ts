@@ -9,8 +9,11 @@ import type { Records } from './records.js';
 export interface EndsOptions {
   records: Records;
   leaseOf(clientId: string): Lease;
-  /** What is done between the first step and the last. An end whose step rejects is done again. */
-  ending(clientId: string): Promise<void>;
+  /**
+   * What is done between the first step and the last. An end whose step rejects is done again. `at`: the last sign of life of
+   * the client's node, where it ends by that node's death, ms since 1970.
+   */
+  ending(clientId: string, at?: number): Promise<void>;
   /** A client has ended. */
   gone(clientId: string): void;
 }
@@ -83,12 +86,13 @@ export class Ends {
   private async steps(clientId: string, whose: Whose, begun: () => Promise<unknown>): Promise<boolean> {
     const { records, leaseOf, ending, gone } = this.options;
     const { name } = leaseOf(clientId);
-    const outcome = await records.beginEnd(clientId, name, whose);
+    const { outcome, diedAt } = await records.beginEnd(clientId, name, whose);
     // Of one of ours there may be no record: Redis was away since it came, or has lost it.
     const isOurs = outcome === 'gone' && this.waiting.get(clientId)?.name === name;
     if (outcome !== 'begun' && !isOurs) return false;
     await begun();
-    await ending(clientId);
+    // Of whom it is known in which generation, it is known too that it lived until now.
+    await ending(clientId, whose.generation === undefined ? diedAt : undefined);
     if (outcome === 'begun' && !(await records.finishEnd(clientId, name))) return false;
     gone(clientId);
     return true;

@@ -20,6 +20,10 @@ export class EngineKeys {
   get dead(): string {
     return `/${this.ns}/engine/dead`;
   }
+  /** zset: dead node → when its lease was last renewed, or it stopped, ms. As `dead`. */
+  get lastSigns(): string {
+    return `/${this.ns}/engine/last_signs`;
+  }
   /** zset: node → when its lease is over, ms. An entry goes when the node has stopped, or was buried. */
   get nodes(): string {
     return `/${this.ns}/nodes`;

@@ -112,7 +112,7 @@ export class Lease {
     this.until = 0;
     await steps.retire(
       this.commands,
-      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.clientsOf(this.name)],
+      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.clientsOf(this.name), keys.lastSigns],
       [this.name, linger],
     );
   }
@@ -126,7 +126,7 @@ export class Lease {
     const about = { host: hostname(), pid: process.pid, startedAt, ...this.about() };
     const said = await steps.renew(
       this.commands,
-      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch],
+      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns],
       [this.name, LEASE, JSON.stringify(about), round, how, steady ? 1 : 0, LINGER],
     );
     if (said[0] === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });

@@ -97,6 +97,15 @@ export class Records {
     return { node, generation: Number(generation), alive: alive === 1, stream, channels };
   }
 
+  /** Which of these clients of one partition exist. Rejects as `look`. */
+  async existing(keys: EngineKeys, clientIds: readonly string[], epoch: string): Promise<string[]> {
+    const exist = await this.ask((redis) =>
+      steps.existing(redis, [keys.epoch, ...clientIds.map((clientId) => keys.client(clientId))], [epoch]),
+    );
+    if (exist === null) throw new Away('who is where, in a new epoch,');
+    return clientIds.filter((_, index) => exist[index] === 1);
+  }
+
   async adopt(
     clientId: string,
     from: Place,
@@ -121,20 +130,24 @@ export class Records {
     return outcome === 'adopted' ? { generation, channels } : outcome;
   }
 
-  /** `node` and `generation`: whose it must be, where that matters. */
-  beginEnd(
+  /**
+   * `node` and `generation`: whose it must be, where that matters. `diedAt`: the last sign of life of its node, where that is
+   * dead, ms since 1970.
+   */
+  async beginEnd(
     clientId: string,
     ender: string,
     { node = '', generation = '' }: { node?: string; generation?: number | '' },
-  ): Promise<'begun' | 'lost' | 'gone'> {
+  ): Promise<{ outcome: 'begun' | 'lost' | 'gone'; diedAt?: number }> {
     const keys = this.keysOf(clientId);
-    return this.ask((redis) =>
+    const [outcome, lastSign] = await this.ask((redis) =>
       steps.beginEnd(
         redis,
-        [keys.client(clientId), keys.endings, keys.clientsOf(node)],
+        [keys.client(clientId), keys.endings, keys.clientsOf(node), keys.lastSigns],
         [clientId, node, generation, ender, TAKE_OVER],
       ),
     );
+    return lastSign === undefined ? { outcome } : { outcome, diedAt: Number(lastSign) };
   }
 
   /** False where another ends it by now. */
@@ -177,7 +190,9 @@ export class Records {
   /** True where the node had no client any more. */
   async forgetNode(keys: EngineKeys, node: string): Promise<boolean> {
     return (
-      (await this.ask((redis) => steps.forgetNode(redis, [keys.dead, keys.clientsOf(node)], [node]))) === 1
+      (await this.ask((redis) =>
+        steps.forgetNode(redis, [keys.dead, keys.clientsOf(node), keys.lastSigns], [node]),
+      )) === 1
     );
   }
 

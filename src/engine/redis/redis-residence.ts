@@ -40,7 +40,7 @@ export interface RedisResidenceOptions {
   log: Logger;
 }
 
-/** Records that are written in one go. */
+/** Records that are written, or asked for, in one go. */
 const BATCH = 200;
 /** How often a client that comes back is looked for. */
 const TRIES = 5;
@@ -89,7 +89,7 @@ export class RedisResidence implements Residence {
     this.ends = new Ends({
       records: this.records,
       leaseOf: (clientId) => this.leaseOf(clientId),
-      ending: (clientId) => this.engine.ending(clientId),
+      ending: (clientId, at) => this.engine.ending(clientId, at),
       gone: (clientId) => this.engine.gone(clientId),
     });
     this.adopting = new Adoptions({
@@ -98,7 +98,11 @@ export class RedisResidence implements Residence {
       leases: this.leases,
       mail: this.mail,
       backplane: options.backplane,
-      comeBack: (client) => this.comeBack(client),
+      comeBack: (client) => {
+        // It has shown that it is there: what fails now is done again.
+        this.returning.add(client);
+        return this.comeBack(client);
+      },
       here: (client, generation, handedOver) => this.here(client, generation, handedOver),
       lostSight: (lease) => this.lostSight(lease),
     });
@@ -169,6 +173,17 @@ export class RedisResidence implements Residence {
 
   async exists(clientId: string): Promise<boolean> {
     return (await this.find(clientId)) !== null;
+  }
+
+  async existing(clientIds: readonly string[]): Promise<string[]> {
+    const asked = this.leases.all.flatMap((lease) => {
+      const its = clientIds.filter((clientId) => this.leaseOf(clientId) === lease);
+      const batches = Array.from({ length: Math.ceil(its.length / BATCH) }, (_, index) =>
+        its.slice(index * BATCH, (index + 1) * BATCH),
+      );
+      return batches.map((batch) => this.records.existing(lease.keys, batch, lease.epoch));
+    });
+    return (await Promise.all(asked)).flat();
   }
 
   adopt(clientId: string): Promise<boolean> {

@@ -6,7 +6,8 @@ export const steps = {
     script<[outcome: 'adopted' | 'changed' | 'gone' | 'fenced', generation: number, ...string[]]>(
       'engine/adopt',
     ),
-  beginEnd: script<'begun' | 'lost' | 'gone'>('engine/begin-end'),
+  beginEnd: script<[outcome: 'begun' | 'lost' | 'gone', ...lastSign: string[]]>('engine/begin-end'),
+  existing: script<number[] | null>('engine/existing'),
   finishEnd: script<number>('engine/finish-end'),
   forgetNode: script<number>('engine/forget-node'),
   look: script<[node: string, generation: string, alive: number, stream: string, ...string[]] | [] | null>(
