@@ -4,7 +4,7 @@
 -- Atomic because a node may die at any time: either all of it happened, or the changes are still pending for another.
 -- Repeating it with the same claim (its answer was lost) changes nothing and says done again.
 --
--- KEYS  1 state<channel>   2 pending<channel>   3 users<channel>   4 dirty   5 epoch
+-- KEYS  1 state<channel>   2 pending<channel>   3 users<channel>   4 dirty   5 epoch   6 order<channel>
 -- ARGV  1 channel   2 claim   3 changes taken   4 announcement, JSON (opaque), or '' where nothing changed on balance
 --       5 Pub/Sub channel   6 users at the time of the taking   7 window: base, ms   8 window: per user, ms
 --       9 window: max, ms
@@ -20,6 +20,17 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- A new epoch has begun since the taking.
 if now < tonumber(redis.call('HGET', KEYS[5], 'quiet') or 0) then return {0, -1} end
+
+-- Who left and came back keeps its place: nobody was told, so the list of the version before has it there.
+local seen = {}
+local taken = ARGV[3] == '0' and {} or redis.call('LRANGE', KEYS[2], 0, ARGV[3] - 1)
+for _, change in ipairs(taken) do
+  local uid = string.sub(change, 22, 21 + tonumber(string.sub(change, 18, 21)))
+  if not seen[uid] and string.sub(change, 1, 1) == 'l' and redis.call('HEXISTS', KEYS[3], uid) == 1 then
+    redis.call('ZADD', KEYS[6], 'XX', string.sub(change, 2, 17), uid)
+  end
+  seen[uid] = true
+end
 
 redis.call('LTRIM', KEYS[2], ARGV[3], -1)
 redis.call('HDEL', KEYS[1], 'claim', 'claim_until', 'hush')

@@ -199,8 +199,9 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect(await listed()).toEqual(all);
       expect(await listed(2)).toEqual([4, ['a', 'ü😀{']]);
       await announceAll();
-      expect(await listed()).toEqual([4, ['c', 'd', 'e', 'a']]);
-      expect(await listed(2)).toEqual([4, ['c', 'd']]);
+      // Nobody was told that a was away.
+      expect(await listed()).toEqual([4, ['a', 'c', 'd', 'e']]);
+      expect(await listed(2)).toEqual([4, ['a', 'c']]);
     });
 
     it('is the same for everybody at one version, where a join and a leave cancel out too', async () => {
@@ -210,6 +211,19 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       await enter(store, '/a', user('b'), 'c-b');
       expect(await other.snapshot('/a', 10)).toEqual(before);
       await store.leave('/a', 'b', 'c-b');
+      expect(await other.snapshot('/a', 10)).toEqual(before);
+      const taken = await take(store, '/a', 'k');
+      await store.announce('/a', 'k', taken?.changes.length ?? 0, null);
+      expect(await other.snapshot('/a', 10)).toEqual(before);
+    });
+
+    it('keeps the place of who leaves and comes back in one window', async () => {
+      await enter(store, '/a', user('a'), 'c-a');
+      await enter(store, '/a', user('b'), 'c-b');
+      await announceAll();
+      const before = await other.snapshot('/a', 10);
+      await store.leave('/a', 'a', 'c-a');
+      await enter(store, '/a', user('a'), 'c-a');
       expect(await other.snapshot('/a', 10)).toEqual(before);
       const taken = await take(store, '/a', 'k');
       await store.announce('/a', 'k', taken?.changes.length ?? 0, null);

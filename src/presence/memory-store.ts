@@ -197,7 +197,7 @@ export class MemoryStore implements Store {
     const room = this.rooms.get(channel);
     if (room?.claim?.by !== claim) return { done: false, dueIn: null };
     room.claim = null;
-    room.pending.splice(0, taken);
+    keepPlaces(room, room.pending.splice(0, taken));
     if (announcement) room.version += 1;
     this.dirty.delete(channel);
     const dueIn = room.pending.length > 0 ? this.mark(channel, room) : null;
@@ -317,6 +317,18 @@ export class MemoryStore implements Store {
 /** Somebody was put in with a time before others'. */
 function inOrder(room: Room): void {
   room.members = new Map([...room.members].sort(([, a], [, b]) => a.entered - b.entered));
+}
+
+/** Who left and came back keeps its place: nobody was told, so the list of the version before has it there. */
+function keepPlaces(room: Room, announced: readonly PendingChange[]): void {
+  const seen = new Set<string>();
+  for (const { type, user, entered } of announced) {
+    const key = userKey(user.uid);
+    const member = seen.has(key) || type === 'join' ? undefined : room.members.get(key);
+    if (member) member.entered = entered;
+    seen.add(key);
+  }
+  inOrder(room);
 }
 
 interface Listed {

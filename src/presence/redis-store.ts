@@ -282,7 +282,14 @@ export class RedisStore implements Store {
     const keys = this.keysOf(channel);
     const [done, dueIn] = await this.run(
       scripts.announce,
-      [keys.state(channel), keys.pending(channel), keys.users(channel), keys.dirty, keys.epoch],
+      [
+        keys.state(channel),
+        keys.pending(channel),
+        keys.users(channel),
+        keys.dirty,
+        keys.epoch,
+        keys.order(channel),
+      ],
       [
         channel,
         claim,
