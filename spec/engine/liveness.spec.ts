@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { OnlineEngine } from '../../src/engine/online-engine.js';
 import type { Config } from '../../src/index.js';
+import { cutEventStreams } from '../support/event-stream.js';
 import {
   connectAs,
   connectMessage,
@@ -19,15 +20,20 @@ import {
   user,
 } from '../support/server.js';
 import { until } from '../support/until.js';
+import { reconnects } from './nodes.js';
 
 const ROOM = '/classes/4';
 
 /** Seconds, that never come within a spec. */
 const NEVER = 300;
 
+/** As much as the specs say. */
+const rates = { messagesPerClient: 1_000_000, messagesPerAddress: 1_000_000 };
+
 const sockets: WebSocket[] = [];
 
 afterEach(async () => {
+  cutEventStreams();
   for (const socket of sockets.splice(0)) socket.terminate();
   await stopAll();
 });
@@ -163,6 +169,37 @@ describe("npm's client that is cut off", () => {
     expect(running.ended).toEqual([]);
     expect(running.left).toEqual([]);
     expect(bob.lists(ROOM)).toHaveLength(lists);
+  });
+});
+
+describe('an EventSource that is closed and opened again and again', () => {
+  it('keeps its client until that has been silent for twice the timeout, and no longer', async () => {
+    const running = await start({ timeout: 1, grace: 5, rates });
+    const clientId = await newClientId(running.endpoint);
+    const ends = () => running.ended.length > 0;
+    expect(await reconnects([running.endpoint], clientId, ends)).toBeGreaterThan(1);
+    expect(running.ended).toEqual([clientId]);
+  });
+
+  it('is back in time where its client connects again', async () => {
+    const running = await start({ timeout: 1, grace: 5, rates });
+    const [silent, other] = [await newClientId(running.endpoint), await newClientId(running.endpoint)];
+    const connects = async () => {
+      const { error } = await say(running.endpoint, {
+        ...connectMessage(other),
+        connectionType: 'eventsource',
+      });
+      expect(error).toBeUndefined();
+    };
+    const ends = async () => {
+      await connects();
+      return running.ended.includes(silent);
+    };
+    await Promise.all([
+      reconnects([running.endpoint], silent, () => running.ended.includes(silent)),
+      reconnects([running.endpoint], other, ends),
+    ]);
+    expect(running.ended).toEqual([silent]);
   });
 });
 

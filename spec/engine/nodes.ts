@@ -4,7 +4,16 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { internalsOf } from '../../src/bayeux/internals.js';
 import type { Config } from '../../src/config/index.js';
 import type { OnlineEngine } from '../../src/engine/online-engine.js';
-import { post, type Reply, type Rooms, type Running, startServer } from '../support/server.js';
+import { EventStream } from '../support/event-stream.js';
+import {
+  connectMessage,
+  post,
+  type Reply,
+  type Rooms,
+  type Running,
+  say,
+  startServer,
+} from '../support/server.js';
 import { until } from '../support/until.js';
 
 /** A node, and what it said. */
@@ -124,6 +133,27 @@ export class Roamer {
       ...(this.auth && { auth: this.auth }),
     };
   }
+}
+
+/** One connect for an EventSource, which is then cut and opened again until `isOver`, at the next node each time: how often. */
+export async function reconnects(
+  endpoints: readonly string[],
+  clientId: string,
+  isOver: () => boolean | Promise<boolean>,
+): Promise<number> {
+  const [first = ''] = endpoints;
+  let stream = await EventStream.open(first, clientId);
+  await say(first, { ...connectMessage(clientId), connectionType: 'eventsource' });
+  const word = await until(() => stream.lastEventId, 'its word');
+  let times = 0;
+  await until(async () => {
+    stream.cut();
+    times += 1;
+    const endpoint = endpoints[times % endpoints.length] ?? '';
+    stream = await EventStream.open(endpoint, clientId, { 'Last-Event-ID': word });
+    return isOver();
+  }, 'the end of it');
+  return times;
 }
 
 /** A TCP port that leads to one node, and then to another, as a load balancer does. */

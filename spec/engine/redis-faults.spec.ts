@@ -3,8 +3,9 @@
  * own or on a Redis of its own, because most of them wait for a lease.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { LEASE } from '../../src/engine/redis/lease.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectAs, connectMessage, newClientId, say, stopAll, user } from '../support/server.js';
@@ -100,10 +101,14 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       const clientId = await newClientId(dying.endpoint, user('ann'));
       await say(dying.endpoint, connectMessage(clientId, user('ann')));
       await say(dying.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news' });
+      const ending = vi.spyOn(node.engine, 'ending');
       await dying.kill();
       await until(() => saidBy([node], 'leave').length > 0, 'ann to be out', DEAD);
       await buried(keys);
       expect(saidBy([node], 'disconnect')).toEqual([clientId]);
+      // With the last sign of life of its node, so that nobody is counted for longer.
+      const [, diedAt] = ending.mock.calls.find(([who]) => who === clientId) ?? [];
+      expect(diedAt).toBeLessThan(Date.now() - LEASE);
       await until(
         async () => (await keysOf(namespace)).every((key) => REMAIN.includes(key)),
         'nothing to be left',

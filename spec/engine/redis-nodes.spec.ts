@@ -2,11 +2,22 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
+import { cutEventStreams } from '../support/event-stream.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectMessage, newClientId, post, type Reply, say, stopAll } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
-import { closeDoors, Door, FENCED, fence, type OneNode, saidBy, startNode, startNodes } from './nodes.js';
+import {
+  closeDoors,
+  Door,
+  FENCED,
+  fence,
+  type OneNode,
+  reconnects,
+  saidBy,
+  startNode,
+  startNodes,
+} from './nodes.js';
 
 /** Keys that a renewal of a lease touches, and nothing else does. */
 const ABOUT_LEASES = ['/faye/nodes/about', '/faye/nodes/rounds'];
@@ -188,6 +199,25 @@ describe('nodes on one Redis', () => {
     });
   });
 
+  describe('an EventSource that comes back to another node again and again', () => {
+    afterEach(async () => {
+      cutEventStreams();
+      await stopAll();
+      await redis.flush();
+    });
+
+    it('keeps its client no longer than twice the timeout after the last connect', async () => {
+      const rates = { messagesPerClient: 1_000_000, messagesPerAddress: 1_000_000 };
+      const times = { timeout: 1, grace: 5, rates };
+      const nodes = await startNodes(2, { redis: redis.url, namespace: 'silent', ...times });
+      const [{ endpoint }] = nodes as [OneNode];
+      const clientId = await newClientId(endpoint);
+      const endpoints = nodes.map((node) => node.endpoint);
+      await reconnects(endpoints, clientId, () => saidBy(nodes, 'disconnect').length > 0);
+      expect(saidBy(nodes, 'disconnect')).toEqual([clientId]);
+    });
+  });
+
   describe('a client that comes back in a new epoch', () => {
     afterEach(async () => {
       await stopAll();
@@ -207,7 +237,7 @@ describe('nodes on one Redis', () => {
         await ask.del(keys.client(clientId));
         await ask.hset(keys.epoch, 'quiet', Date.now() + 1_000);
       });
-      expect((await say(a.endpoint, connectMessage(clientId))).error).toMatch(/^503:/);
+      await expect(a.engine.adopt(clientId)).rejects.toThrow('asked now');
       await until(() => a.has(clientId), 'it to be back');
       expect(saidBy([a], 'disconnect')).toEqual([]);
     });

@@ -28,6 +28,7 @@ const newClient = (id: string): Client => ({
   heardOf: null,
   waiting: null,
   deadline: 0,
+  silentUntil: 0,
   bucket: 0,
   cameAt: 0,
 });

@@ -88,8 +88,7 @@ export class Streams {
   /** Binds a new stream of a client that has asked for it before. */
   rebind(clientId: string, stream: Stream, request: IncomingMessage): void {
     this.settle(clientId, stream, request);
-    // As a connect would: the client lives, and what has waited goes out now.
-    this.proxy.ping(clientId);
+    // As with a connect what has waited goes out now; but it proves nothing, and puts nothing off.
     this.proxy._engine.emptyQueue(clientId);
   }
 

@@ -29,8 +29,13 @@ export interface Client {
   heardOf: HeardOf | null;
   /** When it came from another node, ms of `performance.now`; 0 for one that was made here. */
   cameAt: number;
-  /** When it is over, ms; a word from it puts it off. */
+  /** When it is over, ms: a while after its stream has closed, or when it has been silent for too long. */
   deadline: number;
+  /** When it is over for its silence, ms; a word from it puts it off, a new stream does not. */
+  silentUntil: number;
   /** Where `Deadlines` keeps it. */
   bucket: number;
 }
+
+/** Milliseconds in which a client must say something. */
+export const leftOf = ({ silentUntil }: Client): number => silentUntil - performance.now();

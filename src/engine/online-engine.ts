@@ -11,7 +11,7 @@ import type { EngineExtras, StreamListener } from '../bayeux/bayeux.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
 import type { Backplane, Published } from './backplane.js';
-import type { Client } from './client.js';
+import { type Client, leftOf } from './client.js';
 import { Deadlines } from './deadlines.js';
 import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
@@ -117,7 +117,7 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   ping(clientId: string): void {
     const client = this.registry.get(clientId);
-    if (client) this.deadlines.set(client, 2_000 * this.host.timeout);
+    if (client) this.mayBeSilent(client, 2_000 * this.host.timeout);
   }
 
   /** Calls back once messages of the channel reach the client; at once for one that is not here. */
@@ -219,7 +219,9 @@ export class OnlineEngine implements EngineExtras, Residents {
   /** The client has a stream now. */
   attached(clientId: string, stream: Stream): void {
     const client = this.registry.get(clientId);
-    if (client) client.stream = stream;
+    if (!client) return;
+    client.stream = stream;
+    this.deadlines.set(client, leftOf(client));
   }
 
   /** The client's stream has closed: it is over after the grace, unless it comes back. */
@@ -227,7 +229,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     const client = this.registry.get(clientId);
     if (!client) return;
     client.stream = null;
-    this.deadlines.set(client, this.options.grace);
+    this.deadlines.set(client, Math.min(this.options.grace, leftOf(client)));
   }
 
   /** `mayShare`: whether one encoding may go to many, because no outgoing extension wants to see each copy. */
@@ -307,7 +309,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     return new Promise((resolve) => this.listen(client, channel, resolve));
   }
 
-  settle(client: Client, generation: number, { waiting, heardOf }: HandedOver): void {
+  settle(client: Client, generation: number, { waiting, heardOf, left }: HandedOver): void {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
     const there = new Set(waiting.map(({ id }) => id));
@@ -315,7 +317,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     const since = gathered.filter((message) => !there.has(message.id) && !heardOf?.has(message));
     for (const message of [...waiting, ...since]) this.keep(client, message);
     Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
-    this.ping(client.id);
+    this.mayBeSilent(client, left ?? 2_000 * this.host.timeout);
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
   }
 
@@ -372,12 +374,18 @@ export class OnlineEngine implements EngineExtras, Residents {
       heardOf: null,
       waiting: null,
       deadline: 0,
+      silentUntil: 0,
       bucket: 0,
       cameAt: 0,
     };
     this.registry.add(client);
     this.ping(id);
     return client;
+  }
+
+  private mayBeSilent(client: Client, delay: number): void {
+    client.silentUntil = performance.now() + delay;
+    this.deadlines.set(client, delay);
   }
 
   private listen(client: Client, channel: string, listening: () => void): void {

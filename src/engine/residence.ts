@@ -45,6 +45,8 @@ export interface HandedOver {
   readonly waiting: readonly Published[];
   /** What the node before has heard: it is among those, or the client has it. Null where nobody knows. */
   readonly heardOf: HeardOf | null;
+  /** Milliseconds in which the client must say something; undefined where nobody knows. */
+  readonly left: number | undefined;
 }
 
 /** The engine, as a residence sees it. */

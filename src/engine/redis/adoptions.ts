@@ -159,13 +159,15 @@ export class Adoptions {
     const answer = isElsewhere
       ? await mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined)
       : undefined;
-    const { waiting, position } = isRecord(answer) ? (answer as Partial<Letter>) : {};
-    return { waiting: waiting ?? [], heardOf: position ? backplane.heardOf(position) : null };
+    const { waiting, position, left } = isRecord(answer) ? (answer as Partial<Letter>) : {};
+    return { waiting: waiting ?? [], heardOf: position ? backplane.heardOf(position) : null, left };
   }
 }
 
 /** How a node answers whom it hands a client over to. */
-interface Letter {
+export interface Letter {
   waiting: Published[];
   position: Position;
+  /** Milliseconds in which the client must say something. */
+  left: number;
 }

@@ -17,10 +17,9 @@ import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
-import type { Position, Published } from '../backplane.js';
-import type { Client } from '../client.js';
+import { type Client, leftOf } from '../client.js';
 import type { HandedOver, Residence, Residents } from '../residence.js';
-import { Adoptions } from './adoptions.js';
+import { Adoptions, type Letter } from './adoptions.js';
 import { Chore } from './chore.js';
 import { Ends } from './ends.js';
 import { Lease, RENEW } from './lease.js';
@@ -478,11 +477,11 @@ export class RedisResidence implements Residence {
     return null;
   }
 
-  private handOver(client: Client): { waiting: Published[]; position: Position } {
+  private handOver(client: Client): Letter {
     this.forget(client);
     const position = this.options.backplane.positionOf(client);
     const waiting = this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
-    return { waiting, position };
+    return { waiting, position, left: leftOf(client) };
   }
 
   private async subscribeHere(
@@ -496,7 +495,7 @@ export class RedisResidence implements Residence {
   }
 }
 
-const NOTHING_WAITED: HandedOver = { waiting: [], heardOf: null };
+const NOTHING_WAITED: HandedOver = { waiting: [], heardOf: null, left: undefined };
 
 /** Done again at the next look. */
 const NOTHING = (): void => {};
