@@ -34,8 +34,10 @@ export function adopt(bayeux: Bayeux): Extension {
 
   async function renew(clientId: string): Promise<boolean> {
     const hasStream = await bayeux.askElsewhere(clientId, 'renew');
-    // One that waits here takes the place of none that is open elsewhere: who opened it may be anybody.
-    if (hasStream !== true && bayeux.hasEventSource(clientId)) return bayeux.adopt(clientId);
+    // One that waits here takes the place of none that is open elsewhere, nor of one of which nobody answers: who opened it
+    // may be anybody.
+    if (hasStream !== true && hasStream !== undefined && bayeux.hasEventSource(clientId))
+      return bayeux.adopt(clientId);
     return bayeux.clientExists(clientId);
   }
 
