@@ -212,15 +212,21 @@ async function post(endpoint: string, messages: object[], signal: AbortSignal): 
   return (await response.json()) as Reply[];
 }
 
+const answerOf = (ws: WebSocket): Promise<unknown> =>
+  new Promise((resolve, reject) => {
+    ws.once('message', resolve);
+    ws.once('close', () => reject(new Error('a socket was closed before it was answered')));
+  });
+
 class SocketTab extends Tab {
   protected readonly connectionType = 'websocket';
   private ws: WebSocket | undefined;
 
   async open(): Promise<void> {
     await this.dial();
-    const shaken = once(this.ws as WebSocket, 'message');
+    const shaken = answerOf(this.ws as WebSocket);
     this.send([handshakeMessage]);
-    const [data] = await shaken;
+    const data = await shaken;
     this.clientId = (JSON.parse(String(data)) as Reply[])[0]?.clientId ?? '';
     this.ws?.on('message', (text) => this.heard(JSON.parse(String(text)) as Reply[]));
   }

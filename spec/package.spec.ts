@@ -16,7 +16,8 @@ const ROOM = '/classes/4';
 /** Prints its address; ends by itself once it is stopped. */
 const SERVE = `
 import { createServer, defineConfig } from 'faye-online';
-const server = createServer(defineConfig({ port: 0, host: '127.0.0.1', logLevel: 'error' }));
+const engine = process.env.ENGINE;
+const server = createServer(defineConfig({ port: 0, host: '127.0.0.1', logLevel: 'error', ...(engine && { engine }) }));
 process.once('SIGTERM', () => server.stop());
 console.log((await server.start()).url);
 `;
@@ -263,7 +264,7 @@ describe('the package', () => {
     });
     afterAll(() => redis?.dispose());
 
-    it('knows who is online, and leaves nothing behind', () => comeAndGo(project));
+    it('knows who is online, and leaves nothing behind', () => comeAndGo(project, 'faye-online'));
 
     describe('in a project that has redis 5', () => {
       let other: Project;
@@ -278,18 +279,18 @@ describe('the package', () => {
       it('has a redis 3 of its own, and works', async () => {
         expect(await other.version('redis')).toMatch(/^5\./);
         expect(await other.version('redis3')).toMatch(/^3\./);
-        await comeAndGo(other);
+        await comeAndGo(other, 'faye-redis');
       });
     });
 
-    async function comeAndGo(where: Project): Promise<void> {
+    async function comeAndGo(where: Project, engine: string): Promise<void> {
       await where.write('serve.mjs', SERVE);
-      const server = where.run(process.execPath, ['serve.mjs'], { REDIS_URL: redis.url });
+      const server = where.run(process.execPath, ['serve.mjs'], { REDIS_URL: redis.url, ENGINE: engine });
       const url = await server.printed(/http:\S+/);
       await until(async () => (await fetch(`${url}/readyz`)).ok, 'Redis to be there');
       expect(await (await fetch(`${url}/healthz`)).json()).toMatchObject({
         store: expect.stringContaining('Redis'),
-        engine: expect.stringContaining('faye-redis'),
+        engine: expect.stringContaining(engine),
       });
       const ada = await support.join(`${url}/faye`, support.user('ada'));
       const bob = await support.join(`${url}/faye`, support.user('bob'), 'long-polling');
@@ -297,9 +298,14 @@ describe('the package', () => {
       bob.client.disconnect();
       await support.sees(ada, ROOM, ['ada']);
       ada.client.disconnect();
-      await until(async () => (await redis.keys()).join() === '/faye/epoch', 'only the epoch to be left');
+      const left = async () => (await redis.keys()).filter((key) => !/^\/faye\/(nodes|rates)\b/.test(key));
+      await until(
+        async () => (await left()).join() === '/faye/epoch',
+        'only the epoch and the lease to be left',
+      );
       server.kill('SIGTERM');
       expect(await server.exitCode(), server.err).toBe(0);
+      expect((await redis.keys('/faye/nodes*')).join()).toBe('');
       await redis.flush();
     }
   });
