@@ -40,6 +40,7 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
       if (channel !== BEFORE_LEAVE || clientId === undefined) return;
       // Whoever has the client knows its connections, and hears where it connects again.
       if (bayeux.has(clientId)) begin(clientId);
+      // Where it can't be told, the client ends as one does that says nothing.
       else bayeux.askElsewhere(clientId, 'before-leave').catch(() => {});
     },
   });

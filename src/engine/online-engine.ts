@@ -111,6 +111,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     else
       this.residence
         ?.endElsewhere(clientId)
+        // Where it can't be asked the client ends by its silence; Faye has no word for it.
         .catch(() => {})
         .then(() => callback?.call(context));
   }

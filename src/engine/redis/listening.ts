@@ -68,6 +68,7 @@ export class Listening {
       if (!ear?.channels.delete(channel) || ear.channels.size > 0) continue;
       this.ears.delete(key);
       heard(ear);
+      // If it fails the connection is lost, and with it what it listened to.
       ear.line?.redis[UNDO[kind]](name).catch(() => {});
     }
   }

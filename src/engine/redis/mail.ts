@@ -58,6 +58,7 @@ export class Mail {
 
   /** Says something that needs no answer. */
   tell(node: string, subject: string, body: Record<string, unknown>): void {
+    // One that does not arrive is said again with the next connect of its client.
     this.send(node, { subject, body }).catch(() => {});
   }
 
