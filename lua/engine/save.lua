@@ -8,14 +8,15 @@
 --
 -- KEYS  1 client   2 subscriptions   3 clients of the node   4 nodes   5 rounds   6 epoch
 -- ARGV  1 clientId   2 node   3 its round   4 generation   5... channels
--- returns 'saved', 'lost' where it is another's or ending, 'fenced' where the node has no lease, or another round
+-- returns {'saved', the node that had it before, or '' for none or this one}, {'lost'} where it is another's or ending,
+--         {'fenced'} where the node has no lease, or another round
 
-if not redis.call('ZSCORE', KEYS[4], ARGV[2]) then return 'fenced' end
-if redis.call('HGET', KEYS[5], ARGV[2]) ~= ARGV[3] then return 'fenced' end
+if not redis.call('ZSCORE', KEYS[4], ARGV[2]) then return {'fenced'} end
+if redis.call('HGET', KEYS[5], ARGV[2]) ~= ARGV[3] then return {'fenced'} end
 
 local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state')
-if known[3] == 'ending' then return 'lost' end
-if known[1] and known[1] ~= ARGV[2] and tonumber(known[2]) >= tonumber(ARGV[4]) then return 'lost' end
+if known[3] == 'ending' then return {'lost'} end
+if known[1] and known[1] ~= ARGV[2] and tonumber(known[2]) >= tonumber(ARGV[4]) then return {'lost'} end
 
 local epoch = redis.call('HGET', KEYS[6], 'id') or ''
 redis.call('HSET', KEYS[1], 'node', ARGV[2], 'generation', ARGV[4], 'epoch', epoch)
@@ -25,4 +26,4 @@ redis.call('DEL', KEYS[2])
 for first = 5, #ARGV, 1000 do
   redis.call('SADD', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
-return 'saved'
+return {'saved', known[1] and known[1] ~= ARGV[2] and known[1] or ''}

@@ -12,7 +12,12 @@ interface Sized {
 
 interface OnlineEngine {
   size: { clients: number; channels: number };
-  residence?: { unsaved: Sized; ends: Sized; adopting: Sized };
+  residence?: {
+    keeping: { unsaved: Sized; underWay: Sized; overwritten: Sized };
+    handOvers: Sized;
+    ends: Sized;
+    adopting: Sized;
+  };
   backplane?: { waiting: number };
 }
 
@@ -36,7 +41,10 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
   const { size, residence, backplane } = proxy._engine;
   return {
     ...size,
-    unsaved: residence?.unsaved.size ?? 0,
+    unsaved: residence?.keeping.unsaved.size ?? 0,
+    keeping: residence?.keeping.underWay.size ?? 0,
+    overwritten: residence?.keeping.overwritten.size ?? 0,
+    untold: residence?.handOvers.size ?? 0,
     ends: residence?.ends.size ?? 0,
     adopting: residence?.adopting.size ?? 0,
     unsaid: backplane?.waiting ?? 0,

@@ -38,8 +38,10 @@ async function held(node: string): Promise<Lease> {
   return lease;
 }
 
-const save = (lease: Lease, generation = 1, channels: string[] = [], round = lease.inRound) =>
+const saves = (lease: Lease, generation = 1, channels: string[] = [], round = lease.inRound) =>
   records.save('ann', lease.name, round, generation, channels);
+
+const save = async (...of: Parameters<typeof saves>) => (await saves(...of)).outcome;
 
 const find = (lease: Lease) => records.look('ann', lease.epoch, true);
 
@@ -83,6 +85,26 @@ describe('a save', () => {
     expect(await save(a, 3)).toBe('saved');
     await records.beginEnd('ann', 'b', {});
     expect(await save(a, 4)).toBe('lost');
+  });
+});
+
+describe('a save over the record of another node', () => {
+  it('tells which that was, and takes the client from it', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    expect(await saves(a, 1)).toEqual({ outcome: 'saved' });
+    expect(await saves(b, 2)).toEqual({ outcome: 'saved', before: 'a' });
+    expect(await saves(b, 2)).toEqual({ outcome: 'saved' });
+    await records.disown('ann', 'a');
+    expect(await redis.keys(keys.clientsOf('*'))).toEqual([keys.clientsOf('b')]);
+  });
+
+  it('takes it from no node that has it again by then', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a, 1);
+    await save(b, 2);
+    await save(a, 3);
+    await records.disown('ann', 'a');
+    expect(await redis.smembers(keys.clientsOf('a'))).toEqual(['ann']);
   });
 });
 

@@ -34,6 +34,11 @@ export interface EngineExtras {
   detached?(clientId: string): void;
   /** Whether this node has the client. Undefined: every node has all, or there is one. */
   has?(clientId: string): boolean;
+  /**
+   * Whether other nodes know what a client of this one subscribes to: undefined where they do. Else it resolves with true once
+   * they do, with false where the client has ended, or gone to another.
+   */
+  written?(clientId: string): Promise<boolean> | undefined;
   /** Makes a client this node's. False where there is no such client; rejects where that can't be known. */
   adopt?(clientId: string): Promise<boolean>;
   /** For a client of another node; as `adopt`. */
@@ -162,6 +167,7 @@ export class Bayeux {
       extensions,
       passed: (message, request) => this.passed(message, request),
       refused: (answer) => this.answerRefused(answer),
+      awaited: (reply) => this.awaited(reply),
       onCrowd,
       log,
     });
@@ -431,6 +437,15 @@ export class Bayeux {
     this.undo.push(() => {
       proxy.clientExists = clientExists;
     });
+  }
+
+  /**
+   * A subscription is acknowledged once other nodes can know of it: a client whose node went before would be sure of what
+   * nobody knows. Until then it works here; unanswered, the client asks again.
+   */
+  private awaited({ channel, clientId, successful }: Message): Promise<boolean> | undefined {
+    if (channel !== '/meta/subscribe' || !clientId || !successful) return undefined;
+    return this.extras.written?.(clientId);
   }
 
   private answerRefused(answer: () => void): void {

@@ -30,6 +30,8 @@ export interface PipelineOptions {
   passed(message: Message, request: Request): void;
   /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
   refused(answer: () => void): void;
+  /** Undefined where a reply may go out at once. Else it resolves with whether it may ever. */
+  awaited(reply: Message): Promise<boolean> | undefined;
   /** A message was refused because too much of its client waits. */
   onCrowd(): void;
   log: Logger;
@@ -119,6 +121,19 @@ export class Pipeline {
   }
 
   private outgoing(message: Message, request: Request, pass: Pass): void {
+    const awaited = this.options.awaited(message);
+    if (!awaited) {
+      this.send(message, request, pass);
+      return;
+    }
+    awaited.then((mayGo) => {
+      // Its client is to ask again, where it is now.
+      if (mayGo) this.send(message, request, pass);
+      else request?.socket.destroy();
+    });
+  }
+
+  private send(message: Message, request: Request, pass: Pass): void {
     this.chain(this.extensions, 'outgoing', message, request, (result) => {
       if (result?.error) advise(result);
       pass(result);

@@ -11,7 +11,7 @@ import type { EngineExtras, StreamListener } from '../bayeux/bayeux.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
 import type { Backplane, Published } from './backplane.js';
-import { type Client, leftOf } from './client.js';
+import { type Client, type HeardOf, leftOf } from './client.js';
 import { Deadlines } from './deadlines.js';
 import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
@@ -181,6 +181,12 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.registry.get(clientId)?.state === 'here';
   }
 
+  /** As `Residence.written`, for a client of this node. */
+  written(clientId: string): Promise<boolean> | undefined {
+    const client = this.registry.get(clientId);
+    return client && this.residence?.written(client);
+  }
+
   /** Makes a client this node's. False where there is no such client; rejects where that can't be asked. */
   async adopt(clientId: string): Promise<boolean> {
     return this.has(clientId) || ((await this.residence?.adopt(clientId)) ?? false);
@@ -320,6 +326,11 @@ export class OnlineEngine implements EngineExtras, Residents {
     Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
     this.mayBeSilent(client, left ?? 2_000 * this.host.timeout);
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
+  }
+
+  late(client: Client, missed: readonly Published[], heardOf: HeardOf): void {
+    for (const message of missed) this.turn.add(message, [client]);
+    client.heardOf = heardOf;
   }
 
   leave(client: Client): readonly Published[] {

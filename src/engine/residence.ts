@@ -17,6 +17,11 @@ export interface Residence {
   created(client: Client): Promise<void>;
   /** As `created`. */
   subscribed(client: Client, channel: string): Promise<void>;
+  /**
+   * Whether what others have to know of a client of this node is known to them: undefined where it is. Else it resolves with
+   * true once it is so, with false once it never will be: the client has ended, or gone to another node.
+   */
+  written(client: Client): Promise<boolean> | undefined;
   unsubscribed(client: Client, channel: string): void;
   /** A client of this node has ended. It is made known, once. */
   ended(client: Client): void;
@@ -59,6 +64,8 @@ export interface Residents {
   bring(client: Client, channel: string): Promise<void>;
   /** The client is this node's from now on, with what the node before has handed over. */
   settle(client: Client, generation: number, handedOver: HandedOver): void;
+  /** Of a client of this node the node before says only now what it had there: what it has missed, and what it has heard. */
+  late(client: Client, missed: readonly Published[], heardOf: HeardOf): void;
   /** The client has gone to another node, or was never here: what this node has of it goes, and what waited comes back. */
   leave(client: Client): readonly Published[];
   /** Subscribes a client of this node, as another has asked for. */

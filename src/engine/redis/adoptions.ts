@@ -3,26 +3,19 @@
  * Exactly one of all nodes that want a client gets it.
  */
 import { Away } from '../../away.js';
-import { isRecord } from '../../bayeux/is-record.js';
-import type { Position, Published } from '../backplane.js';
-import type { Client } from '../client.js';
-import type { HandedOver, Residents } from '../residence.js';
-import { Lease } from './lease.js';
+import type { Residents } from '../residence.js';
+import type { HandOvers } from './hand-overs.js';
+import type { Lease } from './lease.js';
 import type { Leases } from './leases.js';
-import type { Mail } from './mail.js';
 import type { Place, Records } from './records.js';
-import type { RedisBackplane } from './redis-backplane.js';
+import type { Returns } from './returns.js';
 
 export interface AdoptionsOptions {
   engine(): Residents;
   records: Records;
   leases: Leases;
-  mail: Mail;
-  backplane: RedisBackplane;
-  /** A client of this node whose lease was over is to be this node's again. False where it is another's, or gone. */
-  comeBack(client: Client): Promise<boolean>;
-  /** A client has become this node's. False where it has ended meanwhile. */
-  here(client: Client, generation: number, handedOver: HandedOver): boolean;
+  handOvers: HandOvers;
+  returns: Returns;
   /** What was asked may still land. */
   lostSight(lease: Lease): void;
 }
@@ -42,9 +35,9 @@ export class Adoptions {
     return this.underWay.size;
   }
 
-  /** Resolves once a client is not arriving any more. */
-  async settled(clientId: string): Promise<void> {
-    await this.underWay.get(clientId)?.catch(() => {});
+  /** Resolves once a client is not arriving any more; undefined where it is not. */
+  settled(clientId: string): Promise<unknown> | undefined {
+    return this.underWay.get(clientId)?.catch(() => {});
   }
 
   /** False where there is no such client. A second call while one is under way waits for that one. */
@@ -87,7 +80,7 @@ export class Adoptions {
   private async adoptOnce(clientId: string): Promise<boolean> {
     const known = this.options.engine().get(clientId);
     if (known?.state === 'here') return true;
-    if (known && (await this.options.comeBack(known))) return true;
+    if (known && (await this.options.returns.comeBack(known))) return true;
     for (let tried = 0; tried < TRIES; tried += 1) {
       const place = await this.find(clientId);
       if (!place) return this.isNowhere(clientId);
@@ -128,9 +121,10 @@ export class Adoptions {
       for (const channel of [...client.channels]) {
         if (!channels.includes(channel)) this.options.engine().unsubscribeHere(client, channel);
       }
-      const handedOver = await this.handedOver(clientId, this.doubts.get(clientId) ?? place, generation);
+      const from = this.doubts.get(clientId) ?? place;
+      const handedOver = await this.options.handOvers.ask(clientId, from, generation);
       this.doubts.delete(clientId);
-      return this.options.here(client, generation, handedOver) ? 'adopted' : 'gone';
+      return this.options.returns.here(client, generation, handedOver) ? 'adopted' : 'gone';
     } catch (error) {
       if (this.options.engine().get(clientId) === client) this.options.engine().leave(client);
       throw error;
@@ -146,28 +140,4 @@ export class Adoptions {
       throw error;
     }
   }
-
-  /** What waits for the client on the node that had it, which lets go of it. */
-  private async handedOver(
-    clientId: string,
-    { node, alive }: Place,
-    generation: number,
-  ): Promise<HandedOver> {
-    const { leases, mail, backplane } = this.options;
-    const isElsewhere = alive && !leases.of(clientId).isOurs(node);
-    const body = { clientId, generation };
-    const answer = isElsewhere
-      ? await mail.ask(Lease.nodeOf(node), 'hand-over', body).catch(() => undefined)
-      : undefined;
-    const { waiting, position, left } = isRecord(answer) ? (answer as Partial<Letter>) : {};
-    return { waiting: waiting ?? [], heardOf: position ? backplane.heardOf(position) : null, left };
-  }
-}
-
-/** How a node answers whom it hands a client over to. */
-export interface Letter {
-  waiting: Published[];
-  position: Position;
-  /** Milliseconds in which the client must say something. */
-  left: number;
 }

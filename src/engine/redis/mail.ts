@@ -12,6 +12,8 @@ export interface MailOptions {
   node: string;
   /** Answers what another node asks. */
   answer(subject: string, body: Record<string, unknown>): unknown;
+  /** The other node has the answer. */
+  answered(subject: string, body: Record<string, unknown>): void;
   /** This node hears letters again, after an outage. */
   onBack(): void;
   log: Logger;
@@ -19,6 +21,15 @@ export interface MailOptions {
 
 /** Milliseconds that an answer may take. */
 const PATIENCE = 1_000;
+/** Milliseconds after which an answer that is late is of no use to anybody. */
+const TOO_LATE = 30_000;
+
+export interface Asking {
+  /** Milliseconds. Default 1,000. */
+  patience?: number;
+  /** Hears an answer that came after that. */
+  late?(answer: unknown): void;
+}
 
 export class Mail {
   private readonly waiting = new Map<string, (answer: unknown) => void>();
@@ -35,25 +46,21 @@ export class Mail {
     });
   }
 
-  /** What the node answers; undefined where it does not within a second. */
-  async ask(node: string, subject: string, body: Record<string, unknown>): Promise<unknown> {
+  /** What the node answers; undefined where it does not in time. */
+  async ask(
+    node: string,
+    subject: string,
+    body: Record<string, unknown>,
+    { patience = PATIENCE, late }: Asking = {},
+  ): Promise<unknown> {
     const id = randomUUID();
-    const answer = new Promise<unknown>((resolve) => {
-      const patience = setTimeout(() => resolve(undefined), PATIENCE);
-      this.waiting.set(id, (heard) => {
-        clearTimeout(patience);
-        resolve(heard);
-      });
-    });
-    try {
-      const heardBy = await this.send(node, { id, from: this.options.node, subject, body });
-      // With Cluster the number is of one Redis only.
-      if (heardBy === 0 && !this.options.redis.commands.isCluster) return undefined;
-      return await answer;
-    } finally {
+    const answer = this.answerTo(id, patience, late);
+    const isHeard = await this.send(node, { id, from: this.options.node, subject, body }).catch((error) => {
       this.waiting.get(id)?.(undefined);
-      this.waiting.delete(id);
-    }
+      throw error;
+    });
+    if (!isHeard) this.waiting.get(id)?.(undefined);
+    return answer;
   }
 
   /** Says something that needs no answer. */
@@ -62,9 +69,38 @@ export class Mail {
     this.send(node, { subject, body }).catch(() => {});
   }
 
-  private send(node: string, letter: Record<string, unknown>): Promise<number> {
+  private answerTo(id: string, patience: number, late: Asking['late']): Promise<unknown> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        resolve(undefined);
+        this.waiting.delete(id);
+        if (late) this.hearLate(id, late);
+      }, patience);
+      timer.unref();
+      this.waiting.set(id, (heard) => {
+        clearTimeout(timer);
+        this.waiting.delete(id);
+        resolve(heard);
+      });
+    });
+  }
+
+  private hearLate(id: string, late: (answer: unknown) => void): void {
+    const timer = setTimeout(() => this.waiting.delete(id), TOO_LATE);
+    timer.unref();
+    this.waiting.set(id, (heard) => {
+      clearTimeout(timer);
+      this.waiting.delete(id);
+      late(heard);
+    });
+  }
+
+  /** False where nobody has heard it for certain. */
+  private async send(node: string, letter: Record<string, unknown>): Promise<boolean> {
     const { redis, letters } = this.options;
-    return ask(redis, (commands) => commands.publish(letters(node), JSON.stringify(letter)));
+    const heardBy = await ask(redis, (commands) => commands.publish(letters(node), JSON.stringify(letter)));
+    // With Cluster the number is of one Redis only.
+    return heardBy > 0 || redis.commands.isCluster;
   }
 
   private received(text: string): void {
@@ -80,9 +116,22 @@ export class Mail {
   }
 
   private answer(id: unknown, from: unknown, subject: string, body: Record<string, unknown>): void {
-    const answered = Promise.resolve(this.options.answer(subject, body));
-    answered
-      .then((answer) => (typeof from === 'string' ? this.send(from, { id, answer: answer ?? null }) : 0))
-      .catch((error) => this.options.log.warn({ err: error, subject }, 'a letter could not be answered'));
+    this.answerOnce(id, from, subject, body).catch((error) =>
+      this.options.log.warn({ err: error, subject }, 'a letter could not be answered'),
+    );
+  }
+
+  private async answerOnce(
+    id: unknown,
+    from: unknown,
+    subject: string,
+    body: Record<string, unknown>,
+  ): Promise<void> {
+    const { answer, answered } = this.options;
+    const said = answer(subject, body);
+    // Not waited for where it is there: what is heard next may depend on it.
+    const content = said instanceof Promise ? await said : said;
+    if (typeof from !== 'string') return;
+    if (await this.send(from, { id, answer: content ?? null })) answered(subject, body);
   }
 }

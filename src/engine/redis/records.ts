@@ -41,15 +41,16 @@ export class Records {
     return this.keys[this.partitions.of(clientId)] as EngineKeys;
   }
 
-  save(
+  /** `before`: the node that had it by its record, where that was another. */
+  async save(
     clientId: string,
     node: string,
     round: number,
     generation: number,
     channels: Iterable<string>,
-  ): Promise<'saved' | 'lost' | 'fenced'> {
+  ): Promise<{ outcome: 'saved' | 'lost' | 'fenced'; before?: string }> {
     const keys = this.keysOf(clientId);
-    return this.ask((redis) =>
+    const [outcome, before] = await this.ask((redis) =>
       steps.save(
         redis,
         [
@@ -62,6 +63,15 @@ export class Records {
         ],
         [clientId, node, round, generation, ...channels],
       ),
+    );
+    return before ? { outcome, before } : { outcome };
+  }
+
+  /** The node, which had the client before, does not have it any more. */
+  async disown(clientId: string, node: string): Promise<void> {
+    const keys = this.keysOf(clientId);
+    await this.ask((redis) =>
+      steps.disown(redis, [keys.client(clientId), keys.clientsOf(node)], [clientId, node]),
     );
   }
 

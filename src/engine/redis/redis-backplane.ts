@@ -4,12 +4,13 @@
  * A node says each message once, and hears its own at once and not by Redis, so that its clients are served while Redis
  * is away. Messages have numbers: what comes twice, by two patterns or because it was sent again, is passed over.
  */
+import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Backplane, Hear, Position, Published } from '../backplane.js';
 import type { Client, HeardOf } from '../client.js';
-import { HeardElsewhere } from './heard-of.js';
+import { expanded, HeardElsewhere, originOf } from './heard-of.js';
 import { EngineKeys } from './keys.js';
 import { type Letter, read, write } from './letter.js';
 import { Listening, type Name } from './listening.js';
@@ -38,6 +39,9 @@ export class RedisBackplane implements Backplane {
   private hear: Hear = () => {};
   private number = 0;
   private wasReady = false;
+  private settled: () => Promise<void> = async () => {};
+  /** How often it began to hold back what it has to say. */
+  private holds = 0;
 
   constructor(private readonly options: RedisBackplaneOptions) {
     const { redis, partitions } = options;
@@ -62,24 +66,43 @@ export class RedisBackplane implements Backplane {
     // A Cluster says nothing of one master: whose messages this node hears no more, others do not hear either.
     if (commands.isCluster) listener.on('close', () => this.holdUnheard());
     else commands.on('close', () => this.hold());
-    commands.on('ready', () => this.releaseSoon());
+    commands.on('ready', () => void this.releaseSoon());
   }
 
   /** How far a client of this node has heard each node: as this node has, or where it came from one that had heard more. */
   positionOf({ heardOf }: Client): Position {
     const { node } = this.options;
-    return this.heard.map((heard, partition) => {
-      const position: Record<string, number> = { ...Object.fromEntries(heard), [node]: this.number };
-      for (const [name, number] of Object.entries(heardOf?.position[partition] ?? {})) {
+    const here = this.heard.map((heard) => ({ ...Object.fromEntries(heard), [node]: this.number }));
+    return this.further(here, heardOf?.position ?? []);
+  }
+
+  /** Of two positions what is further. */
+  further(one: Position, other: Position): Position {
+    return one.map((numbers, partition) => {
+      const position = { ...numbers };
+      for (const [name, number] of Object.entries(other[partition] ?? {})) {
         position[name] = Math.max(number, position[name] ?? 0);
       }
       return position;
     });
   }
 
-  /** What a client has had that comes from a node at this position. */
-  heardOf(position: Position): HeardOf {
-    return new HeardElsewhere(position, (channel) => this.options.partitions.of(channel));
+  /** What a client has had that comes from a node at this position, where it subscribed to these. */
+  heardOf(position: Position, channels: readonly string[]): HeardOf {
+    const { partitions } = this.options;
+    return new HeardElsewhere(position, new Set(channels), (channel) => partitions.of(channel));
+  }
+
+  /** Whether this node has heard the message, or a later one of its node. */
+  hasHeard(message: Published): boolean {
+    const { node, number } = originOf(message);
+    if (node === this.options.node) return number <= this.number;
+    return number <= (this.heard[this.options.partitions.of(message.channel)]?.get(node) ?? 0);
+  }
+
+  /** What it has to say after an outage waits for this as well; called once others hear again. */
+  whenSettled(settled: () => Promise<void>): void {
+    this.settled = settled;
   }
 
   /** Calls back after each outage, once this node hears again what it listens to. */
@@ -163,25 +186,29 @@ export class RedisBackplane implements Backplane {
   }
 
   private hold(): void {
+    this.holds += 1;
     for (const outbox of this.outboxes) outbox.hold();
   }
 
   private holdUnheard(): void {
+    this.holds += 1;
     this.outboxes.forEach((outbox, partition) => {
       if (!this.hears(partition)) outbox.hold();
     });
   }
 
-  private releaseSoon(): void {
-    const release = (): void =>
-      this.outboxes.forEach((outbox, partition) => {
-        if (this.hears(partition)) outbox.release();
-      });
-    setTimeout(release, this.wasReady ? OTHERS_ARE_BACK : 0).unref();
+  /** Unless it is away again by then. */
+  private async releaseSoon(): Promise<void> {
+    const { holds } = this;
+    if (this.wasReady) await Promise.all([after(OTHERS_ARE_BACK), this.settled()]);
+    if (this.holds !== holds) return;
+    this.outboxes.forEach((outbox, partition) => {
+      if (this.hears(partition)) outbox.release();
+    });
   }
 
   private isBack(): void {
-    this.releaseSoon();
+    void this.releaseSoon();
     this.wasReady = true;
     for (const listener of this.back) listener();
   }
@@ -197,10 +224,3 @@ export class RedisBackplane implements Backplane {
 
 /** Redis' glob characters; Bayeux channels have none, a namespace may. */
 const escaped = (text: string): string => text.replace(/[\\?*[\]^]/g, '\\$&');
-
-/** The channel and the patterns that cover it, as Faye expands it. */
-function expanded(channel: string): string[] {
-  const segments = channel.split('/');
-  const patterns = segments.slice(0, -1).map((_, index) => `${segments.slice(0, index + 1).join('/')}/**`);
-  return [channel, `${segments.slice(0, -1).join('/')}/*`, ...patterns];
-}

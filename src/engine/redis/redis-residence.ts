@@ -12,21 +12,24 @@
  * What can't be done while Redis is away is done at the next look, each 2 s and as it comes back. Renewing the lease waits
  * for nothing else; nothing that a client's queue waits for waits for a look.
  */
+import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
-import { type Client, leftOf } from '../client.js';
-import type { HandedOver, Residence, Residents } from '../residence.js';
-import { Adoptions, type Letter } from './adoptions.js';
+import type { Client } from '../client.js';
+import type { Residence, Residents } from '../residence.js';
+import { Adoptions } from './adoptions.js';
 import { Chore } from './chore.js';
 import { Ends } from './ends.js';
+import { HandOvers } from './hand-overs.js';
+import { Keeping } from './keeping.js';
 import { Lease, RENEW } from './lease.js';
 import { Leases } from './leases.js';
 import { Mail } from './mail.js';
 import { type Place, Records } from './records.js';
 import type { RedisBackplane } from './redis-backplane.js';
+import { isStillOurs, Returns } from './returns.js';
 
 export interface RedisResidenceOptions {
   redis: RedisConnections;
@@ -39,35 +42,43 @@ export interface RedisResidenceOptions {
   log: Logger;
 }
 
-/** Records that are written, or asked for, in one go. */
+/** Records that are asked for in one go. */
 const BATCH = 200;
-/** How often a client that comes back is looked for. */
-const TRIES = 5;
+/** Milliseconds that it may take to know whose clients are whose after an outage: a new epoch's quiet time, and a look. */
+const SETTLES = 7_000;
+/** Milliseconds between two looks whether that is known. */
+const SETTLING = 200;
 
 export class RedisResidence implements Residence {
   private readonly records: Records;
   private readonly leases: Leases;
   private readonly mail: Mail;
   private readonly ends: Ends;
-  /** Clients of this node whose records are not, or not wholly, written down. */
-  private readonly unsaved = new Set<Client>();
+  private readonly handOvers: HandOvers;
+  private readonly keeping: Keeping;
+  private readonly returns: Returns;
+  private readonly adopting: Adoptions;
   /** Clients of this node that may have gone to another, or been ended, without its hearing of it. */
   private readonly unsure = new Set<Client>();
-  /** Clients that were this node's under a lease that is over, and have shown that they are there. */
-  private readonly returning = new Set<Client>();
-  private readonly adopting: Adoptions;
   /** Leases in a new epoch, until Redis holds nothing of theirs that is gone. */
   private readonly unread = new Set<Lease>();
-  private readonly chores: readonly Chore[];
+  /** Whose clients are whose. */
+  private readonly knowing: readonly Chore[];
+  private readonly ending: readonly Chore[];
   private engine!: Residents;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
   constructor(private readonly options: RedisResidenceOptions) {
-    const { redis, partitions, node, log } = options;
-    this.records = new Records(redis, partitions);
+    const { redis, partitions, node, backplane, log } = options;
     const failed = (error: unknown) => log.debug({ err: error }, 'a look failed; there will be another');
-    this.leases = new Leases({
+    const engine = () => this.engine;
+    const find = (clientId: string) => this.find(clientId);
+    const lost = (client: Client) => this.lost(client);
+    const lostSight = (lease: Lease) => this.lostSight(lease);
+    const records = new Records(redis, partitions);
+    this.records = records;
+    const leases = new Leases({
       redis,
       partitions,
       node,
@@ -76,42 +87,43 @@ export class RedisResidence implements Residence {
       newEpoch: (lease) => this.writeAgain(lease),
       failed,
     });
-    const [first] = this.leases.all;
-    this.mail = new Mail({
+    this.leases = leases;
+    const mail = new Mail({
       redis,
       node,
-      letters: (name) => first?.keys.letters(name) ?? name,
+      letters: (name) => leases.all[0]?.keys.letters(name) ?? name,
       answer: (subject, body) => this.answer(subject, body),
+      answered: (subject, body) => this.answered(subject, body),
       onBack: () => this.verifyAll(),
       log,
     });
+    this.mail = mail;
+    const isOurs = (name: string) => Lease.nodeOf(name) === node;
+    const handOvers = new HandOvers({ engine, mail, backplane, find, isOurs });
+    this.handOvers = handOvers;
+    const doubt = (client: Client) => this.doubt(client);
+    const keeping = new Keeping({ engine, records, leases, handOvers, lost, doubt, lostSight });
+    this.keeping = keeping;
     this.ends = new Ends({
-      records: this.records,
-      leaseOf: (clientId) => this.leaseOf(clientId),
+      records,
+      leaseOf: (clientId) => leases.of(clientId),
       ending: (clientId, at) => this.engine.ending(clientId, at),
       gone: (clientId) => this.engine.gone(clientId),
     });
-    this.adopting = new Adoptions({
-      engine: () => this.engine,
-      records: this.records,
-      leases: this.leases,
-      mail: this.mail,
-      backplane: options.backplane,
-      comeBack: (client) => {
-        // It has shown that it is there: what fails now is done again.
-        this.returning.add(client);
-        return this.comeBack(client);
-      },
-      here: (client, generation, handedOver) => this.here(client, generation, handedOver),
-      lostSight: (lease) => this.lostSight(lease),
-    });
+    const ended = ({ id }: Client, generation: number) => this.ends.ended(id, generation, leases.of(id).name);
+    const adoptions = () => this.adopting;
+    this.returns = new Returns({ engine, leases, keeping, adoptions, find, lost, ended });
+    this.adopting = new Adoptions({ engine, records, leases, handOvers, returns: this.returns, lostSight });
+    backplane.whenSettled(() => this.settled());
+    const chore = (work: () => Promise<unknown>) => new Chore(work, failed);
+    this.knowing = [
+      chore(() => this.takeUp()),
+      chore(() => keeping.saveAll()),
+      chore(() => keeping.disownAll()),
+      chore(() => handOvers.tellAll()),
+    ];
     // Each for itself: an end waits for presence, and nothing else should wait for that.
-    this.chores = [
-      () => this.takeUp(),
-      () => this.saveAll(),
-      () => this.ends.retry(),
-      () => this.endAll(),
-    ].map((work) => new Chore(work, failed));
+    this.ending = [chore(() => this.ends.retry()), chore(() => this.endAll())];
   }
 
   get description(): string {
@@ -134,31 +146,33 @@ export class RedisResidence implements Residence {
   }
 
   async created(client: Client): Promise<void> {
-    this.unsaved.add(client);
+    const { keeping } = this;
+    keeping.unsaved.add(client);
     try {
-      if ((await this.save(client)) !== 'fenced') return;
+      if ((await keeping.save(client)) !== 'fenced') return;
       await this.leases.renew();
-      await this.save(client);
+      await keeping.save(client);
     } catch {
       // Done again at the next look.
     }
   }
 
   async subscribed(client: Client, channel: string): Promise<void> {
-    await this.keep(client, channel, true);
+    await this.keeping.keep(client, channel, true);
   }
 
   unsubscribed(client: Client, channel: string): void {
-    void this.keep(client, channel, false);
+    void this.keeping.keep(client, channel, false);
+  }
+
+  written(client: Client): Promise<boolean> | undefined {
+    return this.keeping.written(client);
   }
 
   ended(client: Client): void {
     this.forget(client);
-    this.ends.ended(
-      client.id,
-      client.generation,
-      client.state === 'here' ? this.leaseOf(client.id).name : '',
-    );
+    const name = client.state === 'here' ? this.leases.of(client.id).name : '';
+    this.ends.ended(client.id, client.generation, name);
   }
 
   async endElsewhere(clientId: string): Promise<void> {
@@ -176,7 +190,7 @@ export class RedisResidence implements Residence {
 
   async existing(clientIds: readonly string[]): Promise<string[]> {
     const asked = this.leases.all.flatMap((lease) => {
-      const its = clientIds.filter((clientId) => this.leaseOf(clientId) === lease);
+      const its = clientIds.filter((clientId) => this.leases.of(clientId) === lease);
       const batches = Array.from({ length: Math.ceil(its.length / BATCH) }, (_, index) =>
         its.slice(index * BATCH, (index + 1) * BATCH),
       );
@@ -222,7 +236,7 @@ export class RedisResidence implements Residence {
   async wantStream(clientId: string, word: string): Promise<void> {
     const held = await this.records.stream(clientId, word, { keep: true });
     if (held === null || (await this.ask(clientId, 'renew')) === true) return;
-    const names = await this.records.nodes(this.leaseOf(clientId).keys);
+    const names = await this.records.nodes(this.leases.of(clientId).keys);
     for (const node of new Set(names.map(Lease.nodeOf))) {
       this.mail.tell(node, 'stream', { clientId, word: held, isFirst: held === word });
     }
@@ -235,12 +249,8 @@ export class RedisResidence implements Residence {
     if (this.records.connected) await this.leases.retire(this.options.grace);
   }
 
-  private leaseOf(clientId: string): Lease {
-    return this.leases.of(clientId);
-  }
-
   private find(clientId: string): Promise<Place | null> {
-    return this.records.look(clientId, this.leaseOf(clientId).epoch);
+    return this.records.look(clientId, this.leases.of(clientId).epoch);
   }
 
   // What is done each 2 s, and when Redis is back
@@ -249,13 +259,36 @@ export class RedisResidence implements Residence {
     if (this.closed) return;
     await this.leases.look();
     if (this.closed || !this.records.connected) return;
-    for (const chore of this.chores) void chore.run();
+    for (const chore of [...this.knowing, ...this.ending]) void chore.run();
+  }
+
+  /**
+   * After an outage: resolves once it is known which clients are still this node's, and the nodes that have the others know
+   * what they had here; or after a while.
+   */
+  private async settled(): Promise<void> {
+    const clients = [...this.engine.all()];
+    const until = performance.now() + SETTLES;
+    await this.look();
+    while (performance.now() < until && !this.closed) {
+      await Promise.all(this.knowing.map((chore) => chore.run()));
+      const known = this.leases.all.every((lease) => lease.holds && !lease.isNew);
+      if (known && !clients.some((client) => this.isUncertain(client)) && this.handOvers.size === 0) return;
+      await after(SETTLING, undefined, { ref: false });
+    }
+  }
+
+  private isUncertain(client: Client): boolean {
+    if (this.engine.get(client.id) !== client) return false;
+    return this.keeping.unsaved.has(client) || this.unsure.has(client) || this.returns.has(client);
   }
 
   /** Redis has lost data, or holds older: what this node knows of its clients is the truth. */
   private writeAgain(lease: Lease): void {
     this.options.log.warn({ node: lease.name }, 'a new epoch: this node writes down its clients again');
-    for (const client of this.clientsOf(lease)) if (client.state === 'here') this.unsaved.add(client);
+    for (const client of this.clientsOf(lease)) {
+      if (client.state === 'here') this.keeping.unsaved.add(client);
+    }
     this.unread.add(lease);
   }
 
@@ -269,30 +302,27 @@ export class RedisResidence implements Residence {
       if (client.state !== 'here') continue;
       client.state = 'returning';
       // While a process stands still its clients may have gone; they show that they are there by a pong, or a word.
-      if (stoodStill) client.stream?.check?.(() => this.isThere(client));
-      else this.returning.add(client);
+      if (!stoodStill) this.comeBack(client);
+      else {
+        client.stream?.check?.(() => this.comeBack(client));
+        this.doubt(client);
+      }
     }
   }
 
-  private isThere(client: Client): void {
-    if (this.engine.get(client.id) !== client) return;
-    this.returning.add(client);
-    this.comeBack(client).catch(NOTHING);
+  private comeBack(client: Client): void {
+    // What fails is done again.
+    if (this.engine.get(client.id) === client) this.returns.comeBack(client).catch(NOTHING);
   }
 
   private clientsOf(lease: Lease): Client[] {
-    return [...this.engine.all()].filter(({ id }) => this.leaseOf(id) === lease);
+    return [...this.engine.all()].filter(({ id }) => this.leases.of(id) === lease);
   }
 
-  /** What this node does not know for certain: whether clients are its own. */
+  /** What this node does not know for certain: whether clients are its own. Those that fail stay where they are. */
   private async takeUp(): Promise<void> {
-    const steps = [
-      ...[...this.returning].map((client) => this.comeBack(client)),
-      ...[...this.unsure].map((client) => this.verify(client)),
-      this.adopting.settleDoubts(),
-    ];
-    // Those that fail stay where they are.
-    await Promise.allSettled(steps);
+    const unsure = [...this.unsure].map((client) => this.verify(client));
+    await Promise.allSettled([this.returns.all(), ...unsure, this.adopting.settleDoubts()]);
   }
 
   private async endAll(): Promise<void> {
@@ -314,49 +344,6 @@ export class RedisResidence implements Residence {
 
   // Clients of this node
 
-  private async keep(client: Client, channel: string, subscribed: boolean): Promise<void> {
-    if (this.unsaved.has(client)) return;
-    try {
-      const node = await this.records.subscribe(client.id, [channel], subscribed);
-      if (node !== this.leaseOf(client.id).name) this.doubt(client);
-    } catch {
-      this.unsaved.add(client);
-    }
-  }
-
-  private async saveAll(): Promise<void> {
-    const all = [...this.unsaved];
-    for (let from = 0; from < all.length; from += BATCH) {
-      await Promise.all(all.slice(from, from + BATCH).map((client) => this.save(client)));
-    }
-  }
-
-  private async save(client: Client): Promise<'saved' | 'lost' | 'fenced'> {
-    if (this.engine.get(client.id) !== client) {
-      this.unsaved.delete(client);
-      return 'lost';
-    }
-    const lease = this.leaseOf(client.id);
-    // One that is returning comes back first.
-    if (client.state !== 'here') return 'fenced';
-    const channels = [...client.channels];
-    const outcome = await this.write(client, lease, client.generation, channels);
-    if (outcome === 'fenced') return outcome;
-    // What has changed meanwhile is written at the next look.
-    if (isSame(channels, client.channels)) this.unsaved.delete(client);
-    if (outcome === 'lost') this.letGo(client);
-    return outcome;
-  }
-
-  private async write(client: Client, lease: Lease, generation: number, channels: Iterable<string>) {
-    try {
-      return await this.records.save(client.id, lease.name, lease.inRound, generation, channels);
-    } catch (error) {
-      this.lostSight(lease);
-      throw error;
-    }
-  }
-
   /** This node hears letters again: those that said that a client is another's may have been lost. */
   private verifyAll(): void {
     for (const client of this.engine.all()) this.doubt(client);
@@ -368,89 +355,41 @@ export class RedisResidence implements Residence {
   }
 
   private async verify(client: Client): Promise<void> {
-    if (!this.isOurs(client)) {
+    if (!this.mayBeOthers(client)) {
       // Whoever saves it, or makes it come back, is told.
       this.unsure.delete(client);
       return;
     }
     const place = await this.find(client.id);
     this.unsure.delete(client);
-    if (!this.isOurs(client) || place?.generation === client.generation) return;
+    if (!this.mayBeOthers(client)) return;
+    if (client.state === 'returning') {
+      // One that has been ended begins again, once it has shown that it is there.
+      if (place && !isStillOurs(client, place, this.leases.of(client.id))) this.lost(client);
+    } else if (place?.generation !== client.generation) this.isAnothers(client, place);
+  }
+
+  private isAnothers(client: Client, place: Place | null): void {
     // Older data is not the truth.
-    if (place && place.generation < client.generation) this.unsaved.add(client);
-    else this.letGo(client);
+    if (place && place.generation < client.generation) this.keeping.unsaved.add(client);
+    else this.lost(client);
   }
 
-  private isOurs(client: Client): boolean {
-    return this.has(client) && !this.unsaved.has(client);
+  private mayBeOthers(client: Client): boolean {
+    if (this.engine.get(client.id) !== client || client.state === 'arriving') return false;
+    return !this.keeping.unsaved.has(client) && !this.returns.has(client);
   }
 
-  private has(client: Client): boolean {
-    return this.engine.get(client.id) === client && client.state === 'here';
-  }
-
-  private letGo(client: Client): void {
+  /** It has gone to another node, or was ended. */
+  private lost(client: Client): void {
     this.forget(client);
-    if (this.engine.get(client.id) === client) this.engine.leave(client);
+    if (this.engine.get(client.id) === client) this.handOvers.gone(client);
   }
 
   private forget(client: Client): void {
-    this.unsaved.delete(client);
+    this.keeping.unsaved.remove(client, false);
     this.unsure.delete(client);
-    this.returning.delete(client);
-  }
-
-  /** A client of this node whose lease was over. */
-  private async comeBack(client: Client): Promise<boolean> {
-    const lease = this.leaseOf(client.id);
-    for (let tried = 0; tried < TRIES; tried += 1) {
-      const place = await this.find(client.id);
-      if (this.engine.get(client.id) !== client) return false;
-      if (this.has(client)) return true;
-      if (!place) return this.beginAgain(client, lease);
-      const { node, generation } = place;
-      // Written by this node before, whose answer was lost.
-      if (node === lease.name && generation === client.generation + 1)
-        return this.hereAgain(client, generation);
-      // Older data is not the truth.
-      if (generation < client.generation) return this.beginAgain(client, lease);
-      if (!lease.isOurs(node) || generation !== client.generation) break;
-      const adopted = await this.adopting.take(client.id, place);
-      if (typeof adopted === 'object') return this.here(client, adopted.generation, NOTHING_WAITED);
-    }
-    this.letGo(client);
-    return false;
-  }
-
-  /** It had been taken for dead, and was ended: this is another stay. */
-  private async beginAgain(client: Client, lease: Lease): Promise<boolean> {
-    const generation = client.generation + 1;
-    const outcome = await this.write(client, lease, generation, client.channels);
-    if (outcome === 'fenced') throw new Away('what this node may take');
-    if (outcome === 'lost') {
-      this.letGo(client);
-      return false;
-    }
-    return this.hereAgain(client, generation);
-  }
-
-  private hereAgain(client: Client, generation: number): boolean {
-    // A second call, whose first has done it meanwhile.
-    if (this.has(client)) return true;
-    if (!this.here(client, generation, NOTHING_WAITED)) return false;
-    this.engine.returned(client.id);
-    return true;
-  }
-
-  private here(client: Client, generation: number, handedOver: HandedOver): boolean {
-    this.returning.delete(client);
-    if (this.engine.get(client.id) === client) {
-      if (!this.has(client)) this.engine.settle(client, generation, handedOver);
-      return true;
-    }
-    // It has ended meanwhile, by a generation that was over.
-    this.ends.ended(client.id, generation, this.leaseOf(client.id).name);
-    return false;
+    this.returns.forget(client);
   }
 
   /** What was asked may still land: not in the next round. */
@@ -461,27 +400,48 @@ export class RedisResidence implements Residence {
 
   // Letters from other nodes
 
-  /** Of a client that is arriving, once it is here: what it brings is to go on to the next node. */
-  private async answer(subject: string, body: Record<string, unknown>): Promise<unknown> {
+  private answer(subject: string, body: Record<string, unknown>): unknown {
     const clientId = String(body.clientId);
-    await this.adopting.settled(clientId);
-    if (subject === 'stream')
-      return this.engine.streamWanted(clientId, String(body.word), body.isFirst === true);
-    const client = this.engine.get(clientId);
-    if (!client) return null;
-    if (subject === 'hand-over')
-      return client.generation < Number(body.generation) ? this.handOver(client) : null;
-    if (subject === 'let-go') return this.letGo(client);
-    if (subject === 'question') return this.engine.answer(clientId, body.question as Question);
-    if (subject === 'subscribe') return this.subscribeHere(client, body);
-    return null;
+    // Of a client that is arriving, once it is here: what it brings is to go on to the next node.
+    const arriving = this.adopting.settled(clientId);
+    return arriving
+      ? arriving.then(() => this.answerFor(clientId, subject, body))
+      : this.answerFor(clientId, subject, body);
   }
 
-  private handOver(client: Client): Letter {
+  private answerFor(clientId: string, subject: string, body: Record<string, unknown>): unknown {
+    const client = this.engine.get(clientId);
+    switch (subject) {
+      case 'stream':
+        return this.engine.streamWanted(clientId, String(body.word), body.isFirst === true);
+      case 'hand-over':
+        return this.handOver(clientId, client, Number(body.generation));
+      case 'late':
+        return this.handOvers.hear(clientId, body.letter);
+      case 'let-go':
+        return client && this.letGo(client);
+      case 'question':
+        return client && this.engine.answer(clientId, body.question as Question);
+      case 'subscribe':
+        return client && this.subscribeHere(client, body);
+      default:
+        return undefined;
+    }
+  }
+
+  private handOver(clientId: string, client: Client | undefined, generation: number): unknown {
+    if (client && client.generation < generation) this.forget(client);
+    return this.handOvers.give(clientId, generation);
+  }
+
+  private answered(subject: string, { clientId }: Record<string, unknown>): void {
+    if (subject === 'hand-over') this.handOvers.given(String(clientId));
+  }
+
+  /** It is being ended by another node: nobody needs what it had here. */
+  private letGo(client: Client): void {
     this.forget(client);
-    const position = this.options.backplane.positionOf(client);
-    const waiting = this.engine.leave(client).map(({ id, channel, json }) => ({ id, channel, json }));
-    return { waiting, position, left: leftOf(client) };
+    this.engine.leave(client);
   }
 
   private async subscribeHere(
@@ -495,10 +455,5 @@ export class RedisResidence implements Residence {
   }
 }
 
-const NOTHING_WAITED: HandedOver = { waiting: [], heardOf: null, left: undefined };
-
 /** Done again at the next look. */
 const NOTHING = (): void => {};
-
-const isSame = (names: readonly string[], others: ReadonlySet<string>): boolean =>
-  names.length === others.size && names.every((name) => others.has(name));

@@ -7,6 +7,7 @@ export const steps = {
       'engine/adopt',
     ),
   beginEnd: script<[outcome: 'begun' | 'lost' | 'gone', ...lastSign: string[]]>('engine/begin-end'),
+  disown: script<number>('engine/disown'),
   existing: script<number[] | null>('engine/existing'),
   finishEnd: script<number>('engine/finish-end'),
   forgetNode: script<number>('engine/forget-node'),
@@ -16,7 +17,7 @@ export const steps = {
   publish: script<number>('engine/publish'),
   renew: script<[outcome: 'renewed' | 'fenced', ...dead: string[]]>('engine/renew'),
   retire: script<number>('engine/retire'),
-  save: script<'saved' | 'lost' | 'fenced'>('engine/save'),
+  save: script<[outcome: 'saved' | 'lost' | 'fenced', ...before: string[]]>('engine/save'),
   stream: script<string | null>('engine/stream'),
   subscribe: script<string | null>('engine/subscribe'),
 };

@@ -1,0 +1,128 @@
+/**
+ * Writes down the clients of this node, so that others find them and know what they subscribe to. What could not be
+ * written is `unsaved`, and written whole at the next look.
+ */
+import type { Client } from '../client.js';
+import type { Residents } from '../residence.js';
+import type { HandOvers } from './hand-overs.js';
+import type { Lease } from './lease.js';
+import type { Leases } from './leases.js';
+import type { Records } from './records.js';
+import { Unsaved } from './unsaved.js';
+
+export interface KeepingOptions {
+  engine(): Residents;
+  records: Records;
+  leases: Leases;
+  handOvers: HandOvers;
+  /** A client is another node's by its record, or has been ended. */
+  lost(client: Client): void;
+  /** A client may be another node's by its record. */
+  doubt(client: Client): void;
+  /** What was asked may still land. */
+  lostSight(lease: Lease): void;
+}
+
+/** Records that are written in one go. */
+const BATCH = 200;
+
+export class Keeping {
+  readonly unsaved = new Unsaved();
+  /** What is being written of a client beside its whole record; the last. */
+  private readonly underWay = new Map<Client, Promise<void>>();
+  /** By clientId: nodes that had a client which this node has written down over them, and still count it. */
+  private readonly overwritten = new Map<string, string>();
+
+  constructor(private readonly options: KeepingOptions) {}
+
+  /** Adds or removes a subscription; where that fails, later with the whole record. */
+  keep(client: Client, channel: string, subscribed: boolean): Promise<void> {
+    const kept = this.keepOne(client, channel, subscribed).finally(() => {
+      if (this.underWay.get(client) === kept) this.underWay.delete(client);
+    });
+    this.underWay.set(client, kept);
+    return kept;
+  }
+
+  /** As `Residence.written`. */
+  written(client: Client): Promise<boolean> | undefined {
+    const underWay = this.underWay.get(client);
+    if (underWay) return underWay.then(() => this.unsaved.saved(client));
+    return this.unsaved.has(client) ? this.unsaved.saved(client) : undefined;
+  }
+
+  async save(client: Client): Promise<'saved' | 'lost' | 'fenced'> {
+    if (this.options.engine().get(client.id) !== client) {
+      this.unsaved.remove(client, false);
+      return 'lost';
+    }
+    // One that is returning comes back first.
+    if (client.state !== 'here') return 'fenced';
+    const channels = [...client.channels];
+    const outcome = await this.write(client, client.generation, channels);
+    if (outcome === 'lost') this.options.lost(client);
+    // What has changed meanwhile is written at the next look.
+    else if (outcome === 'saved' && isSame(channels, client.channels)) this.unsaved.remove(client, true);
+    return outcome;
+  }
+
+  async saveAll(): Promise<void> {
+    const { all } = this.unsaved;
+    for (let from = 0; from < all.length; from += BATCH) {
+      await Promise.all(all.slice(from, from + BATCH).map((client) => this.save(client)));
+    }
+  }
+
+  /** Writes down the whole record of a client. */
+  async write(
+    client: Client,
+    generation: number,
+    channels: Iterable<string>,
+  ): Promise<'saved' | 'lost' | 'fenced'> {
+    const { records, leases, lostSight } = this.options;
+    const lease = leases.of(client.id);
+    const { outcome, before } = await records
+      .save(client.id, lease.name, lease.inRound, generation, channels)
+      .catch((error: unknown) => {
+        lostSight(lease);
+        throw error;
+      });
+    if (before) this.tookOver(client, before);
+    return outcome;
+  }
+
+  /** What could not be done yet for the nodes that had clients of this one. */
+  async disownAll(): Promise<void> {
+    await Promise.all([...this.overwritten.keys()].map((clientId) => this.disown(clientId)));
+  }
+
+  private async keepOne(client: Client, channel: string, subscribed: boolean): Promise<void> {
+    if (this.unsaved.has(client)) return;
+    const { records, leases, doubt } = this.options;
+    try {
+      const node = await records.subscribe(client.id, [channel], subscribed);
+      if (node !== leases.of(client.id).name) doubt(client);
+    } catch {
+      this.unsaved.add(client);
+    }
+  }
+
+  /** After Redis lost its data two nodes may have written down the same client: the other lets go of it. */
+  private tookOver(client: Client, before: string): void {
+    this.overwritten.set(client.id, before);
+    // Done again at the next look.
+    this.disown(client.id).catch(() => {});
+    const { leases, handOvers } = this.options;
+    if (!leases.of(client.id).isOurs(before)) void handOvers.askFor(client, before);
+  }
+
+  private async disown(clientId: string): Promise<void> {
+    const before = this.overwritten.get(clientId);
+    if (before === undefined) return;
+    await this.options.records.disown(clientId, before);
+    if (this.overwritten.get(clientId) === before) this.overwritten.delete(clientId);
+  }
+}
+
+const isSame = (names: readonly string[], others: ReadonlySet<string>): boolean =>
+  names.length === others.size && names.every((name) => others.has(name));
