@@ -10,8 +10,10 @@ import { type Extension, extension, type Message, type Request } from '../src/ba
 export function adopt(bayeux: Bayeux): Extension {
   function incoming(message: Message, request: Request): void | Promise<void> {
     const { clientId } = message;
-    if (clientId === undefined || request === null || bayeux.has(clientId)) return;
-    return elsewhere(message, clientId);
+    if (clientId === undefined || request === null) return;
+    if (!bayeux.has(clientId)) return elsewhere(message, clientId);
+    // What is yet to be done for it may take longer than it has left.
+    if (message.channel === '/meta/connect') bayeux.heardFrom(clientId);
   }
 
   async function elsewhere(message: Message, clientId: string): Promise<void> {
@@ -22,7 +24,7 @@ export function adopt(bayeux: Bayeux): Extension {
     const channels = [message.subscription ?? []].flat();
     switch (message.channel) {
       case '/meta/connect':
-        return message.connectionType === 'eventsource' ? renew(clientId) : bayeux.adopt(clientId);
+        return message.connectionType === 'eventsource' ? renew(clientId) : take(clientId);
       case '/meta/subscribe':
         return bayeux.subscribeElsewhere(clientId, channels, true);
       case '/meta/unsubscribe':
@@ -30,6 +32,12 @@ export function adopt(bayeux: Bayeux): Extension {
       default:
         return true;
     }
+  }
+
+  async function take(clientId: string): Promise<boolean> {
+    const isHere = await bayeux.adopt(clientId);
+    if (isHere) bayeux.heardFrom(clientId);
+    return isHere;
   }
 
   async function renew(clientId: string): Promise<boolean> {

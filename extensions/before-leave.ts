@@ -21,11 +21,20 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
   }
 
   function begin(clientId: string): void {
-    if (checks.has(clientId)) return;
+    if (!checks.has(clientId)) again(clientId);
+  }
+
+  function again(clientId: string): void {
+    clearTimeout(checks.get(clientId));
     const timer = setTimeout(() => check(clientId), delay);
     timer.unref();
     checks.set(clientId, timer);
   }
+
+  // A page whose poll was answered was there until then; its next one may be on its way.
+  bayeux.onAnswered((clientId) => {
+    if (checks.has(clientId)) again(clientId);
+  });
 
   bayeux.onQuestion('before-leave', begin);
 

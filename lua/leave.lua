@@ -2,16 +2,26 @@
 -- changes and marks the channel to be announced. Each client that goes is put into the journal. Repeating it changes
 -- nothing.
 --
+-- Nor does it where the client's record says that it means to be in the channel: whoever leaves it for an older intent, or an
+-- end that is over, comes too late. Where the record is in another partition that can't be seen, and is repaired.
+--
 -- Atomic for the same reasons as enter: the array of clientIds is read and written back, and journalled as it is.
 --
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 journal   9 journal_state
+--       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>, or none in another partition
 -- ARGV  1 channel   2 uid   3 clientId   4 window: base, ms   5 window: per user, ms   6 window: max, ms
 --       7 entries of the journal at most   8 when it was, ms, for the journal, or '' for now
 -- returns {1 for a leave or 0, ms until due where this call marked the channel or -1}
 
 local clients = redis.call('HGET', KEYS[1], ARGV[2])
 if not clients then return {0, -1} end
+
+local known = KEYS[10] and redis.call('GET', KEYS[10])
+if known then
+  local record = cjson.decode(known)
+  local is_meant = string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true)
+  if record.state == 'in' and is_meant then return {0, -1} end
+end
 
 local rest = {}
 local found = false

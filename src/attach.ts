@@ -96,6 +96,11 @@ export function attach(
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
   store.onAnnouncement((announcement) => view.heard(announcement));
   store.onMoved((clientId) => presence.doubtChannels(clientId));
+  store.onHearing(() => {
+    presence.doubtAll();
+    // Announcements may have been missed.
+    view.refresh();
+  });
   store.onEpoch(async (concerns) => {
     view.refresh(concerns);
     await resume(concerns, { presence, has, inTurn });

@@ -16,6 +16,8 @@ export interface ChaosOptions {
   /** Milliseconds over which the steps of a round are spread. */
   lasts: number;
   engine?: NodeOptions['engine'];
+  /** Whether the nodes' logs tell each step. */
+  traced?: boolean;
   /** Whether to play the other rounds after one that found something wrong. Default false. */
   goesOn?: boolean;
   log(line: string): void;
@@ -26,6 +28,8 @@ export interface Failure {
   violations: string[];
   history: readonly Timed[];
   told: readonly Told[];
+  /** When it began, ms since 1970. */
+  began: number;
   /** The last lines of each node. */
   logs: Record<string, string[]>;
 }
@@ -49,8 +53,8 @@ export async function chaos(options: ChaosOptions): Promise<Summary> {
 
 /** Plays until the end, or until something is wrong: then the cluster is not fit for another round. Returns the next round. */
 async function onOneCluster(options: ChaosOptions, from: number, summary: Summary): Promise<number> {
-  const { first = 0, rounds, engine } = options;
-  const cluster = await Cluster.start(engine);
+  const { first = 0, rounds, engine, traced } = options;
+  const cluster = await Cluster.start({ ...(engine && { engine }), ...(traced && { traced }) });
   const oracle = new Oracle();
   const announcements = new Announcements(cluster.redis.url, (announcement) =>
     oracle.announces(announcement),
@@ -83,7 +87,14 @@ async function playOne(
   const outcome = await round.play();
   const { violations } = oracle;
   if (violations.length > 0)
-    return { round: number, violations, history, told: round.events, logs: logsOf(cluster) };
+    return {
+      round: number,
+      violations,
+      history,
+      told: round.events,
+      began: round.began,
+      logs: logsOf(cluster),
+    };
   summary.outcomes.push(outcome);
   options.log(line(number, outcome));
   return undefined;
@@ -93,4 +104,4 @@ const line = (round: number, { faults, rightAfter, emptyAfter }: Outcome): strin
   `round ${round}: ${faults.join(', ') || 'no faults'}: right after ${seconds(rightAfter).trim()}, empty after ${seconds(emptyAfter).trim()}`;
 
 const logsOf = ({ places }: Cluster): Record<string, string[]> =>
-  Object.fromEntries(places.map(({ name, node }) => [name, node?.log ?? []]));
+  Object.fromEntries(places.map(({ name, node, before }) => [name, [...before, ...(node?.log ?? [])]]));

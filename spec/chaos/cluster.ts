@@ -10,10 +10,14 @@ import { NodeProcess } from './node-process.js';
 import type { ToWarden } from './warden.js';
 import type { NodeOptions } from './wire.js';
 
+export type ClusterOptions = Pick<NodeOptions, 'engine' | 'traced'>;
+
 const WARDEN = fileURLToPath(new URL('./warden.ts', import.meta.url));
 
 export class Place {
   node: NodeProcess | undefined;
+  /** What the nodes that were here before have said last. */
+  readonly before: string[] = [];
 
   constructor(
     readonly name: string,
@@ -29,10 +33,10 @@ export class Cluster {
     readonly redis: RedisServer,
     readonly places: readonly Place[],
     private readonly warden: ChildProcess,
-    private readonly engine: NodeOptions['engine'],
+    private readonly options: ClusterOptions,
   ) {}
 
-  static async start(engine?: NodeOptions['engine']): Promise<Cluster> {
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const warden = spawn(process.execPath, ['--import', 'tsx', WARDEN], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
@@ -41,7 +45,7 @@ export class Cluster {
     for (let index = 0; index < NODES; index += 1) {
       places.push(new Place(`node ${index}`, await FaultProxy.start(redis.port)));
     }
-    const cluster = new Cluster(redis, places, warden, engine);
+    const cluster = new Cluster(redis, places, warden, options);
     await cluster.watchRedis();
     await Promise.all(places.map((place) => cluster.startNode(place)));
     return cluster;
@@ -59,9 +63,8 @@ export class Cluster {
   async startNode(place: Place): Promise<void> {
     if (place.node?.isAlive) return;
     const redis = `redis://127.0.0.1:${place.way.port}`;
-    place.node = await NodeProcess.start({ redis, ...(this.engine && { engine: this.engine }) }, (pid) =>
-      this.tell({ began: pid }),
-    );
+    if (this.options.traced) place.before.push(...(place.node?.log ?? []));
+    place.node = await NodeProcess.start({ redis, ...this.options }, (pid) => this.tell({ began: pid }));
   }
 
   async killNode(place: Place): Promise<void> {

@@ -28,12 +28,12 @@ export class Journal {
     });
   }
 
-  /** What is wrong, where these are in, as `channel clientId`. */
-  async wrong(present: Iterable<string>): Promise<string[]> {
+  /** What is wrong for good, and what is where these are in, as `channel clientId`, which may come right. */
+  async wrong(present: Iterable<string>): Promise<{ forGood: string[]; yet: string[] }> {
     const entries = await this.redis.ask((redis) => redis.xrange(KEY, '-', '+'));
     const replay = new Replay();
     for (const [, fields] of entries) replay.add(entryOf(fields));
-    return [...replay.wrong, ...replay.wrongAtTheEnd(new Set(present))];
+    return { forGood: replay.wrong, yet: replay.wrongAtTheEnd(new Set(present)) };
   }
 }
 

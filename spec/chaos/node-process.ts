@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import type { Answers, FromNode, NodeOptions, Question } from './wire.js';
 
 const NODE = fileURLToPath(new URL('./node.ts', import.meta.url));
-/** Lines of its log that are kept, and characters of each. */
+/** Lines of its log that are kept, of one that is traced, and characters of each. */
 const LINES = 40;
+const TRACED_LINES = 6_000;
 const WIDTH = 400;
 /** Milliseconds that it may take to answer, or to stop. */
 const PATIENCE = 15_000;
@@ -24,6 +25,7 @@ export class NodeProcess {
   private constructor(
     private readonly child: ChildProcess,
     private url: string,
+    private readonly lines: number,
   ) {
     child.on('message', (message: FromNode) => this.receive(message));
     child.once('exit', () => {
@@ -41,7 +43,7 @@ export class NodeProcess {
     });
     await once(child, 'spawn');
     began(child.pid as number);
-    const node = new NodeProcess(child, '');
+    const node = new NodeProcess(child, '', options.traced ? TRACED_LINES : LINES);
     await Promise.race([once(child, 'message'), once(child, 'exit')]);
     if (node.url === '') throw new Error(`A node did not start: ${node.log.join('\n')}`);
     return node;
@@ -123,6 +125,6 @@ export class NodeProcess {
   private said(text: string): void {
     const lines = text.split('\n').filter(Boolean);
     this.log.push(...lines.map((line) => line.slice(0, WIDTH)));
-    this.log.splice(0, Math.max(0, this.log.length - LINES));
+    this.log.splice(0, Math.max(0, this.log.length - this.lines));
   }
 }

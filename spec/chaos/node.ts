@@ -1,6 +1,7 @@
 /** One node of the run, in a process of its own: `node --import tsx node.ts <options as JSON>`. */
 import { createServer, type FayeOnlineServer } from '../../src/server.js';
 import { heldBy } from './held.js';
+import { trace } from './trace.js';
 import { type Answers, type FromNode, NAMESPACE, type NodeOptions, TIMINGS, type ToNode } from './wire.js';
 
 const BOUNDLESS = 1_000_000;
@@ -23,7 +24,7 @@ async function answer(question: ToNode, server: FayeOnlineServer): Promise<Answe
   );
 }
 
-async function main({ redis, engine }: NodeOptions): Promise<void> {
+async function main({ redis, engine, traced }: NodeOptions): Promise<void> {
   const server = createServer({
     ...TIMINGS,
     host: '127.0.0.1',
@@ -36,6 +37,7 @@ async function main({ redis, engine }: NodeOptions): Promise<void> {
     rates: { messagesPerClient: BOUNDLESS, messagesPerAddress: BOUNDLESS, handshakesPerAddress: BOUNDLESS },
     logLevel: 'debug',
   });
+  if (traced) trace(server);
   const { url } = await server.start();
   process.on('message', (question: ToNode) => {
     const { id } = question;

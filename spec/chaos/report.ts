@@ -2,11 +2,11 @@
 import type { Failure } from './chaos.js';
 import { planned, seconds } from './round.js';
 
-export function explain({ round, violations, history, told, logs }: Failure): string {
+export function explain({ round, violations, history, told, began, logs }: Failure): string {
   return [
     `Round ${round} was planned so:`,
     ...planned(history),
-    '\nand went so:',
+    `\nand went so, from ${began} on:`,
     ...told.map(({ at, what }) => `${seconds(at)} ${what}`),
     ...Object.entries(logs).flatMap(([node, lines]) => [`\n${node} said last:`, ...lines]),
     '\nWhat was wrong:',

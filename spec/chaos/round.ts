@@ -41,7 +41,8 @@ export interface RoundOptions {
 }
 
 export class Round {
-  private began = 0;
+  /** Milliseconds since 1970. */
+  began = 0;
   private readonly told: Told[] = [];
   private readonly tabs = new Map<number, Tab>();
   private readonly all: Tab[] = [];
@@ -111,12 +112,17 @@ export class Round {
     this.all.push(tab);
   }
 
+  /** A tab that went without a word is out only some time later, also where its user's list is right by another tab. */
   private async judgeJournal(): Promise<void> {
-    const living = this.all.filter(({ isWanted }) => isWanted);
-    const stays = living.flatMap(({ channels, clientId }) =>
-      channels.map((channel) => `${channel} ${clientId}`),
-    );
-    for (const wrong of await this.journal.wrong(stays)) this.options.oracle.violate(wrong);
+    const wrong = async () => {
+      const living = this.all.filter(({ isWanted }) => isWanted);
+      const stays = living.flatMap(({ channels, clientId }) =>
+        channels.map((channel) => `${channel} ${clientId}`),
+      );
+      return this.journal.wrong(stays);
+    };
+    await this.until('written down', async () => (await wrong()).yet.join('; ') || undefined, 0);
+    for (const each of (await wrong()).forGood) this.options.oracle.violate(each);
   }
 
   /** Half of them say so, and half just go. */

@@ -19,6 +19,8 @@ export type FromNode = { ready: string } | { id: number; answer?: unknown; error
 export interface NodeOptions {
   redis: string;
   engine?: 'faye-online' | 'faye-redis';
+  /** Whether its log tells each step. */
+  traced?: boolean;
 }
 
 /** Seconds; short, so that a round is. What leases take is the product's. */

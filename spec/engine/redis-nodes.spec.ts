@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { RedisResidence } from '../../src/engine/redis/redis-residence.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams } from '../support/event-stream.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -132,6 +133,21 @@ describe('nodes on one Redis', () => {
       expect(asked()).toEqual([]);
       expect(await a.engine.existing([own, 'nobody', ...others])).toEqual(new Set([own, ...others]));
       expect(asked()).toHaveLength(1);
+    });
+
+    it('takes no client for gone that goes to another node meanwhile', async () => {
+      const [a, b] = await start();
+      const [own, other] = [await newClientId(a.endpoint), await newClientId(b.endpoint)];
+      const { existing } = RedisResidence.prototype;
+      vi.spyOn(RedisResidence.prototype, 'existing').mockImplementation(async function (
+        this: RedisResidence,
+        clientIds,
+      ) {
+        await say(b.endpoint, connectMessage(own));
+        return existing.call(this, clientIds);
+      });
+      expect(await a.engine.existing([own, other])).toEqual(new Set([own, other]));
+      expect(a.has(own)).toBe(false);
     });
 
     it('is nothing for clients that are connected, and idle', async () => {

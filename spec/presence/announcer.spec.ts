@@ -8,7 +8,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter } from './steps.js';
+import { enter, leave } from './steps.js';
 
 const user = (uid: number) => ({ uid, uname: `user ${uid}` });
 
@@ -83,7 +83,7 @@ describe('Announcer', () => {
 
   it('announces nothing where a join and a leave cancel out', async () => {
     await come(0, 1);
-    await stores[1]?.leave('/a', 1, 'c1');
+    await leave(stores[1] as RedisStore, '/a', 1, 'c1');
     await until(async () => (await stores[0]?.overdue(-60_000, 10))?.length === 0, 'the window');
     await come(0, 2);
     await until(() => heard.length > 0, 'the next');

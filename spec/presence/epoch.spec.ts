@@ -9,7 +9,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter } from './steps.js';
+import { enter, leave } from './steps.js';
 
 const ann = { uid: 1, uname: 'Ann' };
 const bob = { uid: 'b', uname: 'Bob' };
@@ -117,7 +117,7 @@ it('announces nothing in the quiet time, and then once what came in it', async (
   await node.store.look();
   await enter(node.store, '/a', bob, 'c2');
   await enter(node.store, '/a', cy, 'c3');
-  await node.store.leave('/a', 'c', 'c3');
+  await leave(node.store, '/a', 'c', 'c3');
   expect(await node.store.take('/a', 'eager')).toBeGreaterThan(0);
   expect(heard).toEqual([]);
   expect((await listed(node, '/a')).sort()).toEqual([1, 'b']);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Journal } from '../../src/presence/journal.js';
 import type { Store } from '../../src/presence/store.js';
 import { until } from '../support/until.js';
-import { enter, forget } from './steps.js';
+import { enter, forget, leave } from './steps.js';
 
 export interface JournalUnderTest {
   store: Store;
@@ -47,8 +47,8 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       const before = Date.now();
       await enter(store, '/a', ann, 'c1');
       await enter(tested.other, '/a', ann, 'c2');
-      await store.leave('/a', 1, 'c1');
-      await store.leave('/a', '1', 'c2');
+      await leave(store, '/a', 1, 'c1');
+      await leave(store, '/a', '1', 'c2');
       const entries = await read();
       const entry = { channel: '/a', uid: '1', partition: 0 };
       expect(entries).toMatchObject([
@@ -75,17 +75,17 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await enter(store, '/a', ann, 'c3', since);
       await forget(store, 'c3');
       expect(await store.enter('/a', ann, 'c3', 0)).toBeNull();
-      await store.leave('/a', 2, 'c1');
-      await store.leave('/b', 1, 'c1');
+      await leave(store, '/a', 2, 'c1');
+      await leave(store, '/b', 1, 'c1');
       expect(await said()).toEqual([]);
-      await store.leave('/a', 1, 'c1');
+      await leave(store, '/a', 1, 'c1');
       expect(await said()).toEqual(['out 1 c1']);
     });
 
     it('puts down when it was, where that is given', async () => {
       await journal.open('sql');
       await enter(store, '/a', ann, 'c1');
-      await store.leave('/a', 1, 'c1', 1_700_000_000_000);
+      await leave(store, '/a', 1, 'c1', 1_700_000_000_000);
       expect((await read()).map(({ at }) => at)[1]).toBe(1_700_000_000_000);
     });
 
@@ -105,7 +105,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await journal.closeGroup('sql');
       expect(await said('webhooks')).toEqual(['in b c2']);
       await elsewhere.closeGroup('webhooks');
-      await store.leave('/a', 1, 'c1');
+      await leave(store, '/a', 1, 'c1');
       expect(await tested.left()).toEqual([]);
     });
   });
@@ -183,7 +183,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await come(BOUND);
       expect(await journal.dropped()).toBe(0);
       expect(await read(2)).toHaveLength(2);
-      for (let index = 0; index < 5; index += 1) await store.leave('/a', 1, `c${index}`);
+      for (let index = 0; index < 5; index += 1) await leave(store, '/a', 1, `c${index}`);
       expect(await elsewhere.dropped()).toBe(5);
       const rest = await said();
       expect(rest[0]).toBe('in 1 c5');
@@ -197,7 +197,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       for (let round = 0; round < 3; round += 1) {
         await come(BOUND);
         await journal.acknowledge('sql', await read());
-        for (let index = 0; index < BOUND; index += 1) await store.leave('/a', 1, `c${index}`);
+        for (let index = 0; index < BOUND; index += 1) await leave(store, '/a', 1, `c${index}`);
         await journal.acknowledge('sql', await read());
       }
       expect([await journal.dropped(), await journal.lag('sql')]).toEqual([0, 0]);

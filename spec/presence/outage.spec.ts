@@ -7,6 +7,7 @@ import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
 import type { Store } from '../../src/presence/store.js';
 import { silent } from '../support/log.js';
+import { forget, leave } from './steps.js';
 
 const ann = { uid: 1, uname: 'Ann' };
 let store: MemoryStore;
@@ -113,8 +114,8 @@ it.each(['intend', 'enter', 'bind'])('says a stay again, later, where %s failed'
   const joins: string[] = [];
   presence.on('join', (channel) => joins.push(channel));
   // As where the store has lost its data.
-  await store.leave('/a', 1, 'c1');
-  await store.forget('c1');
+  await leave(store, '/a', 1, 'c1');
+  await forget(store, 'c1');
   failing = { steps: new Set([step]), done: false };
   await expect(presence.resume('c1')).rejects.toBeInstanceOf(Away);
   expect(presence.isIn('c1', ['/a'])).toBe(true);
@@ -137,7 +138,7 @@ it('ends a client that is gone instead of saying its stay again', async () => {
 it('begins a new stay of a client that others had ended', async () => {
   await presence.enter('c1', ['/a', '/b']);
   await store.beginEnd('c1');
-  for (const channel of ['/a', '/b']) await store.leave(channel, 1, 'c1');
+  for (const channel of ['/a', '/b']) await leave(store, channel, 1, 'c1');
   await store.forget('c1');
   const joins: string[] = [];
   presence.on('join', (channel) => joins.push(channel));

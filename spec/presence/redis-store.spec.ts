@@ -5,7 +5,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter, take } from './steps.js';
+import { enter, leave, take } from './steps.js';
 import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
 
 describe('RedisStore', () => {
@@ -60,7 +60,7 @@ describe('RedisStore', () => {
     await redis.ask((raw) => raw.hset('/faye/uid_to_clientIds/a', '1', '["old"]'));
     const store = await open();
     expect(await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1')).toMatchObject({ changed: true });
-    expect(await store.leave('/a', 1, 'c1')).toMatchObject({ changed: true });
+    expect(await leave(store, '/a', 1, 'c1')).toMatchObject({ changed: true });
     await store.close();
   });
 
@@ -86,7 +86,7 @@ describe('RedisStore', () => {
     const store = await open();
     await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
     await redis.ask((raw) => raw.del('/faye/users/a'));
-    expect(await store.leave('/a', 1, 'c1')).toEqual({ changed: false, dueIn: null });
+    expect(await leave(store, '/a', 1, 'c1')).toEqual({ changed: false, dueIn: null });
     expect((await store.members('/a', 10)).count).toBe(0);
     await store.close();
   });
@@ -103,6 +103,18 @@ describe('RedisStore', () => {
     expect(heard.sort()).toEqual(['c1', 'self c2']);
     await store.close();
     await other.close();
+  });
+
+  it('says when it can be told again what other nodes did', async () => {
+    await redis.flush();
+    const store = await open();
+    let heard = 0;
+    store.onHearing(() => {
+      heard += 1;
+    });
+    await redis.ask((raw) => raw.client('KILL', 'TYPE', 'PUBSUB'));
+    await until(() => heard === 1, 'it to hear again');
+    await store.close();
   });
 
   it('lets one node at a time hold the reaper, and takes over from one that died', async () => {

@@ -62,6 +62,16 @@ it('finds the channels that a client is to leave without asking for its record',
   expect(asked).toEqual([]);
 });
 
+it('is asked for again once this node may have missed what others did', async () => {
+  await presence.bind('c1', ann);
+  await presence.enter('c1', ['/a']);
+  presence.doubtAll();
+  expect(presence.isIn('c1', ['/a'])).toBe(false);
+  expect(presence.channelsOf('c1')).toEqual(['/a']);
+  await presence.enter('c1', ['/a']);
+  expect(presence.isIn('c1', ['/a'])).toBe(true);
+});
+
 describe('that nobody is', () => {
   it('is remembered of a client of this node, until it is bound', async () => {
     expect(presence.isNobody('c1')).toBe(false);
@@ -79,6 +89,12 @@ describe('that nobody is', () => {
   it.each(['doubtChannels', 'drop', 'end'] as const)('is forgotten by %s', async (step) => {
     await presence.identityOf('c1');
     await presence[step]('c1');
+    expect(presence.isNobody('c1')).toBe(false);
+  });
+
+  it('is forgotten once this node may have missed what others did', async () => {
+    await presence.identityOf('c1');
+    presence.doubtAll();
     expect(presence.isNobody('c1')).toBe(false);
   });
 

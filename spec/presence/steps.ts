@@ -1,6 +1,6 @@
 /** Steps of the store as Presence and the Announcer take them. */
 import type { User } from '../../src/presence/identity.js';
-import type { Entered, Store, Taken } from '../../src/presence/store.js';
+import type { Entered, Store, Taken, Transition } from '../../src/presence/store.js';
 
 /** Bound, and meant, before it is entered. */
 export async function enter(
@@ -15,6 +15,22 @@ export async function enter(
   const entered = intent && (await store.enter(channel, user, clientId, intent.at, since));
   if (!entered) throw new Error(`The store has not let ${clientId} enter ${channel}`);
   return entered;
+}
+
+/** Not meant any more, before it is left. */
+export async function leave(
+  store: Store,
+  channel: string,
+  uid: string | number,
+  clientId: string,
+  at?: number,
+): Promise<Transition> {
+  const meant = (await store.read(clientId))?.channels ?? [];
+  await store.intend(
+    clientId,
+    meant.filter((each) => each !== channel),
+  );
+  return store.leave(channel, uid, clientId, at);
 }
 
 /** Nothing is left of the clients but what they have not left. */

@@ -106,6 +106,7 @@ export class Bayeux {
   private readonly speakers = new WeakMap<object, string>();
   private readonly subscribed: SubscribedListener[] = [];
   private readonly connecting: ((clientId: string, request: Request) => void)[] = [];
+  private readonly answered: ClientListener[] = [];
   /** Clients of this node that have, or had, a stream. */
   private readonly streamed = new Set<string>();
   private readonly subscriptions = new Map<string, Set<string>>();
@@ -132,6 +133,9 @@ export class Bayeux {
       listener: {
         attached: (clientId, stream) => this.attached(clientId, stream),
         detached: (clientId) => this.extras.detached?.(clientId),
+      },
+      answered: (clientId) => {
+        for (const listener of this.answered) listener(clientId);
       },
       onSlow: options.onSlow,
       log: options.log,
@@ -292,6 +296,16 @@ export class Bayeux {
   /** Calls back with each `/meta/connect` that passed the extensions on this node, before Faye has answered it. */
   onConnect(listener: (clientId: string, request: Request) => void): void {
     this.connecting.push(listener);
+  }
+
+  /** Calls back with each client whose poll was answered, and that was there until then. */
+  onAnswered(listener: ClientListener): void {
+    this.answered.push(listener);
+  }
+
+  /** A client of this node has said something: it lives. Else only what Faye has taken counts, when all else is done. */
+  heardFrom(clientId: string): void {
+    this.internals.proxy.ping(clientId);
   }
 
   /** Who of this node has subscribed to what `read` makes of a channel. */

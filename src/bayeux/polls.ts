@@ -10,7 +10,11 @@ export class Polls {
   private readonly responses = new WeakMap<IncomingMessage, ServerResponse>();
   private readonly latest = new Map<string, IncomingMessage>();
 
-  constructor(private readonly proxy: EngineProxy) {}
+  constructor(
+    private readonly proxy: EngineProxy,
+    /** A poll of the client has been answered, and not given up before. */
+    private readonly answered: (clientId: string) => void,
+  ) {}
 
   /** A request whose messages are about to be processed. */
   opened(request: IncomingMessage, response: ServerResponse): void {
@@ -40,7 +44,8 @@ export class Polls {
       advice.timeout = 0;
       if (this.latest.get(clientId) !== request) return;
       this.latest.delete(clientId);
-      if (!response.writableFinished) this.proxy.flushConnection(clientId);
+      if (response.writableFinished) this.answered(clientId);
+      else this.proxy.flushConnection(clientId);
     });
   }
 

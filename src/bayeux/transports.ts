@@ -36,6 +36,8 @@ export interface TransportsOptions
   /** For how many milliseconds whoever asks for an EventSource is to stay away; 0: it may come. */
   admit(request: IncomingMessage): Promise<number>;
   listener: StreamListener;
+  /** A poll of a client has been answered, and not given up before. */
+  answered(clientId: string): void;
   /** A client was disconnected for reading too slowly. */
   onSlow(): void;
   log: Logger;
@@ -64,7 +66,7 @@ export class Transports {
     const origins = new Origins(options.origins);
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
-    this.polls = new Polls(proxy);
+    this.polls = new Polls(proxy, options.answered);
     this.eventSources = new EventSources({
       ...options,
       origins,

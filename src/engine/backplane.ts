@@ -7,12 +7,15 @@
  * and the patterns that cover it, or that channel alone.
  */
 export interface Published {
-  /** Unique in the cluster. */
+  /** Unique in the cluster; or `NOT_SAID`. */
   readonly id: string;
   readonly channel: string;
   /** The message as its subscribers get it. */
   readonly json: string;
 }
+
+/** The id of what a node has for its own clients alone. */
+export const NOT_SAID = '';
 
 /** How far a node has heard the others, and itself: by partition, the number of the last message of each node. */
 export type Position = readonly Record<string, number>[];

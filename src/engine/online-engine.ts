@@ -10,7 +10,7 @@ import type { EngineType, Message } from 'faye';
 import type { EngineExtras, StreamListener } from '../bayeux/bayeux.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
-import type { Backplane, Published } from './backplane.js';
+import { type Backplane, NOT_SAID, type Published } from './backplane.js';
 import { type Client, type HeardOf, leftOf } from './client.js';
 import { Deadlines } from './deadlines.js';
 import type { EngineHost } from './host.js';
@@ -171,9 +171,11 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   /** Which of these clients exist: one question for all that are not this node's. Rejects where that can't be asked. */
   async existing(clientIds: readonly string[]): Promise<Set<string>> {
+    // As it is asked: one that goes to another node meanwhile is not asked for there.
+    const own = clientIds.filter((clientId) => this.has(clientId));
     const others = clientIds.filter((clientId) => !this.has(clientId));
     const elsewhere = others.length > 0 && this.residence ? await this.residence.existing(others) : [];
-    return new Set([...clientIds.filter((clientId) => this.has(clientId)), ...elsewhere]);
+    return new Set([...own, ...elsewhere]);
   }
 
   /** Whether the client is this node's. */
@@ -207,20 +209,19 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   /** Sends one message to some clients of this node, in order with what else they get. Others are passed over. */
   deliver(clientIds: readonly string[], message: Message): void {
-    const clients = clientIds.map((clientId) => this.registry.get(clientId));
+    const clients = clientIds.flatMap((clientId) => this.registry.get(clientId) ?? []);
+    // One that is arriving gets what is read after.
     this.turn.add(
       here(message),
-      clients.filter((client) => client !== undefined),
+      clients.filter(({ state }) => state !== 'arriving'),
     );
   }
 
   /** To exact subscribers of this node alone: every node has it to say to its own. */
   publishHere(message: Message, knownAt: number): void {
     const subscribers = this.registry.subscribers([message.channel]);
-    this.turn.add(
-      here(message),
-      [...subscribers].filter(({ cameAt }) => cameAt <= knownAt),
-    );
+    const isFor = ({ state, cameAt }: Client) => state !== 'arriving' && cameAt <= knownAt;
+    this.turn.add(here(message), [...subscribers].filter(isFor));
   }
 
   /** The client has a stream now. */
@@ -469,8 +470,8 @@ export class OnlineEngine implements EngineExtras, Residents {
 
 const parsed = ({ json }: Published): Message => JSON.parse(json) as Message;
 
-/** A message that no other node hears. What others say to their own clients is the same where it reads the same. */
+/** A message of this node to its own clients, which no other node hears. */
 function here(message: Message): Published {
   const { json } = new Outgoing(message);
-  return { id: json, channel: message.channel, json };
+  return { id: NOT_SAID, channel: message.channel, json };
 }

@@ -115,13 +115,15 @@ export class MemoryStore implements Store {
   }
 
   async forget(clientId: string): Promise<void> {
-    this.clients.delete(clientId);
+    if (this.clients.get(clientId)?.state === 'ending') this.clients.delete(clientId);
   }
 
   /** There is no other node. */
   async tellMoved(): Promise<void> {}
 
   onMoved(): void {}
+
+  onHearing(): void {}
 
   onEpoch(): void {}
 
@@ -132,8 +134,7 @@ export class MemoryStore implements Store {
     _intended: number,
     since?: number,
   ): Promise<Entered | null> {
-    const client = this.clients.get(clientId);
-    if (client?.state !== 'in' || !client.channels.includes(channel)) return null;
+    if (!this.isMeant(clientId, channel)) return null;
     const room = this.room(channel);
     const key = userKey(user.uid);
     const member = room.members.get(key);
@@ -156,7 +157,8 @@ export class MemoryStore implements Store {
     const room = this.rooms.get(channel);
     const key = userKey(uid);
     const member = room?.members.get(key);
-    if (!room || !member?.clientIds.delete(clientId)) return { changed: false, dueIn: null };
+    if (!room || this.isMeant(clientId, channel) || !member?.clientIds.delete(clientId))
+      return { changed: false, dueIn: null };
     const transition = member.clientIds.size === 0;
     this.write('out', channel, clientId, { uid: key, transition, ...(at !== undefined && { at }) });
     if (!transition) return { changed: false, dueIn: null };
@@ -263,6 +265,11 @@ export class MemoryStore implements Store {
 
   onOrder(listener: (order: Order) => void): void {
     this.obeying.push(listener);
+  }
+
+  private isMeant(clientId: string, channel: string): boolean {
+    const client = this.clients.get(clientId);
+    return client?.state === 'in' && client.channels.includes(channel);
   }
 
   private copy(clientId: string): ClientRecord | null {

@@ -20,8 +20,9 @@
  * - B means, A enters: refused, as the record means B's channels. A finds the later intent as it binds again, and gives way;
  * - B means, A enters in another partition, which can't see the record, before B leaves it: B leaves it;
  * - the same after B has left it: A asks for the last intent after its enter, finds B's, and leaves what that does not mean;
- * - B leaves, late, what a third (C) has meant again: B tells it, as it has left something, and C enters again. It hears it in
- *   time also where it is still moving (`doubted`).
+ * - B leaves, late, what a third (C) has meant again: refused, as the record means it; in another partition, which can't see
+ *   the record, B tells it, as it has left something, and C enters again. It hears it in time also where it is still moving
+ *   (`doubted`). Where it could not hear for a while, it takes it that it was told (`doubtAll`).
  * Only the last intent's node settles the record, so that `leaving` keeps what an earlier one has left too early.
  *
  * Where the store has lost its data, each node knows the stays of its own clients, and since when they are; `resume` says
@@ -69,6 +70,8 @@ interface LocalClient {
   intended: number | null;
   /** Whether another node has moved it since. */
   doubted: boolean;
+  /** Whether another node may have moved it since: this one would not have heard of it. */
+  stale: boolean;
   usedAt: number;
 }
 
@@ -78,7 +81,14 @@ const TRIES = 3;
 const NOBODY_FOR = 1_000;
 const NEVER: ReadonlyMap<string, number> = new Map();
 /** Where a client is that this node has not brought anywhere yet. */
-const UNKNOWN = { channels: null, since: NEVER, enteredAs: null, intended: null, doubted: false };
+const UNKNOWN = {
+  channels: null,
+  since: NEVER,
+  enteredAs: null,
+  intended: null,
+  doubted: false,
+  stale: false,
+};
 
 export class Presence extends EventEmitter<PresenceEvents> {
   private readonly local = new Map<string, LocalClient>();
@@ -146,7 +156,8 @@ export class Presence extends EventEmitter<PresenceEvents> {
   /** Whether a client is in exactly these channels, by the proof that it has now, as far as this node knows. */
   isIn(clientId: string, channels: readonly string[]): boolean {
     const client = this.local.get(clientId);
-    const present = client?.enteredAs === client?.identity ? client?.channels : null;
+    if (!client || client.stale || client.enteredAs !== client.identity) return false;
+    const present = client.channels;
     return present?.length === channels.length && channels.every((channel) => present.includes(channel));
   }
 
@@ -200,6 +211,11 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return [...this.local]
       .filter(([clientId, { channels }]) => concerns(clientId) || channels?.some(concerns))
       .map(([clientId]) => clientId);
+  }
+
+  /** Ends the presence of a client that the engine does not have. It is asked again, in the client's turn. */
+  async endIfGone(clientId: string): Promise<void> {
+    if (!(await this.options.clientExists(clientId))) await this.end(clientId);
   }
 
   /**
@@ -259,6 +275,15 @@ export class Presence extends EventEmitter<PresenceEvents> {
     this.nobodies.delete(clientId);
     const client = this.local.get(clientId);
     if (client) Object.assign(client, { channels: null, doubted: true });
+  }
+
+  /**
+   * For a node that could not be told for a while what others did: all of its clients enter again, with their next connect.
+   * Where they were it still knows.
+   */
+  doubtAll(): void {
+    this.nobodies.clear();
+    for (const client of this.local.values()) client.stale = true;
   }
 
   /** Forgets what this node remembered of a client; the store still knows it if it lives. */
@@ -327,7 +352,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const user = publicUser(identity);
     // Until it is certain: an end on another node may have removed the record that says where this client entered.
     this.doubt(clientId, user, [...(client.channels ?? []), ...channels]);
-    Object.assign(client, { channels: null, intended: null, doubted: false });
+    Object.assign(client, { channels: null, intended: null, doubted: false, stale: false });
     const intent = await store.intend(clientId, channels);
     if (!intent) return false;
     client.intended = intent.at;

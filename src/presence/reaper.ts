@@ -100,7 +100,7 @@ export class Reaper {
     const { store, presence, clientsExist, inTurn } = this.options;
     const existing = await clientsExist(clientIds);
     const gone = clientIds.filter((clientId) => !existing.has(clientId));
-    const ends = gone.map((clientId) => inTurn(clientId, () => presence.end(clientId)));
+    const ends = gone.map((clientId) => inTurn(clientId, () => presence.endIfGone(clientId)));
     // One that can't be ended must not keep the others from it.
     const failed = await firstFailure(ends);
     const alive = clientIds.filter((clientId) => existing.has(clientId));

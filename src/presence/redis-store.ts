@@ -77,6 +77,7 @@ export class RedisStore implements Store {
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly obeying: ((order: Order) => void)[] = [];
   private readonly following: ((moved: Moved) => void)[] = [];
+  private readonly hearing: (() => void)[] = [];
   private readonly renewed: ((concerns: Concerns) => Promise<void>)[] = [];
   /** Ours, so that this node does not hear what it said itself. */
   private readonly self = randomUUID();
@@ -112,7 +113,11 @@ export class RedisStore implements Store {
 
   async open(): Promise<void> {
     await this.redis.accepted(this.partitions);
-    await this.redis.listener.subscribe(this.home.announcements, this.home.orders, this.home.moved);
+    const { listener } = this.redis;
+    await listener.subscribe(this.home.announcements, this.home.orders, this.home.moved);
+    listener.on('ready', () => {
+      for (const listening of this.hearing) listening();
+    });
   }
 
   /** Looks now whether Redis still has the data that it had, instead of within 2 s. Rejects where it is away. */
@@ -154,14 +159,8 @@ export class RedisStore implements Store {
   }
 
   async forget(clientId: string): Promise<void> {
-    const keys = this.keysOf(clientId);
-    await this.ask((redis) =>
-      redis
-        .multi()
-        .del(keys.clientAuth(clientId), keys.clientStatus(clientId))
-        .zrem(keys.clients, clientId)
-        .exec(),
-    );
+    const { clientAuth, clientStatus, clients } = this.keysOf(clientId);
+    await this.run(scripts.forget, [clientAuth(clientId), clientStatus(clientId), clients], [clientId]);
   }
 
   async tellMoved(clientId: string): Promise<void> {
@@ -173,6 +172,10 @@ export class RedisStore implements Store {
     this.following.push(({ clientId, by }) => {
       if (by !== this.self) listener(clientId);
     });
+  }
+
+  onHearing(listener: () => void): void {
+    this.hearing.push(listener);
   }
 
   onEpoch(listener: (concerns: Concerns) => Promise<void>): void {
@@ -235,6 +238,7 @@ export class RedisStore implements Store {
         keys.epoch,
         keys.journal,
         keys.journalState,
+        ...(this.keysOf(clientId) === keys ? [keys.clientAuth(clientId)] : []),
       ],
       [channel, userKey(uid), clientId, ...this.window, this.journalBound, at ?? ''],
     );

@@ -117,12 +117,14 @@ export interface ClientRecords {
   settle(clientId: string, intended: number): Promise<boolean>;
   /** Marks the client as ending, so that nothing enters any more, and tells what must be left. */
   beginEnd(clientId: string): Promise<ClientRecord | null>;
-  /** The end of the end. */
+  /** The end of the end. Does nothing for a client that is not ending: it is back, as a new stay. */
   forget(clientId: string): Promise<void>;
   /** Tells the other nodes that a client is in other channels than they may remember, or somebody else. */
   tellMoved(clientId: string): Promise<void>;
   /** Hears it of other nodes' clients, in its time. */
   onMoved(listener: (clientId: string) => void): void;
+  /** This node can be told again what others did; while it was not, it may have missed it. */
+  onHearing(listener: () => void): void;
   /**
    * What is in the store may be less, or older, than it was: another Redis, or a restarted one, is in its place. Of the
    * clients and channels that are concerned this node says again what it knows. Called again, later, where the listener
@@ -150,7 +152,10 @@ export interface Memberships {
     intended: number,
     since?: number,
   ): Promise<Entered | null>;
-  /** `at`: when it was, for the journal, where that was not now: ms since 1970. */
+  /**
+   * `at`: when it was, for the journal, where that was not now: ms since 1970. Changes nothing where the client means to be
+   * there, by its last intent.
+   */
   leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition>;
   /** At most `limit` users, oldest first. As `snapshot`, not before the nodes of a new epoch had the time to say who is there. */
   members(channel: string, limit: number): Promise<Members>;

@@ -47,6 +47,7 @@ export const scripts = {
   closeGroup: script<number>('close-group'),
   enter: script<[outcome: number, dueIn: number, since: string]>('enter'),
   epoch: script<[id: string, quiet: number]>('epoch'),
+  forget: script<number>('forget'),
   intend: script<[intended: number, ...leave: string[]]>('intend'),
   lag: script<number>('lag'),
   leave: script<[left: number, dueIn: number]>('leave'),

@@ -50,7 +50,7 @@ export class UserListView {
   constructor(private readonly options: UserListOptions) {
     options.bayeux.onSubscribed((clientId, name) => {
       const channel = listedChannel(name);
-      if (channel !== undefined) this.greet(clientId, channel).catch((error) => this.failed(error, channel));
+      if (channel !== undefined) this.greet(clientId, channel);
     });
     options.bayeux.on('close', (clientId) => this.shown.delete(clientId));
   }
@@ -71,8 +71,7 @@ export class UserListView {
   refresh(concerns: Concerns = () => true): void {
     for (const [channel, clientIds] of this.options.bayeux.subscribersBy(listedChannel)) {
       if (!concerns(channel)) continue;
-      for (const clientId of clientIds)
-        this.greet(clientId, channel).catch((error) => this.failed(error, channel));
+      for (const clientId of clientIds) this.greet(clientId, channel);
     }
   }
 
@@ -90,8 +89,20 @@ export class UserListView {
     outgoing: (message, request) => this.isNews(message, request),
   });
 
+  /** Sends the list as it is now; where that fails, later, if the client still wants it here. */
+  private greet(clientId: string, channel: string): void {
+    this.greetNow(clientId, channel).catch((error: unknown) => {
+      this.failed(error, channel);
+      const again = (): void => {
+        if (this.options.bayeux.subscriptionsOf(clientId).has(userListOf(channel)))
+          this.greet(clientId, channel);
+      };
+      setTimeout(again, RETRY).unref();
+    });
+  }
+
   /** Those who subscribe at the same time share one read, and one encoding where the engine can. */
-  private async greet(clientId: string, channel: string): Promise<void> {
+  private async greetNow(clientId: string, channel: string): Promise<void> {
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
     if (together) {
@@ -147,7 +158,6 @@ export class UserListView {
     return true;
   }
 
-  /** A subscriber of a failed snapshot gets the next announcement, which is a whole list too. */
   private failed(error: unknown, channel: string): void {
     const level = error instanceof Away ? 'debug' : 'error';
     this.options.log[level]({ err: error, channel }, 'a user list could not be sent');

@@ -7,7 +7,7 @@
  * say after an outage waits until all that is here has been told (`RedisBackplane.whenSettled`).
  */
 import { isRecord } from '../../bayeux/is-record.js';
-import type { Position, Published } from '../backplane.js';
+import { NOT_SAID, type Position, type Published } from '../backplane.js';
 import { type Client, leftOf } from '../client.js';
 import type { HandedOver, Residents } from '../residence.js';
 import { HeardSince } from './heard-of.js';
@@ -153,11 +153,10 @@ export class HandOvers {
     const position = backplane.positionOf(client);
     const channels = [...client.channels];
     const held = client.heardOf instanceof HeardSince ? client.heardOf.release() : [];
-    const waiting = [...held, ...engine().leave(client)].map(({ id, channel, json }) => ({
-      id,
-      channel,
-      json,
-    }));
+    const waiting = [...held, ...engine().leave(client)]
+      // What only this node says its new one has in a newer version.
+      .filter(({ id }) => id !== NOT_SAID)
+      .map(({ id, channel, json }) => ({ id, channel, json }));
     return { generation: client.generation, waiting, position, channels, left: leftOf(client) };
   }
 }

@@ -1,5 +1,5 @@
 /** What a client has had on the nodes before: this node may hear it late, and then it is not for the client. */
-import type { Position, Published } from '../backplane.js';
+import { NOT_SAID, type Position, type Published } from '../backplane.js';
 import type { HeardOf } from '../client.js';
 
 /** Of which node a message is, and its number there. */
@@ -29,6 +29,7 @@ export class HeardElsewhere implements HeardOf {
   }
 
   has(message: Published): boolean {
+    if (message.id === NOT_SAID) return false;
     const { node, number } = originOf(message);
     const numbers = this.position[this.partitionOf(message.channel)];
     const last = numbers?.[node];
@@ -65,8 +66,7 @@ export class HeardSince implements HeardOf {
   constructor(private readonly nodeBefore: string) {}
 
   has(message: Published): boolean {
-    // What only this node says is no other's.
-    if (message.id.startsWith('{')) return false;
+    if (message.id === NOT_SAID) return false;
     if (this.holds && originOf(message).node === this.nodeBefore) {
       this.held.push(message);
       return true;
