@@ -1,4 +1,4 @@
-// Makes sure that what the specs run on is there: redis-server, MariaDB, PostgreSQL and Chromium. Installs what is missing with apt-get
+// Makes sure that what the specs run on is there: redis-server, MariaDB, PostgreSQL, OpenSSL and Chromium. Installs what is missing with apt-get
 // where that can be done, and otherwise stops with a word on what to install. Nothing is skipped.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,6 +26,12 @@ const REQUIREMENTS = [
     package: 'postgresql',
     find: postgres,
     advice: 'macOS: brew install postgresql',
+  },
+  {
+    name: 'OpenSSL',
+    package: 'openssl',
+    find: () => onPath('openssl'),
+    advice: 'macOS: brew install openssl',
   },
   {
     name: 'Chromium',

@@ -14,10 +14,13 @@ export class RedisServer {
   private constructor(
     readonly port: number,
     private readonly folder: string,
+    private readonly options: readonly string[],
   ) {}
 
-  static async start(): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'faye-online-redis-')));
+  /** `options`: more of redis-server's, as its command line has them. */
+  static async start(options: readonly string[] = []): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'faye-online-redis-'));
+    const server = new RedisServer(await freePort(), folder, options);
     await server.start();
     return server;
   }
@@ -41,6 +44,7 @@ export class RedisServer {
         '',
         '--appendonly',
         'no',
+        ...this.options,
       ],
       { stdio: 'ignore' },
     );

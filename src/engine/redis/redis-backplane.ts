@@ -15,6 +15,7 @@ import { EngineKeys } from './keys.js';
 import { type Letter, read, write } from './letter.js';
 import { Listening, type Name } from './listening.js';
 import { Outbox } from './outbox.js';
+import { Positions } from './positions.js';
 
 export interface RedisBackplaneOptions {
   redis: RedisConnections;
@@ -34,7 +35,8 @@ export class RedisBackplane implements Backplane {
   private readonly keys: readonly EngineKeys[];
   private readonly outboxes: readonly Outbox[];
   private readonly listening: Listening;
-  private readonly heard: readonly Map<string, number>[];
+  /** By partition. */
+  private readonly heard: readonly Positions[];
   private readonly back: (() => void)[] = [];
   private hear: Hear = () => {};
   private number = 0;
@@ -47,7 +49,7 @@ export class RedisBackplane implements Backplane {
     const { redis, partitions } = options;
     const { commands, listener } = redis;
     this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace));
-    this.heard = this.keys.map(() => new Map());
+    this.heard = this.keys.map(() => new Positions());
     const command = commands.isCluster ? 'SPUBLISH' : 'PUBLISH';
     this.outboxes = this.keys.map(
       () => new Outbox({ commands, command, limits: options.outbox, onDrop: options.onDrop }),
@@ -72,7 +74,7 @@ export class RedisBackplane implements Backplane {
   /** How far a client of this node has heard each node: as this node has, or where it came from one that had heard more. */
   positionOf({ heardOf }: Client): Position {
     const { node } = this.options;
-    const here = this.heard.map((heard) => ({ ...Object.fromEntries(heard), [node]: this.number }));
+    const here = this.heard.map((heard) => ({ ...heard.all, [node]: this.number }));
     return this.further(here, heardOf?.position ?? []);
   }
 
@@ -97,7 +99,7 @@ export class RedisBackplane implements Backplane {
   hasHeard(message: Published): boolean {
     const { node, number } = originOf(message);
     if (node === this.options.node) return number <= this.number;
-    return number <= (this.heard[this.options.partitions.of(message.channel)]?.get(node) ?? 0);
+    return number <= this.heardIn(message.channel).of(node);
   }
 
   /** What it has to say after an outage waits for this as well; called once others hear again. */
@@ -142,6 +144,7 @@ export class RedisBackplane implements Backplane {
   }
 
   close(): void {
+    for (const heard of this.heard) heard.close();
     this.listening.close();
   }
 
@@ -179,10 +182,11 @@ export class RedisBackplane implements Backplane {
   }
 
   private isNew({ node, number, channel }: Letter): boolean {
-    const heard = this.heard[this.options.partitions.of(channel)] as Map<string, number>;
-    if (number <= (heard.get(node) ?? 0)) return false;
-    heard.set(node, number);
-    return true;
+    return this.heardIn(channel).goesOn(node, number);
+  }
+
+  private heardIn(channel: string): Positions {
+    return this.heard[this.options.partitions.of(channel)] as Positions;
   }
 
   private hold(): void {
