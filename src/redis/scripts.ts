@@ -47,7 +47,7 @@ export const scripts = {
   closeGroup: script<number>('close-group'),
   enter: script<[outcome: number, dueIn: number, since: string]>('enter'),
   epoch: script<[id: string, quiet: number]>('epoch'),
-  intend: script<[intended: number, ...leave: string[]]>('intend'),
+  intend: script<[intended: number, visibility: string, since: string, ...leave: string[]]>('intend'),
   lag: script<number>('lag'),
   leave: script<[left: number, dueIn: number]>('leave'),
   members: script<[count: number, users: string[]] | NotYet>('members'),
@@ -56,4 +56,5 @@ export const scripts = {
   snapshot: script<[epoch: string, version: number, count: number, users: string[]] | NotYet>('snapshot'),
   take: script<[epoch: string, version: number, count: number, changes: string[]] | NotYet>('take'),
   unlock: script<number>('unlock'),
+  visibility: script<[outcome: number, visibility: string]>('visibility'),
 };
