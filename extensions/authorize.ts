@@ -29,7 +29,7 @@ export interface AuthorizeOptions {
 }
 
 /** What clients may publish to the server itself. */
-const TO_SERVER = new Set(['/faye_online/before_leave']);
+const TO_SERVER = new Set(['/faye_online/before_leave', '/faye_online/visibility']);
 
 export function authorize(options: AuthorizeOptions): Extension {
   const { presence, trusting, mayEnter, maySubscribe, mayPublish } = options;

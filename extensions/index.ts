@@ -7,3 +7,4 @@ export { BEFORE_LEAVE, beforeLeave } from './before-leave.js';
 export { presence } from './presence.js';
 export { type ValidMessage, validMessage } from './valid-message.js';
 export { type ValidateOptions, validate } from './validate.js';
+export { VISIBILITY, visibility } from './visibility.js';

@@ -6,7 +6,8 @@
 --
 -- KEYS  1 clientId_auth/<clientId>   2 clientId_status/<clientId>
 -- ARGV  1... channels
--- returns {when that was, ms, no two the same, or 0 where the client is unknown or ending; the channels to leave...}
+-- returns {when that was, ms, no two the same, or 0 where the client is unknown or ending; its visibility, or '', and since
+--         when, ms; the channels to leave...}
 
 local known = redis.call('GET', KEYS[1])
 if not known then return {0} end
@@ -30,4 +31,4 @@ record.intended = string.format('%.0f', intended)
 record.state = 'in'
 redis.call('SET', KEYS[1], cjson.encode(record))
 redis.call('SET', KEYS[2], 1)
-return {intended, unpack(leaving)}
+return {intended, record.visibility or '', record.since or '0', unpack(leaving)}

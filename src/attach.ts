@@ -12,6 +12,7 @@ import { presence as enterAtConnect } from '../extensions/presence.js';
 import { rateLimit } from '../extensions/rate-limit.js';
 import { validMessage } from '../extensions/valid-message.js';
 import { validate } from '../extensions/validate.js';
+import { visibility } from '../extensions/visibility.js';
 import { proofFor } from './authentication/proof-for.js';
 import { Away } from './away.js';
 import { Bayeux } from './bayeux/bayeux.js';
@@ -101,6 +102,7 @@ export function attach(
     // Announcements may have been missed.
     view.refresh();
   });
+  store.onVisibility((clientId, visibility) => presence.heardVisibility(clientId, visibility));
   store.onEpoch(async (concerns) => {
     view.refresh(concerns);
     await resume(concerns, { presence, has, inTurn });
@@ -195,5 +197,6 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
     adopt(bayeux),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
     enterAtConnect(presence),
+    visibility(presence),
   ];
 }

@@ -7,6 +7,7 @@ import { until } from '../support/until.js';
 import { Tab } from './tab.js';
 
 const LEAVE = '/faye_online/before_leave';
+const VISIBILITY = '/faye_online/visibility';
 
 let browser: Browser;
 let server: FayeOnlineServer;
@@ -133,6 +134,30 @@ describe('the page in Chromium', () => {
     await alice.close();
     await until(() => from('alice', LEAVE).length === 2, 'both');
     expect(new Set(from('alice', LEAVE).map(({ clientId }) => clientId))).toEqual(clientsOf('alice'));
+    // A page that goes is hidden by that, too.
+    expect(from('alice', VISIBILITY)).toEqual([]);
+  });
+
+  it('tells the server that it is hidden, from the beginning too, and shown, which is no leave', async () => {
+    const bob = await join(await person(), 'bob');
+    const context = await person();
+    await context.addInitScript(() => {
+      Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    });
+    const alice = await join(context, 'alice');
+    await bob.sees('alice');
+    const told = (times: number) => until(() => from('alice', VISIBILITY).length === times, `word ${times}`);
+    await told(1);
+    await alice.turn('visible');
+    await told(2);
+    await alice.turn('hidden');
+    await told(3);
+    const said = from('alice', VISIBILITY);
+    expect(said.map(({ data, error }) => [data, error])).toEqual(
+      [true, false, true].map((hidden) => [{ hidden }, undefined]),
+    );
+    expect(new Set(said.map(({ clientId }) => clientId))).toEqual(clientsOf('alice'));
+    await expectNoGap(bob, 'alice');
   });
 
   it('leaves with the page, and is back when the person comes back', async () => {
@@ -199,5 +224,6 @@ describe('the page in a Chromium that keeps pages for the way back', () => {
     // A page that was loaded anew would not know the client that it had.
     expect(connects()).toBeGreaterThan(before);
     expect(clientsOf('alice').size).toBe(2);
+    expect(from('alice', VISIBILITY)).toEqual([]);
   });
 });

@@ -40,6 +40,14 @@ export class Tab {
     await until(async () => !(await this.list()).includes(name), `${name} to be gone`);
   }
 
+  /** As where another tab is in front: Chromium without a screen shows every tab. */
+  async turn(state: 'hidden' | 'visible'): Promise<void> {
+    await this.page.evaluate((value) => {
+      Object.defineProperty(document, 'visibilityState', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, state);
+  }
+
   /** Closes it as a person does: with `beforeunload`. */
   async close(): Promise<void> {
     const closed = this.page.waitForEvent('close');

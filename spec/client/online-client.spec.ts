@@ -162,6 +162,138 @@ describe('the online client', () => {
   });
 });
 
+describe('a page that is hidden and shown', () => {
+  const CHANNEL = '/faye_online/visibility';
+  /** Both the window and its document. */
+  let page: EventTarget & { visibilityState?: string };
+
+  beforeEach(() => {
+    page = new EventTarget();
+    page.visibilityState = 'visible';
+    vi.stubGlobal('document', page);
+    vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+    vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+  });
+
+  const turn = (visibilityState: 'hidden' | 'visible') => {
+    page.visibilityState = visibilityState;
+    page.dispatchEvent(new Event('visibilitychange'));
+  };
+  const said = () => server.on(CHANNEL).map(({ data, clientId }) => [data, clientId]);
+  const says = (...words: unknown[]) =>
+    until(() => JSON.stringify(said()) === JSON.stringify(words), JSON.stringify(words)).catch(() =>
+      expect(said()).toEqual(words),
+    );
+  const hidden = () => [{ hidden: true }, clientIdOf()];
+  const shown = () => [{ hidden: false }, clientIdOf()];
+
+  it('says so at each change, as who it is', async () => {
+    await open().publish('/ready', true);
+    turn('hidden');
+    await says(hidden());
+    turn('hidden');
+    turn('visible');
+    await says(hidden(), shown());
+    expect(server.on(CHANNEL)[0]?.auth).toEqual(auth_opts);
+  });
+
+  it('says nothing where it was never hidden', async () => {
+    const client = open();
+    await client.publish('/ready', true);
+    turn('visible');
+    await client.publish('/ready', true);
+    expect(said()).toEqual([]);
+  });
+
+  it('says so at the start, and once more as another client', async () => {
+    page.visibilityState = 'hidden';
+    const client = open({ client_opts: { retry: 0.05 } });
+    await client.publish('/ready', true);
+    await until(clientIdOf, 'a connect');
+    await says(hidden());
+    const first = hidden();
+    server.refuse = ({ clientId }) => (clientId === first[1] ? '401::Token expired' : undefined);
+    await client.publish('/chat', 1).then(undefined, () => {});
+    await until(() => clientIdOf() !== first[1], 'another session');
+    await says(first, hidden());
+  });
+
+  it('says nothing as another client once it is shown', async () => {
+    const client = open({ client_opts: { retry: 0.05 } });
+    await client.publish('/ready', true);
+    turn('hidden');
+    await until(() => said().length === 1, 'that it is hidden');
+    const first = clientIdOf();
+    server.refuse = ({ clientId }) => (clientId === first ? '401::Token expired' : undefined);
+    turn('visible');
+    await client.publish('/chat', 1).then(undefined, () => {});
+    await until(() => clientIdOf() !== first, 'another session');
+    await client.publish('/ready', true);
+    expect(said().filter(([, clientId]) => clientId !== first)).toEqual([]);
+  });
+
+  it('says the next when the last has its answer, and what it has become by then', async () => {
+    await open().publish('/ready', true);
+    server.ignore = ({ channel }) => channel === CHANNEL;
+    turn('hidden');
+    await until(() => said().length === 1, 'the first attempt');
+    for (const state of ['visible', 'hidden', 'visible'] as const) turn(state);
+    server.ignore = () => false;
+    server.cut();
+    await says(hidden(), hidden(), shown());
+  });
+
+  it('says again what could not be done, and not what is refused for good', async () => {
+    const client = open({ onError() {} });
+    let answers = 0;
+    const isAnswered = async () => {
+      answers += 1;
+      await client.subscribe(`/answers/${answers}`, () => {});
+    };
+    await client.publish('/ready', true);
+    let error = '503::Presence is away and will be back';
+    server.refuse = ({ channel }) => (channel === CHANNEL ? error : undefined);
+    turn('hidden');
+    await until(async () => {
+      await isAnswered();
+      return said().length > 1;
+    }, 'another attempt');
+    error = '403::Forbidden';
+    await isAnswered();
+    await isAnswered();
+    await isAnswered();
+    const attempts = said().length;
+    await isAnswered();
+    await isAnswered();
+    expect(said()).toHaveLength(attempts);
+    turn('visible');
+    await until(() => said().length === attempts + 1, 'the next change');
+  });
+
+  it('says nothing as it goes, which hides it', async () => {
+    const client = open();
+    await client.publish('/ready', true);
+    page.dispatchEvent(new Event('pagehide'));
+    turn('hidden');
+    await client.publish('/ready', true);
+    expect(said()).toEqual([]);
+    page.dispatchEvent(new Event('pageshow'));
+    await says(hidden());
+  });
+
+  it('says nothing after it has left, nor before it has connected', async () => {
+    open();
+    const gone = open();
+    await gone.publish('/ready', true);
+    await gone.disconnect();
+    turn('hidden');
+    expect(server.on('/meta/handshake')).toHaveLength(1);
+    turn('visible');
+    await open().publish('/after', true);
+    expect(said()).toEqual([]);
+  });
+});
+
 describe('the end of the page', () => {
   const page = new EventTarget();
   let beacons: Promise<Response>[];

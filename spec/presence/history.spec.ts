@@ -34,6 +34,8 @@ type Step =
   | { do: 'enter'; client: number; node: number; channels: string[] }
   /** Its connects reach both nodes in one moment, with different rooms: the other node's `after` turns later. */
   | { do: 'both'; client: number; node: number; channels: string[]; others: string[]; after: number }
+  /** The client says that its page is hidden, or shown, to one of the nodes. */
+  | { do: 'show'; client: number; node: number; hidden: boolean }
   /** `after`: where the client is entering on the other node meanwhile, how many turns later. */
   | { do: 'end'; client: number; node: number; after: number }
   /** The client dies in the engine, and the node that should have ended its presence is gone. */
@@ -64,6 +66,7 @@ function steps({ stalls, losses }: Faults): fc.Arbitrary<Step[]> {
       weight: 2,
       arbitrary: fc.record({ do: doing('both'), client, node, channels, others: channels, after }),
     },
+    { weight: 2, arbitrary: fc.record({ do: doing('show'), client, node, hidden: fc.boolean() }) },
     { weight: 2, arbitrary: fc.record({ do: doing('end'), client, node, after }) },
     { weight: 1, arbitrary: fc.record({ do: doing('vanish'), client }) },
     { weight: stalls ? 1 : 0, arbitrary: fc.record({ do: doing('stall'), client, node, channels }) },
@@ -127,6 +130,8 @@ class Cluster {
   /** Which node has a client. */
   private readonly owners = new Map<string, number>();
   private generation = 0;
+  /** How often a node has said again what it knows. */
+  resumptions = 0;
 
   constructor(stores: [Store, Store]) {
     this.nodes = stores.map((store, index) => this.node(store, index));
@@ -141,7 +146,11 @@ class Cluster {
     const presence = new Presence({ store, announcer, clientExists, has, listLimit: 100, log: silent });
     const inTurn = turns();
     store.onMoved((clientId) => presence.doubtChannels(clientId));
-    store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn }));
+    store.onVisibility((clientId, visibility) => presence.heardVisibility(clientId, visibility));
+    store.onEpoch(async (concerns) => {
+      await resume(concerns, { presence, has, inTurn });
+      this.resumptions += 1;
+    });
     const reaper = new Reaper({
       store,
       presence,
@@ -161,6 +170,19 @@ class Cluster {
   adopt(clientId: string, node: number): void {
     this.owners.set(clientId, node);
     this.nodes[1 - node]?.presence.drop(clientId);
+  }
+
+  /** What each client has said last of its page. */
+  readonly hidden = new Map<string, boolean>();
+
+  /** Of clients that live, and have said it: what the store has not as they did. */
+  async wrongVisibility(): Promise<string[]> {
+    const [first] = this.nodes;
+    const living = [...this.hidden].filter(([id]) => this.alive.has(id));
+    const records = await Promise.all(living.map(([id]) => first?.store.read(id)));
+    return living
+      .filter(([, hidden], index) => records[index]?.visibility?.hidden !== hidden)
+      .map(([id]) => id);
   }
 
   /** A client that ended comes back as another, with a clientId of its own. */
@@ -208,6 +230,10 @@ class Cluster {
   async list(channel: string): Promise<string[]> {
     const snapshot = await this.nodes[1]?.presence.list(channel);
     return (snapshot?.users ?? []).map(({ uid }) => userKey(uid)).sort();
+  }
+
+  isOwned(clientId: string): boolean {
+    return this.owners.has(clientId);
   }
 
   /** A client's next connect, of which it has one after the other. */
@@ -270,6 +296,20 @@ async function enter(cluster: Cluster, id: string, step: Connect): Promise<void>
   });
 }
 
+async function show(
+  cluster: Cluster,
+  id: string,
+  { client, node: number, hidden }: Extract<Step, { do: 'show' }>,
+): Promise<void> {
+  const node = cluster.nodes[number];
+  await node?.inTurn(id, async () => {
+    if (!cluster.isOwned(id)) cluster.adopt(id, number);
+    // As authenticate does.
+    if (!node.presence.known(id) && (await node.presence.bind(id, identityOf(client))) !== 'bound') return;
+    if (await node.presence.setVisibility(id, hidden)) cluster.hidden.set(id, hidden);
+  });
+}
+
 async function stall(cluster: Cluster, id: string, step: Extract<Step, { do: 'stall' }>): Promise<void> {
   const { store } = cluster.nodes[step.node] as Node;
   const other = cluster.nodes[1 - step.node] as Node;
@@ -322,6 +362,9 @@ async function live(cluster: Cluster, history: Step[], where: Where, doing: Doin
       where.set(step.client, step.channels);
       const id = cluster.idOf(step.client);
       effect = () => enter(cluster, id, step);
+    } else if (step.do === 'show') {
+      const id = cluster.idOf(step.client);
+      effect = () => show(cluster, id, step);
     } else {
       where.delete(step.client);
       const id = cluster.renew(step.client);
@@ -373,6 +416,10 @@ async function agrees(cluster: Cluster, where: Where, foldable = true): Promise<
   }
 }
 
+async function isSeenAsSaid(cluster: Cluster): Promise<void> {
+  await until(async () => (await cluster.wrongVisibility()).length === 0, 'visibility to be as said', 5_000);
+}
+
 async function allGo(cluster: Cluster, where: Where, foldable = true): Promise<void> {
   for (let client = 0; client < CLIENTS; client += 1) cluster.kill(cluster.renew(client));
   where.clear();
@@ -383,7 +430,9 @@ async function allGo(cluster: Cluster, where: Where, foldable = true): Promise<v
 async function journalFolds(journal: Journal): Promise<void> {
   const clients = new Map<string, Set<string>>();
   const entries = await journal.read('history', 'reader', 10_000, 0);
-  for (const { type, channel, uid, clientId, transition } of entries) {
+  for (const entry of entries) {
+    if (entry.type !== 'in' && entry.type !== 'out') continue;
+    const { type, channel, uid, clientId, transition } = entry;
     const key = `${channel} ${uid}`;
     const there = clients.get(key) ?? new Set<string>();
     clients.set(key, there);
@@ -406,6 +455,7 @@ describe('histories on the memory store', () => {
           const where: Where = new Map();
           await live(cluster, history, where, { together });
           await agrees(cluster, where);
+          await isSeenAsSaid(cluster);
           await allGo(cluster, where);
           await journalFolds(store.journal);
           await cluster.close();
@@ -463,6 +513,7 @@ describe('histories on Redis', () => {
             const where: Where = new Map();
             await live(cluster, history, where, { together });
             await agrees(cluster, where);
+            await isSeenAsSaid(cluster);
             await allGo(cluster, where);
             await journalFolds(journal);
             await journal.closeGroup('history');
@@ -480,18 +531,23 @@ describe('histories on Redis', () => {
       fc.asyncProperty(
         steps({ stalls: false, losses: true }),
         delays,
-        fc.boolean(),
-        async (history, turns, together) => {
+        fc.constantFrom('together', 'apart', 'settled'),
+        async (history, turns, how) => {
           // Stores of its own: no other history's clients are resumed, nor its announcements heard.
           const stores = await open();
           const lose = async () => {
+            const before = cluster.resumptions;
             await redis.flush();
             await Promise.all(stores.map((store) => store.look()));
+            if (how !== 'settled') return;
+            await until(() => cluster.resumptions === before + 2, 'both nodes to have said what they know');
           };
           const cluster = distantly(stores, turns);
           const where: Where = new Map();
-          await live(cluster, history, where, { together, lose });
+          await live(cluster, history, where, { together: how === 'together', lose });
           await agrees(cluster, where);
+          // Where it is lost as the client goes to another node, nobody knows it.
+          if (how === 'settled') await isSeenAsSaid(cluster);
           await allGo(cluster, where);
           await cluster.close();
           await nothingIsLeft();
@@ -518,6 +574,7 @@ describe('histories on Redis', () => {
         await Promise.all(stores.map((store) => store.look()));
         // What the announcements began with is the older list.
         await agrees(cluster, where, false);
+        await isSeenAsSaid(cluster);
         await allGo(cluster, where, false);
         await cluster.close();
         await nothingIsLeft();

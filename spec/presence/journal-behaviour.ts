@@ -110,6 +110,61 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
     });
   });
 
+  describe('visibility', () => {
+    it('puts down each change once, with the time since when it is so, and no in or out', async () => {
+      await journal.open('sql');
+      await enter(store, '/a', ann, 'c1');
+      await read();
+      const hidden = await store.setVisibility('c1', true);
+      await tested.other.setVisibility('c1', true);
+      const shown = await tested.other.setVisibility('c1', false);
+      await store.setVisibility('c1', false);
+      const { epoch } = await store.snapshot('/a', 1);
+      const entry = { epoch, uid: '1', clientId: 'c1', partition: 0, id: expect.any(String) };
+      const entries = await read();
+      expect(entries).toEqual([
+        { ...entry, type: 'hidden', at: hidden?.since },
+        { ...entry, type: 'shown', at: shown?.since },
+      ]);
+      expect(new Set(entries.map(({ id }) => id)).size).toBe(2);
+      expect(await store.leave('/a', 1, 'c1')).toMatchObject({ changed: true });
+      expect(await said()).toEqual(['out 1 c1']);
+    });
+
+    it('puts down the first word of a client, that of one that is nowhere yet, and nothing of an unknown one', async () => {
+      await journal.open('sql');
+      await store.bind('c1', ann);
+      await store.setVisibility('c1', false);
+      await store.setVisibility('nobody', true);
+      await store.beginEnd('c1');
+      await store.setVisibility('c1', true);
+      expect(await said()).toEqual(['shown 1 c1']);
+    });
+
+    it('puts down again what is said again, where that was lost, with the time that it had', async () => {
+      await journal.open('sql');
+      await store.bind('c1', ann);
+      await store.setVisibility('c1', true, { since: 1_700_000_000_000 });
+      await tested.other.setVisibility('c1', true, { since: 1_700_000_000_000 });
+      await tested.other.setVisibility('c1', false, { since: 1_600_000_000_000 });
+      expect(await read()).toMatchObject([{ type: 'hidden', clientId: 'c1', at: 1_700_000_000_000 }]);
+    });
+
+    it('is bounded as the rest', async () => {
+      await journal.open('sql');
+      await store.bind('c1', ann);
+      for (let index = 0; index < BOUND + 5; index += 1) await store.setVisibility('c1', index % 2 === 0);
+      expect(await journal.dropped()).toBe(5);
+      expect(await read()).toHaveLength(BOUND);
+    });
+
+    it('is not put down where nobody reads', async () => {
+      await store.bind('c1', ann);
+      await store.setVisibility('c1', true);
+      expect(await tested.left()).toEqual([]);
+    });
+  });
+
   describe('reading', () => {
     it('gives each entry to each group, and to one consumer of it', async () => {
       await journal.open('sql');

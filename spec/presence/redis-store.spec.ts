@@ -117,6 +117,30 @@ describe('RedisStore', () => {
     await store.close();
   });
 
+  it.each([null, 4])(
+    'tells other nodes of the visibility of a client that is theirs, %s partitions',
+    async (count) => {
+      await redis.flush();
+      const partitions = new Partitions('faye', count);
+      const [store, other] = await Promise.all([open(partitions), open(partitions)]);
+      const heard: unknown[] = [];
+      other.onVisibility((clientId, visibility) => heard.push({ clientId, ...visibility }));
+      const clientIds = ['c1', 'c2', 'c3', 'c4'];
+      for (const clientId of clientIds) await store.bind(clientId, { uid: 1, uname: 'Ann' });
+      await store.setVisibility('c1', true);
+      const expected = [];
+      for (const clientId of clientIds) {
+        const visibility = await store.setVisibility(clientId, clientId !== 'c1', { elsewhere: true });
+        await store.setVisibility(clientId, clientId !== 'c1', { elsewhere: true });
+        expected.push({ clientId, ...visibility });
+      }
+      await until(() => heard.length === clientIds.length, 'all to be heard');
+      expect(heard).toEqual(expected);
+      await store.close();
+      await other.close();
+    },
+  );
+
   it('lets one node at a time hold the reaper, and takes over from one that died', async () => {
     await redis.flush();
     const [store, other] = await Promise.all([open(), open()]);

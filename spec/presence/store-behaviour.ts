@@ -388,12 +388,12 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
     });
 
     it('tells with an intent what is to be left, and keeps it until it is settled', async () => {
-      const at = expect.any(Number);
+      const rest = { at: expect.any(Number), visibility: null };
       await store.bind('c1', identity);
-      expect(await store.intend('c1', ['/a', '/b'])).toEqual({ at, leave: [] });
-      expect(await other.intend('c1', ['/b', '/c'])).toEqual({ at, leave: ['/a'] });
+      expect(await store.intend('c1', ['/a', '/b'])).toEqual({ ...rest, leave: [] });
+      expect(await other.intend('c1', ['/b', '/c'])).toEqual({ ...rest, leave: ['/a'] });
       const last = await store.intend('c1', ['/d', '/a']);
-      expect(last).toEqual({ at, leave: ['/b', '/c'] });
+      expect(last).toEqual({ ...rest, leave: ['/b', '/c'] });
       expect(await other.read('c1')).toMatchObject({
         channels: ['/d', '/a'],
         leaving: ['/b', '/c'],
@@ -447,6 +447,61 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       await enter(store, '/a', ann, 'c1');
       await other.forget('c1');
       expect(await store.read('c1')).toMatchObject({ state: 'in', channels: ['/a'] });
+    });
+
+    it('knows whether the page of each is hidden, and since when, whatever else becomes of it', async () => {
+      await store.bind('c1', identity);
+      expect((await store.read('c1'))?.visibility).toBeNull();
+      expect((await store.intend('c1', ['/a', '/b']))?.visibility).toBeNull();
+      const hidden = await other.setVisibility('c1', true);
+      expect(hidden).toEqual({ hidden: true, since: expect.any(Number) });
+      expect(await store.setVisibility('c1', true)).toEqual(hidden);
+      expect(await other.intend('c1', ['/c', '/d'])).toMatchObject({
+        visibility: hidden,
+        leave: ['/a', '/b'],
+      });
+      await other.bind('c1', { ...identity, expiresAt: 12 });
+      expect((await store.read('c1'))?.visibility).toEqual(hidden);
+      const shown = await store.setVisibility('c1', false);
+      expect(shown?.hidden).toBe(false);
+      expect(shown?.since).toBeGreaterThan(hidden?.since ?? 0);
+      expect((await other.beginEnd('c1'))?.visibility).toEqual(shown);
+    });
+
+    it('gives no two changes of visibility one time, however many are said at once', async () => {
+      await store.bind('c1', identity);
+      const said = await Promise.all(
+        Array.from({ length: 40 }, (_, index) =>
+          (index % 2 ? store : other).setVisibility('c1', index % 4 < 2),
+        ),
+      );
+      const times = new Map(said.map((each) => [each?.since, each?.hidden]));
+      for (const each of said) expect(times.get(each?.since)).toBe(each?.hidden);
+      const last = Math.max(...said.map((each) => each?.since ?? 0));
+      expect((await store.read('c1'))?.visibility).toEqual({ hidden: times.get(last), since: last });
+    });
+
+    it('takes a visibility that is said again where it knows nothing as late', async () => {
+      await store.bind('c1', identity);
+      const first = await store.setVisibility('c1', true, { since: 1_000 });
+      expect(first).toEqual({ hidden: true, since: 1_000 });
+      expect(await other.setVisibility('c1', false, { since: 1_000 })).toEqual(first);
+      expect(await other.setVisibility('c1', false, { since: 999 })).toEqual(first);
+      const later = { hidden: true, since: 2_000 };
+      expect(await other.setVisibility('c1', true, { since: 2_000 })).toEqual(later);
+      expect(await store.setVisibility('c1', true)).toEqual(later);
+    });
+
+    it('hears of no visibility of a client that is unknown, ending or gone', async () => {
+      expect(await store.setVisibility('nobody', true)).toBeNull();
+      expect(await store.read('nobody')).toBeNull();
+      await store.bind('c1', identity);
+      await other.beginEnd('c1');
+      expect(await store.setVisibility('c1', true)).toBeNull();
+      expect((await store.read('c1'))?.visibility).toBeNull();
+      await other.forget('c1');
+      expect(await store.setVisibility('c1', true, { since: 1_000 })).toBeNull();
+      expect(await tested.left()).toEqual([]);
     });
 
     it('gives the reaper the longest unchecked first, and never brings back a forgotten one', async () => {

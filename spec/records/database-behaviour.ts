@@ -63,6 +63,8 @@ export function databaseBehaviour(server: () => SqlServer): void {
         channel_id: 1,
         spent_ms: Number.MAX_SAFE_INTEGER - index,
         started_at: index % 2 === 0 ? null : 1_700_000_000_000 + index,
+        visible_ms: 0,
+        visible_since: index % 2 === 0 ? 1_700_000_000_000 + index : null,
       }));
       await insert(database, 'faye_user_online_times', rows);
       const kept = await database.tables.selectFrom('faye_user_online_times').selectAll().execute();
@@ -74,8 +76,8 @@ export function databaseBehaviour(server: () => SqlServer): void {
       const database = await open();
       await migrate(database);
       await insert(database, 'faye_user_online_times', [
-        { uid: 'a', channel_id: 1, spent_ms: 2 ** 40, started_at: null },
-        { uid: 'b', channel_id: 1, spent_ms: 1, started_at: null },
+        { uid: 'a', channel_id: 1, spent_ms: 2 ** 40, visible_ms: 0 },
+        { uid: 'b', channel_id: 1, spent_ms: 1, visible_ms: 0 },
       ]);
       const { sum } = await database.tables
         .selectFrom('faye_user_online_times')

@@ -1,4 +1,4 @@
-import type { JournalEntry } from '../../src/presence/journal.js';
+import type { MembershipEntry, VisibilityEntry } from '../../src/presence/journal.js';
 
 /** A journal as the specs want it: entries of one partition, numbered as they come. */
 export class Entries {
@@ -9,19 +9,31 @@ export class Entries {
     private readonly partition = 0,
   ) {}
 
-  in(uid: string | number, clientId: string, channel: string, at: number): JournalEntry {
+  in(uid: string | number, clientId: string, channel: string, at: number): MembershipEntry {
     const user = { uid, uname: `${uid} by name` };
-    return { ...this.entry(String(uid), clientId, channel, at), type: 'in', user };
+    return { ...this.membership(uid, clientId, channel, at), type: 'in', user };
   }
 
-  out(uid: string | number, clientId: string, channel: string, at: number): JournalEntry {
-    return { ...this.entry(String(uid), clientId, channel, at), type: 'out' };
+  out(uid: string | number, clientId: string, channel: string, at: number): MembershipEntry {
+    return { ...this.membership(uid, clientId, channel, at), type: 'out' };
   }
 
-  private entry(uid: string, clientId: string, channel: string, at: number) {
+  hidden(uid: string | number, clientId: string, at: number): VisibilityEntry {
+    return { ...this.entry(uid, clientId, at), type: 'hidden' };
+  }
+
+  shown(uid: string | number, clientId: string, at: number): VisibilityEntry {
+    return { ...this.entry(uid, clientId, at), type: 'shown' };
+  }
+
+  private membership(uid: string | number, clientId: string, channel: string, at: number) {
+    // The writer has no use for `transition`: what it needs of it, it knows from the stays.
+    return { ...this.entry(uid, clientId, at), channel, transition: false };
+  }
+
+  private entry(uid: string | number, clientId: string, at: number) {
     this.ids += 1;
     const { epoch, partition } = this;
-    // The writer has no use for `transition`: what it needs of it, it knows from the stays.
-    return { id: String(this.ids), epoch, partition, channel, uid, clientId, transition: false, at };
+    return { id: String(this.ids), epoch, partition, uid: String(uid), clientId, at };
   }
 }

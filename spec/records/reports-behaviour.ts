@@ -12,7 +12,7 @@ const T = Date.UTC(2026, 0, 2, 3, 4, 5);
 const NOW = T + 100_000;
 const at = (seconds: number) => new Date(T + seconds * 1_000).toISOString();
 
-/** Alice (7) has two tabs that overlap, and is in; Bob came and went. */
+/** Alice (7) has two tabs that overlap, each hidden for a time, and is in; Bob came and went. */
 export function reportsBehaviour(server: () => SqlServer): void {
   let database: OpenDatabase;
 
@@ -25,12 +25,15 @@ export function reportsBehaviour(server: () => SqlServer): void {
     await writer.write([
       entries.in(7, 'tab1', ROOM, moment(0)),
       entries.in(7, 'tab1', OTHER, moment(0)),
+      entries.hidden(7, 'tab1', moment(10)),
       entries.in(7, 'tab2', ROOM, moment(20)),
       entries.in('bob', 'tab3', ROOM, moment(25)),
       entries.out(7, 'tab1', ROOM, moment(30)),
       entries.out('bob', 'tab3', ROOM, moment(35)),
+      entries.hidden(7, 'tab2', moment(40)),
       entries.out(7, 'tab2', ROOM, moment(50)),
       entries.in(7, 'tab2', ROOM, moment(90)),
+      entries.shown(7, 'tab2', moment(95)),
     ]);
   });
   afterAll(async () => {
@@ -48,10 +51,26 @@ export function reportsBehaviour(server: () => SqlServer): void {
     });
   });
 
-  it('#timeOf is spent, and still running', async () => {
+  it('#timeOf is spent, and still running, and what was visible of it', async () => {
     expect(await timeOf(database, '7', { now: NOW })).toEqual([
-      { channel: OTHER, spentSeconds: 0, startedAt: at(0), spentSecondsNow: 100 },
-      { channel: ROOM, spentSeconds: 50, startedAt: at(90), spentSecondsNow: 60 },
+      {
+        channel: OTHER,
+        spentSeconds: 0,
+        startedAt: at(0),
+        spentSecondsNow: 100,
+        visibleSeconds: 10,
+        visibleSince: null,
+        visibleSecondsNow: 10,
+      },
+      {
+        channel: ROOM,
+        spentSeconds: 50,
+        startedAt: at(90),
+        spentSecondsNow: 60,
+        visibleSeconds: 30,
+        visibleSince: at(95),
+        visibleSecondsNow: 35,
+      },
     ]);
     expect(await timeOf(database, '7', { channel: ROOM, now: NOW })).toHaveLength(1);
     expect(await timeOf(database, 'nobody', { now: NOW })).toEqual([]);
@@ -93,10 +112,11 @@ export function reportsBehaviour(server: () => SqlServer): void {
   describe('#userLog', () => {
     const secondsOf = async (question: { from?: number; to?: number; channel?: string; limit?: number }) => {
       const log = await userLog(database, { uid: '7', now: NOW, ...question });
-      return log?.channels.map(({ channel, clients, seconds }) => [
+      return log?.channels.map(({ channel, clients, seconds, visibleSeconds }) => [
         channel,
         seconds,
-        ...clients.map((client) => [client.clientId, client.seconds]).sort(),
+        visibleSeconds,
+        ...clients.map((client) => [client.clientId, client.seconds, client.visibleSeconds]).sort(),
       ]);
     };
 
@@ -113,15 +133,15 @@ export function reportsBehaviour(server: () => SqlServer): void {
         ],
       });
       expect(await secondsOf({})).toEqual([
-        [OTHER, 100, ['tab1', 100]],
-        [ROOM, 60, ['tab1', 30], ['tab2', 40]],
+        [OTHER, 100, 10, ['tab1', 100, 10]],
+        [ROOM, 60, 35, ['tab1', 30, 10], ['tab2', 40, 25]],
       ]);
-      expect(log?.seconds).toBe(100);
+      expect(log).toMatchObject({ seconds: 100, visibleSeconds: 35 });
     });
 
     it('is cut to the time and the channel that are asked for; few rows change no sum', async () => {
       expect(await secondsOf({ from: T + 25_000, to: T + 95_000, channel: ROOM, limit: 1 })).toEqual([
-        [ROOM, 30, ['tab1', 5], ['tab2', 30]],
+        [ROOM, 30, 15, ['tab1', 5, 0], ['tab2', 30, 15]],
       ]);
     });
 
@@ -130,6 +150,7 @@ export function reportsBehaviour(server: () => SqlServer): void {
       expect(await userLog(database, { uid: 'bob', from: T + 99_000, now: NOW })).toEqual({
         channels: [],
         seconds: 0,
+        visibleSeconds: 0,
         next: null,
       });
     });

@@ -7,7 +7,7 @@ import { loseStaysOfTheDead, SILENCE, signOfLife } from '../../src/records/nodes
 import { writeLists } from '../../src/records/online-lists.js';
 import { status, timeOf } from '../../src/records/reports.js';
 import { forgetWritten, removeOlder } from '../../src/records/retention.js';
-import { hashed, Writer } from '../../src/records/writer.js';
+import { type Held, hashed, Writer } from '../../src/records/writer.js';
 import { Entries } from './entries.js';
 import type { SqlServer } from './server.js';
 
@@ -52,7 +52,20 @@ export function writerBehaviour(server: () => SqlServer): void {
       .orderBy('channel_id')
       .execute(),
     users: await database.tables.selectFrom('faye_online_users').selectAll().orderBy('uid').execute(),
+    said: await said(),
   });
+  const said = () =>
+    database.tables
+      .selectFrom('faye_online_visibility')
+      .select(['clientId', 'hidden', 'started_at', 'ended_at'])
+      .orderBy('clientId')
+      .orderBy('started_at')
+      .execute();
+  const visibleOf = async (uid: string, now: number) =>
+    (await timeOf(database, uid, { now })).map(({ channel, visibleSecondsNow }) => [
+      channel,
+      visibleSecondsNow,
+    ]);
 
   it('writes log, online time and last sight', async () => {
     const batch = [
@@ -62,7 +75,7 @@ export function writerBehaviour(server: () => SqlServer): void {
       entries.out(470700, 'c1', ROOM, T + 20_000),
     ];
     expect(await writer.write(batch)).toBe(4);
-    expect(await timeOf(database, '470700', { now: T + 60_000 })).toEqual([
+    expect(await timeOf(database, '470700', { now: T + 60_000 })).toMatchObject([
       {
         channel: OTHER,
         spentSeconds: 0,
@@ -72,7 +85,7 @@ export function writerBehaviour(server: () => SqlServer): void {
       { channel: ROOM, spentSeconds: 0, startedAt: new Date(T).toISOString(), spentSecondsNow: 60 },
     ]);
     await writer.write([entries.out(470700, 'c2', ROOM, T + 30_000)]);
-    expect(await timeOf(database, '470700', { channel: ROOM, now: T + 60_000 })).toEqual([
+    expect(await timeOf(database, '470700', { channel: ROOM, now: T + 60_000 })).toMatchObject([
       { channel: ROOM, spentSeconds: 30, startedAt: null, spentSecondsNow: 30 },
     ]);
     expect(await log()).toEqual([
@@ -137,7 +150,7 @@ export function writerBehaviour(server: () => SqlServer): void {
   it('a batch that fails writes nothing', async () => {
     const bad = { ...entries.in('b', 'c2', ROOM, T), channel: null as unknown as string };
     await expect(writer.write([entries.in('a', 'c1', ROOM, T), bad])).rejects.toThrow();
-    expect(await everything()).toEqual({ log: [], stays: [], times: [], users: [] });
+    expect(await everything()).toEqual({ log: [], stays: [], times: [], users: [], said: [] });
     expect(await database.tables.selectFrom('faye_online_written').selectAll().execute()).toEqual([]);
   });
 
@@ -199,6 +212,140 @@ export function writerBehaviour(server: () => SqlServer): void {
       { numRuns: 8 },
     );
     await other.close();
+  });
+
+  describe('visibility', () => {
+    it('is visible time beside the other, and no row of the log, no list, no sight of the user', async () => {
+      await writer.write([
+        entries.in('a', 'c1', ROOM, T),
+        entries.in('a', 'c1', OTHER, T),
+        entries.hidden('a', 'c1', T + 10_000),
+      ]);
+      await writeLists(database, T + DAY);
+      await writer.write([entries.shown('a', 'c1', T + 40_000), entries.hidden('a', 'c1', T + 45_000)]);
+      expect(await writeLists(database, T + 2 * DAY)).toBe(0);
+      await writer.write([entries.out('a', 'c1', ROOM, T + 60_000), entries.shown('a', 'c1', T + 70_000)]);
+      const now = T + 100_000;
+      expect(await timesOf('a', now)).toEqual([
+        [OTHER, 100],
+        [ROOM, 60],
+      ]);
+      expect(await visibleOf('a', now)).toEqual([
+        [OTHER, 45],
+        [ROOM, 15],
+      ]);
+      const { log, stays, users } = await everything();
+      expect([log.length, users[0]?.seen_at]).toEqual([3, T + 60_000]);
+      expect(stays).toMatchObject([
+        { ended_at: T + 60_000, visible_ms: 15_000, visible_since: null },
+        { ended_at: null, visible_ms: 15_000, visible_since: T + 70_000 },
+      ]);
+      expect(await said()).toEqual([
+        { clientId: 'c1', hidden: 1, started_at: T + 10_000, ended_at: T + 40_000 },
+        { clientId: 'c1', hidden: 0, started_at: T + 40_000, ended_at: T + 45_000 },
+        { clientId: 'c1', hidden: 1, started_at: T + 45_000, ended_at: T + 70_000 },
+        { clientId: 'c1', hidden: 0, started_at: T + 70_000, ended_at: null },
+      ]);
+    });
+
+    it('of two tabs counts once, since when one of them is', async () => {
+      await writer.write([
+        entries.in('a', 'c1', ROOM, T),
+        entries.in('a', 'c2', ROOM, T + 10_000),
+        entries.hidden('a', 'c1', T + 20_000),
+      ]);
+      const [time] = await timeOf(database, 'a', { now: T + 30_000 });
+      expect(time).toMatchObject({ visibleSince: new Date(T).toISOString(), visibleSecondsNow: 30 });
+      await writer.write([entries.hidden('a', 'c2', T + 40_000), entries.shown('a', 'c1', T + 50_000)]);
+      const [later] = await timeOf(database, 'a', { now: T + 60_000 });
+      expect(later).toMatchObject({
+        spentSecondsNow: 60,
+        visibleSeconds: 40,
+        visibleSince: new Date(T + 50_000).toISOString(),
+      });
+    });
+
+    it('that is said before its client comes holds for its stays', async () => {
+      await writer.write([entries.hidden('a', 'c1', T - 5_000)]);
+      await writer.write([entries.in('a', 'c1', ROOM, T)]);
+      await writer.write([
+        entries.out('a', 'c1', ROOM, T + 10_000),
+        entries.in('a', 'c1', OTHER, T + 10_000),
+      ]);
+      await writer.write([entries.shown('a', 'c1', T + 30_000)]);
+      expect(await visibleOf('a', T + 40_000)).toEqual([
+        [OTHER, 10],
+        [ROOM, 0],
+      ]);
+    });
+
+    it('is the same in whichever order it comes', async () => {
+      const steps = [
+        entries.in('a', 'c1', ROOM, T),
+        entries.hidden('a', 'c1', T + 10_000),
+        entries.in('a', 'c2', ROOM, T + 20_000),
+        entries.shown('a', 'c1', T + 40_000),
+        entries.hidden('a', 'c2', T + 50_000),
+        entries.out('a', 'c1', ROOM, T + 60_000),
+        entries.shown('a', 'c2', T + 70_000),
+      ];
+      for (const index of [4, 1, 0, 6, 3, 5, 2]) await writer.write(steps.slice(index, index + 1));
+      // c1 0 to 10 and 40 to 60, c2 20 to 50 and from 70 on.
+      expect(await visibleOf('a', T + 90_000)).toEqual([[ROOM, 10 + 40 + 20]]);
+      const before = await everything();
+      expect(before.stays.map(({ visible_ms }) => visible_ms)).toEqual([30_000, 30_000]);
+      expect(await writer.write(steps)).toBe(0);
+      await writer.resume({
+        held: [held('c2', { hidden: false, since: T + 70_000 })],
+        epochs: ['epoch-1'],
+        lostAt: T,
+      });
+      expect(await everything()).toEqual(before);
+    });
+
+    const held = (clientId: string, visibility: Held['visibility']): Held => ({
+      epoch: 'epoch-1',
+      channel: ROOM,
+      uid: 'a',
+      clientId,
+      at: T,
+      visibility,
+    });
+
+    it('is known of whom the node brings in', async () => {
+      const clients = [held('c1', { hidden: true, since: T + 5_000 }), held('c2', null)];
+      await writer.resume({ held: clients.slice(0, 1), epochs: ['epoch-1'], lostAt: T });
+      expect(await visibleOf('a', T + 20_000)).toEqual([[ROOM, 5]]);
+      await writer.resume({ held: clients, epochs: ['epoch-1'], lostAt: T });
+      expect(await visibleOf('a', T + 20_000)).toEqual([[ROOM, 20]]);
+    });
+
+    it('ends with a stay that is lost, and goes on with one that is found', async () => {
+      await signOfLife(database, 'node-1', T + 6_000);
+      await writer.write([
+        entries.in('a', 'c1', ROOM, T),
+        entries.in('b', 'c2', ROOM, T),
+        entries.hidden('b', 'c2', T + 4_000),
+      ]);
+      expect(await loseStaysOfTheDead(database, ['epoch-2'], T + DAY)).toBe(2);
+      expect([await visibleOf('a', T + DAY), await visibleOf('b', T + DAY)]).toEqual([
+        [[ROOM, 6]],
+        [[ROOM, 4]],
+      ]);
+      const found = { ...held('c2', null), uid: 'b', epoch: 'epoch-2' };
+      await writer.resume({ held: [found], epochs: ['epoch-2'], lostAt: T });
+      expect(await visibleOf('b', T + 20_000)).toEqual([[ROOM, 4]]);
+      await writer.write([new Entries('epoch-2').shown('b', 'c2', T + 10_000)]);
+      expect(await visibleOf('b', T + 20_000)).toEqual([[ROOM, 14]]);
+      expect(await timesOf('b', T + 20_000)).toEqual([[ROOM, 20]]);
+    });
+
+    it('is kept under the hash of the client where that is', async () => {
+      const hashing = new Writer(database, { node: 'node-1', hashClientIds: true });
+      await hashing.write([entries.in('a', 'secret', ROOM, T), entries.hidden('a', 'secret', T + 1_000)]);
+      expect(await said()).toMatchObject([{ clientId: hashed('secret'), hidden: 1 }]);
+      expect(await visibleOf('a', T + 9_000)).toEqual([[ROOM, 1]]);
+    });
   });
 
   describe('what nobody can tell any more', () => {
@@ -312,6 +459,21 @@ export function writerBehaviour(server: () => SqlServer): void {
       expect(await timesOf('a', T)).toEqual([
         [OTHER, (2 * DAY) / 1_000],
         [ROOM, 350],
+      ]);
+    });
+
+    it('removes what clients had said, once nothing is left of their stays', async () => {
+      const old = Array.from({ length: 1_200 }, (_, index) => entries.shown('a', `c${index}`, T + index));
+      await writer.write([entries.in('a', 'gone', ROOM, T), ...old, entries.hidden('a', 'gone', T + 1_000)]);
+      await writer.write([entries.in('a', 'open', OTHER, T), entries.hidden('a', 'open', T + 1_000)]);
+      await writer.write([entries.out('a', 'gone', ROOM, T + 2_000), entries.hidden('a', 'new', T + DAY)]);
+      const removed: number[] = [];
+      do removed.push(await removeOlder(database, T + DAY));
+      while (removed.at(-1) !== 0);
+      expect((await said()).map(({ clientId }) => clientId)).toEqual(['new', 'open']);
+      expect(await visibleOf('a', T + 2 * DAY)).toEqual([
+        [OTHER, 1],
+        [ROOM, 1],
       ]);
     });
 

@@ -2,6 +2,7 @@
 import type { Client, Message } from 'faye';
 import type { ClientExtension } from './extension.js';
 import type { Identity } from './identify.js';
+import { sessionAfter } from './session.js';
 import { closeSocket } from './socket.js';
 
 const CHANNEL = '/faye_online/before_leave';
@@ -36,11 +37,6 @@ export function farewell(client: Client, url: string, identity: Identity): Clien
       pass(message);
     },
   };
-}
-
-function sessionAfter(message: Message, clientId: string | undefined): string | undefined {
-  if (message.channel === '/meta/handshake' && message.successful) return message.clientId;
-  return message.advice?.reconnect === 'handshake' ? undefined : clientId;
 }
 
 /** A form, which Faye's adapter reads and browsers send across origins without asking first. */

@@ -7,6 +7,7 @@ import { Identity } from './identify.js';
 import { CLIENT_DEFAULTS, checkOptions, type FayeLibrary, type OnlineClientOptions } from './options.js';
 import { calmHandshake, printOnce, reportRefusals } from './refusals.js';
 import { patient, proven } from './scheduler.js';
+import { visibility } from './visibility.js';
 
 export type {
   AuthOptions,
@@ -23,7 +24,7 @@ export type { Client };
  *
  * Options, defaults and errors are those of the faye-online gem's `Faye.init_online_client`. Throws an Error that
  * names the first option which is missing. The client comes back 0.5 to 2 s after a cut (`client_opts.scheduler`
- * replaces that), and tells the server when the page goes.
+ * replaces that), and tells the server when the page goes, and when it is hidden or shown.
  *
  * ```ts
  * const client = initOnlineClient({
@@ -47,6 +48,7 @@ export function initOnlineClient(options: OnlineClientOptions): Client {
   client.addExtension(reportRefusals(options.onError ?? printOnce()));
   client.addExtension(calmHandshake());
   client.addExtension(farewell(client, options.faye_url, identity));
+  client.addExtension(visibility(client));
   client.on('transport:down', () => log('transport:down'));
   client.on('transport:up', () => log('transport:up'));
   return client;

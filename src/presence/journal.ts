@@ -1,7 +1,8 @@
 /**
  * Who came and who went, for those who write it down: the port, with its two drivers `memory-journal.ts` and
  * `redis-journal.ts`. The store appends an entry in the same atomic step that makes or ends a membership, one for every
- * client's in and out, none for a repeat or for a stay that goes on in a new epoch.
+ * client's in and out, none for a repeat or for a stay that goes on in a new epoch. So it does for each change of a
+ * client's visibility (`visibility.ts`).
  *
  * Readers are groups, such as the one that writes to SQL. Each group gets every entry; of a group's consumers (a node each) one
  * gets it, and it stays that consumer's until it is acknowledged. So an entry is done at least once: what it leads to
@@ -15,23 +16,39 @@
  */
 import type { User } from './identity.js';
 
-export interface JournalEntry {
+interface Entry {
   /** With epoch and partition it is the entry's own, for ever. Later entries of a partition have greater ones. */
   id: string;
   epoch: string;
   partition: number;
-  type: 'in' | 'out';
-  channel: string;
   /** As text: `1` and `"1"` are one user. */
   uid: string;
   clientId: string;
-  /** Whether it was the user's first client to come, or its last to go: a join or a leave. */
-  transition: boolean;
   /** Milliseconds since 1970, by the store's clock. */
   at: number;
+}
+
+export interface MembershipEntry extends Entry {
+  type: 'in' | 'out';
+  channel: string;
+  /** Whether it was the user's first client to come, or its last to go: a join or a leave. */
+  transition: boolean;
   /** Who came. Undefined for one who went. */
   user?: User;
 }
+
+/**
+ * A client's page is hidden, or shown, from then on, in whichever channels it is. No two of a client have the same `at`,
+ * which is what puts them in order: with Redis Cluster they are in the client's partition, and its in and out elsewhere.
+ */
+export interface VisibilityEntry extends Entry {
+  type: 'hidden' | 'shown';
+}
+
+export type JournalEntry = MembershipEntry | VisibilityEntry;
+
+/** As a store writes it: the journal numbers it. */
+export type NewEntry = Omit<MembershipEntry, 'id' | 'partition'> | Omit<VisibilityEntry, 'id' | 'partition'>;
 
 export interface Journal {
   /** Begins a group, which gets what comes from now on. Does nothing for one that has begun, on whichever node. */

@@ -1,5 +1,5 @@
 /** The journal of a single process: what was not read when it ends is lost. */
-import { JOURNAL_BOUND, type Journal, type JournalEntry, TAKE_OVER_COUNT } from './journal.js';
+import { JOURNAL_BOUND, type Journal, type JournalEntry, type NewEntry, TAKE_OVER_COUNT } from './journal.js';
 
 interface Delivered {
   entry: JournalEntry;
@@ -26,7 +26,7 @@ export class MemoryJournal implements Journal {
     private readonly now: () => number = Date.now,
   ) {}
 
-  append(entry: Omit<JournalEntry, 'id' | 'partition'>): void {
+  append(entry: NewEntry): void {
     if (this.groups.size === 0) return;
     this.last += 1;
     this.entries.set(this.last, { ...entry, id: String(this.last), partition: 0 });

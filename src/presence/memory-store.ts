@@ -1,7 +1,7 @@
 /** The store of a single process. Each method runs in one turn, which makes it atomic. */
 import { randomUUID } from 'node:crypto';
 import { type Identity, type User, userKey } from './identity.js';
-import { JOURNAL_BOUND, type JournalEntry } from './journal.js';
+import { JOURNAL_BOUND, type MembershipEntry } from './journal.js';
 import { MemoryJournal } from './memory-journal.js';
 import {
   type Announced,
@@ -18,8 +18,10 @@ import {
   type Store,
   type Taken,
   type Transition,
+  type VisibilitySetting,
   type Window,
 } from './store.js';
+import type { Visibility } from './visibility.js';
 
 interface Member {
   user: User;
@@ -78,7 +80,7 @@ export class MemoryStore implements Store {
   async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
     const known = this.clients.get(clientId);
     if (!known) {
-      const nowhere = { channels: [], leaving: [], intended: 0 };
+      const nowhere = { channels: [], leaving: [], intended: 0, visibility: null };
       this.clients.set(clientId, { identity, ...nowhere, state: 'bound', checkedAt: this.now() });
     } else if (userKey(known.identity.uid) === userKey(identity.uid)) {
       known.identity = identity;
@@ -98,7 +100,7 @@ export class MemoryStore implements Store {
     client.channels = [...channels];
     client.intended = Math.max(this.now(), client.intended + 1);
     client.state = 'in';
-    return { at: client.intended, leave: [...client.leaving] };
+    return { at: client.intended, leave: [...client.leaving], visibility: client.visibility };
   }
 
   async settle(clientId: string, intended: number): Promise<boolean> {
@@ -107,6 +109,31 @@ export class MemoryStore implements Store {
     client.leaving = [];
     return true;
   }
+
+  async setVisibility(
+    clientId: string,
+    hidden: boolean,
+    { since }: VisibilitySetting = {},
+  ): Promise<Visibility | null> {
+    const client = this.clients.get(clientId);
+    if (!client || client.state === 'ending') return null;
+    const before = client.visibility;
+    const isChange = since === undefined ? before?.hidden !== hidden : since > (before?.since ?? 0);
+    if (before && !isChange) return before;
+    const visibility = { hidden, since: since ?? Math.max(this.now(), (before?.since ?? 0) + 1) };
+    client.visibility = visibility;
+    this.journal.append({
+      epoch: this.epoch,
+      type: hidden ? 'hidden' : 'shown',
+      uid: userKey(client.identity.uid),
+      clientId,
+      at: visibility.since,
+    });
+    return visibility;
+  }
+
+  /** There is no other node. */
+  onVisibility(): void {}
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
     const client = this.clients.get(clientId);
@@ -275,8 +302,8 @@ export class MemoryStore implements Store {
   private copy(clientId: string): ClientRecord | null {
     const client = this.clients.get(clientId);
     if (!client) return null;
-    const { identity, channels, leaving, intended, state } = client;
-    return { identity, channels: [...channels], leaving: [...leaving], intended, state };
+    const { identity, channels, leaving, intended, visibility, state } = client;
+    return { identity, channels: [...channels], leaving: [...leaving], intended, visibility, state };
   }
 
   private room(channel: string): Room {
@@ -289,10 +316,10 @@ export class MemoryStore implements Store {
   }
 
   private write(
-    type: JournalEntry['type'],
+    type: MembershipEntry['type'],
     channel: string,
     clientId: string,
-    what: Pick<JournalEntry, 'uid' | 'transition'> & { user?: User; at?: number },
+    what: Pick<MembershipEntry, 'uid' | 'transition'> & { user?: User; at?: number },
   ): void {
     this.journal.append({ epoch: this.epoch, type, channel, clientId, at: this.now(), ...what });
   }

@@ -38,6 +38,7 @@ import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
 import { type Identity, publicUser, type User, userKey } from './identity.js';
 import type { ClientRecord, Concerns, Entered, Members, Snapshot, Store, Transition } from './store.js';
+import { laterOf, type Visibility } from './visibility.js';
 
 export interface PresenceOptions {
   store: Store;
@@ -72,6 +73,8 @@ interface LocalClient {
   doubted: boolean;
   /** Whether another node may have moved it since: this one would not have heard of it. */
   stale: boolean;
+  /** The last that is known of it here; null where nothing is. */
+  visibility: Visibility | null;
   usedAt: number;
 }
 
@@ -88,6 +91,7 @@ const UNKNOWN = {
   intended: null,
   doubted: false,
   stale: false,
+  visibility: null,
 };
 
 export class Presence extends EventEmitter<PresenceEvents> {
@@ -182,12 +186,38 @@ export class Presence extends EventEmitter<PresenceEvents> {
   }
 
   /**
-   * For a new epoch: says again where a client is, and since when. Does nothing for one that is in no channel for certain,
-   * which enters with its next connect.
+   * Writes down that a client's page is hidden, or shown. It stays in its channels, and no list changes. False where
+   * nobody has proven to be the client, or it is gone. Rejects where the store is away; then it is unknown what it has.
+   */
+  async setVisibility(clientId: string, hidden: boolean): Promise<boolean> {
+    const { store, has } = this.options;
+    for (let tried = 0; tried < TRIES; tried += 1) {
+      const visibility = await store.setVisibility(clientId, hidden, { elsewhere: !has(clientId) });
+      const client = this.local.get(clientId);
+      if (visibility && client) client.visibility = visibility;
+      if (visibility || !client) return visibility !== null;
+      // It has ended; or it lives, and its record was lost: then once more.
+      if (!(await this.recall(clientId, client))) return false;
+    }
+    throw new Away('a client, whose record is lost again and again,');
+  }
+
+  /** Of a client of this node, as it has said to another. */
+  heardVisibility(clientId: string, visibility: Visibility): void {
+    const client = this.local.get(clientId);
+    if (client) client.visibility = laterOf(client.visibility, visibility);
+  }
+
+  /**
+   * For a new epoch: says again where a client is, and since when, and whether its page is hidden. One that is in no
+   * channel for certain enters with its next connect.
    */
   async resume(clientId: string): Promise<void> {
     const client = this.local.get(clientId);
-    if (!client?.channels) return;
+    if (!client?.channels) {
+      if (client?.visibility) await this.recall(clientId, client);
+      return;
+    }
     const { channels, since } = client;
     // The record may be older, and name others.
     client.channels = null;
@@ -356,6 +386,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const intent = await store.intend(clientId, channels);
     if (!intent) return false;
     client.intended = intent.at;
+    await this.agreeOnVisibility(clientId, client, intent.visibility);
     const dropped = this.doubt(clientId, user, intent.leave).filter((channel) => !channels.includes(channel));
     const stays = await allSettled(
       channels.map((channel) => this.enterOne(channel, user, clientId, intent.at, since.get(channel))),
@@ -372,6 +403,28 @@ export class Presence extends EventEmitter<PresenceEvents> {
     client.enteredAs = identity;
     client.since = new Map(channels.map((channel, index) => [channel, stays[index]?.since ?? 0]));
     return true;
+  }
+
+  /** Binds it anew, with what is known of its visibility. False where it has ended, or is another user's. */
+  private async recall(clientId: string, client: LocalClient): Promise<boolean> {
+    const record = await this.bindRecord(clientId, client.identity);
+    if (typeof record === 'string') return false;
+    await this.agreeOnVisibility(clientId, client, record.visibility);
+    return true;
+  }
+
+  /** What this node knows and the record does not was lost with Redis' data: it is said again. */
+  private async agreeOnVisibility(
+    clientId: string,
+    client: LocalClient,
+    recorded: Visibility | null,
+  ): Promise<void> {
+    const known = laterOf(recorded, client.visibility);
+    client.visibility = known;
+    if (!known || known.since === recorded?.since) return;
+    const { hidden, since } = known;
+    // Or the record has something later by now; or the client has ended, which shows in a moment.
+    client.visibility = (await this.options.store.setVisibility(clientId, hidden, { since })) ?? known;
   }
 
   /** Another has moved it since, or may have: out of what its record does not mean. It enters again with its next connect. */

@@ -1,5 +1,6 @@
 /**
- * The journal that many nodes share: a stream a partition. It is written by lua/enter.lua and lua/leave.lua.
+ * The journal that many nodes share: a stream a partition. It is written by lua/enter.lua, lua/leave.lua and
+ * lua/visibility.lua.
  *
  * A read that finds nothing looks again after a moment instead of blocking: a command that blocks would keep back all others
  * of its connection.
@@ -151,17 +152,22 @@ function parse(id: string, fields: string[], partition: number): JournalEntry {
     field.set(fields[index] as string, fields[index + 1] as string);
   }
   const text = (name: string): string => field.get(name) ?? '';
-  const user = field.get('user');
-  return {
+  const type = text('type') as JournalEntry['type'];
+  const entry = {
     id,
     epoch: text('epoch'),
     partition,
-    type: text('type') === 'in' ? 'in' : 'out',
-    channel: text('channel'),
     uid: text('uid'),
     clientId: text('clientId'),
-    transition: text('transition') === '1',
     at: Number(text('at')),
+  };
+  if (type === 'hidden' || type === 'shown') return { ...entry, type };
+  const user = field.get('user');
+  return {
+    ...entry,
+    type,
+    channel: text('channel'),
+    transition: text('transition') === '1',
     ...(user !== undefined && { user: JSON.parse(user) as User }),
   };
 }

@@ -32,8 +32,10 @@ import {
   type Store,
   type Taken,
   type Transition,
+  type VisibilitySetting,
   type Window,
 } from './store.js';
+import type { Visibility } from './visibility.js';
 
 export interface RedisStoreOptions {
   source: RedisSource;
@@ -53,7 +55,16 @@ interface StoredRecord {
   channels: string;
   leaving?: string;
   intended?: string;
+  visibility?: string;
+  since?: string;
   state: ClientRecord['state'];
+}
+
+/** As lua/visibility.lua says it. */
+interface Seen {
+  clientId: string;
+  visibility: string;
+  since: string;
 }
 
 interface Moved {
@@ -61,7 +72,7 @@ interface Moved {
   by: string;
 }
 
-/** What lua/enter.lua answers beside 1 and 0. */
+/** What lua/enter.lua and lua/visibility.lua answer where they have done nothing. */
 const REFUSED = -1;
 const NO_EPOCH = -2;
 
@@ -78,6 +89,7 @@ export class RedisStore implements Store {
   private readonly obeying: ((order: Order) => void)[] = [];
   private readonly following: ((moved: Moved) => void)[] = [];
   private readonly hearing: (() => void)[] = [];
+  private readonly watching: ((seen: Seen) => void)[] = [];
   private readonly renewed: ((concerns: Concerns) => Promise<void>)[] = [];
   /** Ours, so that this node does not hear what it said itself. */
   private readonly self = randomUUID();
@@ -100,6 +112,7 @@ export class RedisStore implements Store {
       if (channel === this.home.announcements) this.hear(text, this.listeners);
       else if (channel === this.home.orders) this.hear(text, this.obeying);
       else if (channel === this.home.moved) this.hear(text, this.following);
+      else if (channel === this.home.visibility) this.hear(text, this.watching);
     });
   }
 
@@ -114,7 +127,8 @@ export class RedisStore implements Store {
   async open(): Promise<void> {
     await this.redis.accepted(this.partitions);
     const { listener } = this.redis;
-    await listener.subscribe(this.home.announcements, this.home.orders, this.home.moved);
+    const { announcements, orders, moved, visibility } = this.home;
+    await listener.subscribe(announcements, orders, moved, visibility);
     listener.on('ready', () => {
       for (const listening of this.hearing) listening();
     });
@@ -145,12 +159,36 @@ export class RedisStore implements Store {
   async intend(clientId: string, channels: readonly string[]): Promise<Intent | null> {
     const { clientAuth, clientStatus } = this.keysOf(clientId);
     const keys = [clientAuth(clientId), clientStatus(clientId)];
-    const [at, ...leave] = await this.run(scripts.intend, keys, channels);
-    return at === 0 ? null : { at, leave };
+    const [at, visibility, since, ...leave] = await this.run(scripts.intend, keys, channels);
+    return at === 0 ? null : { at, leave, visibility: parseVisibility(visibility, since) };
   }
 
   async settle(clientId: string, intended: number): Promise<boolean> {
     return (await this.run(scripts.settle, [this.keysOf(clientId).clientAuth(clientId)], [intended])) === 1;
+  }
+
+  async setVisibility(
+    clientId: string,
+    hidden: boolean,
+    { since, elsewhere = false }: VisibilitySetting = {},
+  ): Promise<Visibility | null> {
+    const { clientAuth, epoch, journal, journalState } = this.keysOf(clientId);
+    const keys = [clientAuth(clientId), epoch, journal, journalState];
+    const told = elsewhere ? this.home.visibility : '';
+    const args = [clientId, hidden ? 'hidden' : 'shown', since ?? '', this.journalBound, told];
+    for (;;) {
+      const [outcome, visibility] = await this.run(scripts.visibility, keys, args);
+      if (outcome === REFUSED) return null;
+      if (outcome !== NO_EPOCH) return parseVisibility(visibility, outcome);
+      await this.epochs.look();
+    }
+  }
+
+  onVisibility(listener: (clientId: string, visibility: Visibility) => void): void {
+    this.watching.push(({ clientId, visibility, since }) => {
+      const seen = parseVisibility(visibility, since);
+      if (seen) listener(clientId, seen);
+    });
   }
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
@@ -455,6 +493,12 @@ function parseRecord(json: string): ClientRecord {
     channels: record.channels.split(' ').filter(Boolean),
     leaving: (record.leaving ?? '').split(' ').filter(Boolean),
     intended: Number(record.intended ?? 0),
+    visibility: parseVisibility(record.visibility, record.since),
     state: record.state,
   };
+}
+
+/** Null where nothing was said. */
+function parseVisibility(visibility = '', since: string | number = 0): Visibility | null {
+  return visibility === '' ? null : { hidden: visibility === 'hidden', since: Number(since) };
 }

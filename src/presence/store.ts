@@ -7,6 +7,7 @@
  */
 import type { Identity, User } from './identity.js';
 import type { Journal } from './journal.js';
+import type { Visibility } from './visibility.js';
 
 /** A client as the store knows it. `ending` is for good: it is followed by nothing but `forget`. */
 export interface ClientRecord {
@@ -17,6 +18,8 @@ export interface ClientRecord {
   leaving: string[];
   /** When it meant to, ms; 0 before the first intent. */
   intended: number;
+  /** Null where the client has said nothing of it. */
+  visibility: Visibility | null;
   state: 'bound' | 'in' | 'ending';
 }
 
@@ -26,6 +29,8 @@ export interface Intent {
   at: number;
   /** What it may be in beside the channels, which is to be left. */
   leave: string[];
+  /** As the client's record has it. */
+  visibility: Visibility | null;
 }
 
 /** What entering or leaving did. */
@@ -115,6 +120,13 @@ export interface ClientRecords {
    * or the client is unknown or ending: then this has changed nothing.
    */
   settle(clientId: string, intended: number): Promise<boolean>;
+  /**
+   * Writes down whether the client's page is hidden, journals it where that is a change, and tells what it is now. Null
+   * where the client is unknown or ending: then this has changed nothing.
+   */
+  setVisibility(clientId: string, hidden: boolean, how?: VisibilitySetting): Promise<Visibility | null>;
+  /** Hears of changes that nodes have written of clients which are not their own. */
+  onVisibility(listener: (clientId: string, visibility: Visibility) => void): void;
   /** Marks the client as ending, so that nothing enters any more, and tells what must be left. */
   beginEnd(clientId: string): Promise<ClientRecord | null>;
   /** The end of the end. Does nothing for a client that is not ending: it is back, as a new stay. */
@@ -131,6 +143,16 @@ export interface ClientRecords {
    * rejects.
    */
   onEpoch(listener: (concerns: Concerns) => Promise<void>): void;
+}
+
+export interface VisibilitySetting {
+  /**
+   * Since when it is so, as `setVisibility` has said, for what is said again after the store has lost its data. It counts
+   * where the record knows nothing as late.
+   */
+  since?: number;
+  /** The client is not this node's: the one that has it is to hear of a change. Default: false. */
+  elsewhere?: boolean;
 }
 
 /** Of a new epoch: whether it is that of this client or channel. */

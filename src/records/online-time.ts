@@ -1,5 +1,5 @@
 /**
- * A user's time in a channel: the union of the user's stays there.
+ * A user's time in a channel: the union of the user's stays there, or of what was visible of them.
  *
  * What must hold: spent, and what has passed since the open start, are together exactly what the stays cover. A change
  * of some stays changes nothing before the first moment in which they differ, so only stays that reach beyond that are
@@ -14,7 +14,7 @@ export interface OnlineTime {
   started_at: number | null;
 }
 
-const intervalOf = ({ started_at, ended_at }: Stay): Interval => ({
+export const intervalOf = ({ started_at, ended_at }: Stay): Interval => ({
   from: started_at,
   to: ended_at ?? Number.POSITIVE_INFINITY,
 });
@@ -47,7 +47,19 @@ export function afterChanges(
   const befores = changes.flatMap(({ before }) => before ?? []);
   const earlier = [...others, ...befores].map(intervalOf);
   const later = [...others, ...changes.map(({ after }) => after)].map(intervalOf);
+  return timeAfter(time, since, earlier, later);
+}
 
+/**
+ * The time that intervals cover which were others, and are the same up to `since`. Neither need have those that had ended by
+ * then.
+ */
+export function timeAfter(
+  time: OnlineTime,
+  since: number,
+  earlier: Interval[],
+  later: Interval[],
+): OnlineTime {
   // Any moment after all that is known: until then both are measured.
   const horizon = Math.max(since, time.started_at ?? 0, ...finite(earlier), ...finite(later));
   const known = time.spent_ms + open(time.started_at, horizon);

@@ -5,6 +5,8 @@
 import type { Database } from './database.js';
 import { clip, type Interval, total } from './intervals.js';
 import { asGiven } from './online-lists.js';
+import { saidSince } from './said.js';
+import { visibleIn } from './visible-time.js';
 
 export interface ChannelStatus {
   channel: string;
@@ -49,6 +51,10 @@ export interface UserTime {
   startedAt: string | null;
   /** With what has passed since. */
   spentSecondsNow: number;
+  /** The same three of the time in which a page of the user was visible. */
+  visibleSeconds: number;
+  visibleSince: string | null;
+  visibleSecondsNow: number;
 }
 
 /** A user's time in each channel, or in one. */
@@ -60,18 +66,25 @@ export async function timeOf(
   const rows = await tables
     .selectFrom('faye_user_online_times as time')
     .innerJoin('faye_channels as channel', 'channel.id', 'time.channel_id')
-    .select(['channel.name', 'time.spent_ms', 'time.started_at'])
+    .selectAll('time')
+    .select('channel.name')
     .where('time.uid', '=', uid)
     .$if(channel !== undefined, (times) => times.where('channel.name', '=', channel ?? ''))
     .orderBy('channel.name')
     .execute();
-  return rows.map(({ name, spent_ms, started_at }) => ({
+  return rows.map(({ name, spent_ms, started_at, visible_ms, visible_since }) => ({
     channel: name,
     spentSeconds: seconds(spent_ms),
     startedAt: started_at === null ? null : iso(started_at),
-    spentSecondsNow: seconds(spent_ms + (started_at === null ? 0 : Math.max(now - started_at, 0))),
+    spentSecondsNow: seconds(upTo(now, spent_ms, started_at)),
+    visibleSeconds: seconds(visible_ms),
+    visibleSince: visible_since === null ? null : iso(visible_since),
+    visibleSecondsNow: seconds(upTo(now, visible_ms, visible_since)),
   }));
 }
+
+const upTo = (now: number, spent: number, since: number | null): number =>
+  spent + (since === null ? 0 : Math.max(now - since, 0));
 
 export interface Whereabouts {
   /** In the type that was given last. */
@@ -228,12 +241,15 @@ function placeIn(before: string): { t: number; id: number } {
 export interface UserLog {
   channels: {
     channel: string;
-    clients: { clientId: string; rows: LogRow[]; seconds: number }[];
+    clients: { clientId: string; rows: LogRow[]; seconds: number; visibleSeconds: number }[];
     /** What several clients cover counts once. */
     seconds: number;
+    visibleSeconds: number;
   }[];
   /** What several channels or clients cover counts once. */
   seconds: number;
+  /** In which a page of the user was visible. */
+  visibleSeconds: number;
   next: string | null;
 }
 
@@ -259,17 +275,23 @@ export async function userLog(
         clients: clientIds.map((clientId) => ({
           clientId,
           rows: of(rowsHere, { clientId }),
-          seconds: seconds(total(of(here, { clientId }))),
+          ...timesOf(of(here, { clientId })),
         })),
-        seconds: seconds(total(here)),
+        ...timesOf(here),
       };
     }),
-    seconds: seconds(total(stays)),
+    ...timesOf(stays),
     next,
   };
 }
 
+const timesOf = (stays: StayWithin[]) => ({
+  seconds: seconds(total(stays)),
+  visibleSeconds: seconds(total(stays.flatMap(({ visible }) => visible))),
+});
+
 type InChannel = { channel: string; clientId: string };
+type StayWithin = Interval & InChannel & { visible: Interval[] };
 
 const of = <T extends InChannel>(all: T[], { channel, clientId }: Partial<InChannel>): T[] =>
   all.filter(
@@ -279,11 +301,11 @@ const of = <T extends InChannel>(all: T[], { channel, clientId }: Partial<InChan
   );
 
 async function staysWithin(
-  { tables }: Database,
+  database: Database,
   { uid, channel, from = 0, to, now }: LogQuestion & { uid: string },
-): Promise<(Interval & InChannel)[]> {
+): Promise<StayWithin[]> {
   const until = Math.min(to ?? now, now);
-  const rows = await tables
+  const rows = await database.tables
     .selectFrom('faye_online_stays as stay')
     .innerJoin('faye_channels as channel', 'channel.id', 'stay.channel_id')
     .select(['channel.name', 'stay.clientId', 'stay.started_at', 'stay.ended_at'])
@@ -292,11 +314,14 @@ async function staysWithin(
     .where('stay.started_at', '<', until)
     .where(({ or, eb }) => or([eb('stay.ended_at', 'is', null), eb('stay.ended_at', '>', from)]))
     .execute();
+  const clientIds = rows.map(({ clientId }) => clientId);
+  const said = await saidSince(database, clientIds, from);
   return rows.flatMap(({ name, clientId, started_at, ended_at }) =>
     clip([{ from: started_at, to: ended_at ?? until }], { from, to: until }).map((interval) => ({
       ...interval,
       channel: name,
       clientId,
+      visible: visibleIn(interval, said.get(clientId) ?? []),
     })),
   );
 }

@@ -9,8 +9,8 @@ const STEP = 1_000;
 const REMEMBERED = 86_400_000;
 
 /**
- * Removes login rows, and stays that ended, from before `before` (milliseconds since 1970): one step of each. Returns how
- * many rows went; to be called again until that is zero.
+ * Removes login rows, and stays that ended, from before `before` (milliseconds since 1970), and what clients without stays had
+ * said of their pages by then: one step of each. Returns how many rows went; to be called again until that is zero.
  */
 export async function removeOlder(database: OpenDatabase, before: number): Promise<number> {
   const rows = await oneAtATime(database, async ({ tables }) => {
@@ -31,7 +31,25 @@ export async function removeOlder(database: OpenDatabase, before: number): Promi
     if (log.length > 0) await tables.deleteFrom('faye_user_login_logs').where('id', 'in', ids(log)).execute();
     if (stays.length > 0)
       await tables.deleteFrom('faye_online_stays').where('id', 'in', ids(stays)).execute();
-    return log.length + stays.length;
+    const said = await tables
+      .selectFrom('faye_online_visibility as said')
+      .select('said.id')
+      .where('said.started_at', '<', before)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('faye_online_stays as stay')
+              .select('stay.id')
+              .whereRef('stay.clientId', '=', 'said.clientId'),
+          ),
+        ),
+      )
+      .orderBy('said.started_at')
+      .limit(STEP)
+      .execute();
+    if (said.length > 0)
+      await tables.deleteFrom('faye_online_visibility').where('id', 'in', ids(said)).execute();
+    return log.length + stays.length + said.length;
   });
   return rows;
 }

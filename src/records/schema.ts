@@ -47,6 +47,8 @@ export async function createTables(database: Database): Promise<void> {
     .addColumn('channel_id', 'bigint', (id) => id.notNull())
     .addColumn('spent_ms', 'bigint', (spent) => spent.notNull())
     .addColumn('started_at', 'bigint')
+    .addColumn('visible_ms', 'bigint', (visible) => visible.notNull())
+    .addColumn('visible_since', 'bigint')
     .addPrimaryKeyConstraint('faye_user_online_times_key', ['uid', 'channel_id'])
     .execute();
 
@@ -65,9 +67,19 @@ export async function createTables(database: Database): Promise<void> {
     .addColumn('started_at', 'bigint', (at) => at.notNull())
     .addColumn('ended_at', 'bigint')
     .addColumn('ending', text(8))
+    .addColumn('visible_ms', 'bigint', (visible) => visible.notNull())
+    .addColumn('visible_since', 'bigint')
     .addColumn('epoch', text(64), (epoch) => epoch.notNull())
     .addColumn('node', text(128), (node) => node.notNull())
     .addUniqueConstraint('faye_online_stays_key', ['clientId', 'channel_id', 'started_at'])
+    .execute();
+
+  await numbered(database, table('faye_online_visibility'))
+    .addColumn('clientId', text(255), (clientId) => clientId.notNull())
+    .addColumn('hidden', 'smallint', (hidden) => hidden.notNull())
+    .addColumn('started_at', 'bigint', (at) => at.notNull())
+    .addColumn('ended_at', 'bigint')
+    .addUniqueConstraint('faye_online_visibility_key', ['clientId', 'started_at'])
     .execute();
 
   await table('faye_online_users')
@@ -115,6 +127,9 @@ const INDEXES: Record<string, [table: string, columns: string[]]> = {
   faye_online_stays_of_user: ['faye_online_stays', ['uid', 'channel_id', 'ended_at']],
   // Who is in (null), and what retention may remove.
   faye_online_stays_by_end: ['faye_online_stays', ['ended_at', 'channel_id']],
+  faye_online_visibility_by_end: ['faye_online_visibility', ['clientId', 'ended_at']],
+  // For retention.
+  faye_online_visibility_by_start: ['faye_online_visibility', ['started_at']],
   faye_online_lists_by_state: ['faye_channel_online_lists', ['is_stale', 'updated_at']],
   faye_online_written_by_time: ['faye_online_written', ['written_at']],
 };

@@ -120,7 +120,8 @@ export class Stays {
   }
 
   private begin({ channel_id, clientId, uid, at, ended_at, ending, epoch, node }: Movement & End): void {
-    const stay = { channel_id, clientId, uid, started_at: at, ended_at, ending, epoch, node };
+    const seen = { visible_ms: 0, visible_since: null };
+    const stay = { channel_id, clientId, uid, started_at: at, ended_at, ending, epoch, node, ...seen };
     this.of(stay).push(stay);
     this.changed.set(stay, undefined);
   }

@@ -26,6 +26,9 @@ export interface Tables {
     spent_ms: number;
     /** Since when the user is in without a break; null for one who is not. */
     started_at: number | null;
+    /** As `spent_ms`, of the time in which a page of the user was visible: until `visible_since`, where one is. */
+    visible_ms: number;
+    visible_since: number | null;
   };
   /** Every login and logout of a client. */
   faye_user_login_logs: {
@@ -39,6 +42,16 @@ export interface Tables {
   };
   /** When each client was in a channel. */
   faye_online_stays: StaysTable;
+  /** When each client's page was hidden or shown, as it said; none for one that has said nothing. */
+  faye_online_visibility: {
+    id: Generated<number>;
+    clientId: string;
+    /** 1 hidden, 0 shown. */
+    hidden: number;
+    started_at: number;
+    /** Null for what holds until the client says something else. */
+    ended_at: number | null;
+  };
   /** Who has ever been there. */
   faye_online_users: {
     uid: string;
@@ -70,6 +83,9 @@ interface StaysTable {
    * known to be alive. `early`: the journal told of its end before its begin, which is not known yet. Null: it goes on.
    */
   ending: 'out' | 'lost' | 'early' | null;
+  /** Of the stay, the time in which the client's page was visible: until `visible_since`, where it is. */
+  visible_ms: number;
+  visible_since: number | null;
   /** The presence store's epoch in which the stay was last told of. */
   epoch: string;
   /** The node that is known to have held the client. */

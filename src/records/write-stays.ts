@@ -1,10 +1,15 @@
-/** Changes of stays, with all that follows from them: log, online time, and lists that are to be written again. */
+/**
+ * Changes of stays, and what clients have said of their pages, with all that follows from them: log, online time, visible
+ * time, and lists that are to be written again.
+ */
 import type { Database } from './database.js';
-import { afterChanges, firstDifference, type OnlineTime } from './online-time.js';
-import { type Stay, type StayChange, Stays } from './stays.js';
+import { firstDifference } from './online-time.js';
+import { freshOf, type SaidOf, saidSince, writeSaid } from './said.js';
+import { type StayChange, Stays } from './stays.js';
 import { insert, upsert } from './upsert.js';
+import { writeTimes } from './write-times.js';
 
-const NOT_YET: OnlineTime = { spent_ms: 0, started_at: null };
+const clientIdsOf = (all: readonly { clientId: string }[]): string[] => all.map(({ clientId }) => clientId);
 
 /** The stays, in these channels, of these clients. */
 export async function staysOf(
@@ -23,13 +28,45 @@ export async function staysOf(
 }
 
 /** To be called within `oneAtATime`, with stays that were read there. */
-export async function writeStays(database: Database, stays: Stays): Promise<void> {
+export async function writeStays(
+  database: Database,
+  stays: Stays,
+  said: readonly SaidOf[] = [],
+): Promise<void> {
   const { changes, log } = stays;
-  if (changes.length === 0) return;
-  await writeTimes(database, changes);
-  await writeChanges(database, changes);
+  const fresh = await unknownOf(database, said);
+  if (changes.length + fresh.length === 0) return;
+  const since = Math.min(firstDifference(changes), ...fresh.map(({ at }) => at));
+  const all = [...changes, ...(await staysOfSpeakers(database, fresh, changes))];
+  const heard = await writeTimes(database, all, fresh, since);
+  await writeChanges(database, all);
+  await writeSaid(database, fresh, heard);
   await insert(database, 'faye_user_login_logs', log);
   await markLists(database, changes);
+}
+
+async function unknownOf(database: Database, said: readonly SaidOf[]): Promise<SaidOf[]> {
+  if (said.length === 0) return [];
+  const since = Math.min(...said.map(({ at }) => at));
+  return freshOf(said, await saidSince(database, clientIdsOf(said), since));
+}
+
+/** Stays that are what they were, but for what was visible of them. */
+async function staysOfSpeakers(
+  { tables }: Database,
+  fresh: readonly SaidOf[],
+  changes: readonly StayChange[],
+): Promise<StayChange[]> {
+  if (fresh.length === 0) return [];
+  const since = Math.min(...fresh.map(({ at }) => at));
+  const rows = await tables
+    .selectFrom('faye_online_stays')
+    .selectAll()
+    .where('clientId', 'in', [...new Set(clientIdsOf(fresh))])
+    .where(({ or, eb }) => or([eb('ended_at', 'is', null), eb('ended_at', '>', since)]))
+    .execute();
+  const changed = new Set(changes.map(({ after }) => after.id));
+  return rows.filter(({ id }) => !changed.has(id)).map((stay) => ({ before: stay, after: { ...stay } }));
 }
 
 async function writeChanges(database: Database, changes: StayChange[]): Promise<void> {
@@ -41,78 +78,12 @@ async function writeChanges(database: Database, changes: StayChange[]): Promise<
     'faye_online_stays',
     known,
     ['id'],
-    ['started_at', 'ended_at', 'ending', 'uid', 'epoch', 'node'],
+    ['started_at', 'ended_at', 'ending', 'uid', 'epoch', 'node', 'visible_ms', 'visible_since'],
   );
   await insert(database, 'faye_online_stays', begun);
 }
 
-/** Before the changes are written: it needs what they change as it is. */
-async function writeTimes(database: Database, changes: StayChange[]): Promise<void> {
-  const since = firstDifference(changes);
-  if (since === Number.POSITIVE_INFINITY) return;
-  const uids = [...new Set(changes.map(({ after }) => after.uid))];
-  const channels = [...new Set(changes.map(({ after }) => after.channel_id))];
-  const times = await timesOf(database, uids, channels);
-  const nearby = await staysSince(database, uids, channels, since);
-  const changed = new Set(changes.map(({ after }) => after.id));
-
-  const rows = [...grouped(changes)].map(([key, ofUser]) => {
-    const { uid, channel_id } = (ofUser[0] as StayChange).after;
-    const others = (nearby.get(key) ?? []).filter(({ id }) => !changed.has(id));
-    return { uid, channel_id, ...afterChanges(times.get(key) ?? NOT_YET, others, ofUser) };
-  });
-  await upsert(database, 'faye_user_online_times', rows, ['uid', 'channel_id'], ['spent_ms', 'started_at']);
-}
-
-interface OfUser {
-  uid: string;
-  channel_id: number;
-}
-
-const keyOf = ({ uid, channel_id }: OfUser): string => `${channel_id} ${uid}`;
-
-function grouped(changes: StayChange[]): Map<string, StayChange[]> {
-  const groups = new Map<string, StayChange[]>();
-  for (const change of changes) {
-    const key = keyOf(change.after);
-    groups.set(key, [...(groups.get(key) ?? []), change]);
-  }
-  return groups;
-}
-
-async function timesOf(
-  { tables }: Database,
-  uids: string[],
-  channels: number[],
-): Promise<Map<string, OnlineTime>> {
-  const rows = await tables
-    .selectFrom('faye_user_online_times')
-    .selectAll()
-    .where('uid', 'in', uids)
-    .where('channel_id', 'in', channels)
-    .execute();
-  return new Map(rows.map((row) => [keyOf(row), row]));
-}
-
-async function staysSince(
-  { tables }: Database,
-  uids: string[],
-  channels: number[],
-  since: number,
-): Promise<Map<string, Stay[]>> {
-  const rows = await tables
-    .selectFrom('faye_online_stays')
-    .selectAll()
-    .where('uid', 'in', uids)
-    .where('channel_id', 'in', channels)
-    .where(({ or, eb }) => or([eb('ended_at', 'is', null), eb('ended_at', '>=', since)]))
-    .execute();
-  const stays = new Map<string, Stay[]>();
-  for (const row of rows) stays.set(keyOf(row), [...(stays.get(keyOf(row)) ?? []), row]);
-  return stays;
-}
-
-async function markLists(database: Database, changes: StayChange[]): Promise<void> {
+async function markLists(database: Database, changes: readonly StayChange[]): Promise<void> {
   const channels = new Set(changes.map(({ after }) => after.channel_id));
   const rows = [...channels].map((channel_id) => ({
     channel_id,

@@ -8,11 +8,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { User } from '../presence/identity.js';
-import type { JournalEntry } from '../presence/journal.js';
+import type { JournalEntry, MembershipEntry, VisibilityEntry } from '../presence/journal.js';
+import type { Visibility } from '../presence/visibility.js';
 import { channelIds } from './channels.js';
 import type { Database, OpenDatabase } from './database.js';
 import { loseStays } from './nodes.js';
 import { oneAtATime } from './one-at-a-time.js';
+import type { SaidOf } from './said.js';
 import type { Movement, Stays } from './stays.js';
 import { storable } from './storable.js';
 import { insert, upsert } from './upsert.js';
@@ -29,9 +31,11 @@ export interface WriterOptions {
 }
 
 /** A client that is in a channel. */
-export type Held = Pick<JournalEntry, 'epoch' | 'channel' | 'uid' | 'clientId' | 'user'> & {
+export type Held = Pick<MembershipEntry, 'epoch' | 'channel' | 'uid' | 'clientId' | 'user'> & {
   /** Since when, in milliseconds since 1970: of the client, or else of its user. */
   at: number;
+  /** What it has said of its page, where it has. */
+  visibility?: Visibility | null | undefined;
 };
 
 export interface Resumption {
@@ -66,7 +70,12 @@ export class Writer {
   async resume({ held, epochs, lostAt }: Resumption): Promise<void> {
     for (const some of inSteps(held)) {
       await oneAtATime(this.database, async (database) => {
-        await writeStays(database, await this.moved(database, some, (stays, one) => stays.resume(one)));
+        const stays = await this.moved(database, some, (stays, one) => stays.resume(one));
+        await writeStays(
+          database,
+          stays,
+          some.flatMap((one) => this.saidBy(one)),
+        );
         await writeUsers(database, some);
       });
     }
@@ -78,11 +87,16 @@ export class Writer {
     return oneAtATime(this.database, async (database) => {
       const fresh = await claim(database, entries);
       if (fresh.length === 0) return 0;
-      const stays = await this.moved(database, fresh, (stays, one, { type }) =>
+      const memberships = fresh.filter((entry) => !isVisibility(entry));
+      const stays = await this.moved(database, memberships, (stays, one, { type }) =>
         type === 'in' ? stays.enter(one) : stays.leave(one),
       );
-      await writeStays(database, stays);
-      await writeUsers(database, fresh);
+      await writeStays(
+        database,
+        stays,
+        fresh.filter(isVisibility).map((entry) => this.said(entry)),
+      );
+      await writeUsers(database, memberships);
       return fresh.length;
     });
   }
@@ -105,10 +119,22 @@ export class Writer {
     return stays;
   }
 
+  private said({ clientId, at, type }: VisibilityEntry): SaidOf {
+    return { clientId: this.kept(clientId), at, hidden: type === 'hidden' };
+  }
+
+  private saidBy({ clientId, visibility }: Held): SaidOf[] {
+    if (!visibility) return [];
+    return [{ clientId: this.kept(clientId), at: visibility.since, hidden: visibility.hidden }];
+  }
+
   private kept(clientId: string): string {
     return this.options.hashClientIds ? hashed(clientId) : clientId;
   }
 }
+
+const isVisibility = (entry: JournalEntry): entry is VisibilityEntry =>
+  entry.type === 'hidden' || entry.type === 'shown';
 
 function* inSteps<T>(all: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < all.length; start += STEP) yield all.slice(start, start + STEP);
@@ -150,7 +176,7 @@ async function writtenOf(
   return new Set(rows.map((row) => idOf(row as JournalEntry)));
 }
 
-type Sighting = Pick<JournalEntry, 'uid' | 'user' | 'at'>;
+type Sighting = Pick<MembershipEntry, 'uid' | 'user' | 'at'>;
 
 interface Seen {
   uid: string;
@@ -160,6 +186,7 @@ interface Seen {
 
 /** Who it was, as the last one to come said, and when. */
 async function writeUsers(database: Database, entries: readonly Sighting[]): Promise<void> {
+  if (entries.length === 0) return;
   const uids = [...new Set(entries.map(({ uid }) => storable(uid)))];
   const known = await database.tables
     .selectFrom('faye_online_users')

@@ -21,7 +21,7 @@ export class Keys {
   state = (channel: string): string => `/${this.ns}/state${channel}`;
   /** list: changes not announced yet, `j` or `l` and the user's JSON. Gone once announced. */
   pending = (channel: string): string => `/${this.ns}/pending${channel}`;
-  /** string: JSON of uid, identity, channels, state. Gone with the client. */
+  /** string: JSON of uid, identity, channels, state, visibility. Gone with the client. */
   clientAuth = (clientId: string): string => `/${this.ns}/clientId_auth/${clientId}`;
   /** string: 1 once the client is in a channel. Gone with the client. */
   clientStatus = (clientId: string): string => `/${this.ns}/clientId_status/${clientId}`;
@@ -41,7 +41,7 @@ export class Keys {
   get epoch(): string {
     return `/${this.ns}/epoch`;
   }
-  /** stream: every client's in and out. There while a group reads it; an entry goes once all groups have acknowledged it. */
+  /** stream: every client's in and out, and each change of its visibility. There while a group reads it; an entry goes once all groups have acknowledged it. */
   get journal(): string {
     return `/${this.ns}/journal`;
   }
@@ -64,6 +64,10 @@ export class Keys {
   /** Pub/Sub channel, no key: clients that one node has moved, to the others. */
   get moved(): string {
     return `/${this.ns}/moved`;
+  }
+  /** Pub/Sub channel, no key: changes of the visibility of clients, from a node that does not have them to the others. */
+  get visibility(): string {
+    return `/${this.ns}/visibility`;
   }
   /** Pub/Sub channel, no key: announcements to all nodes. */
   get announcements(): string {

@@ -48,7 +48,7 @@ export const scripts = {
   enter: script<[outcome: number, dueIn: number, since: string]>('enter'),
   epoch: script<[id: string, quiet: number]>('epoch'),
   forget: script<number>('forget'),
-  intend: script<[intended: number, ...leave: string[]]>('intend'),
+  intend: script<[intended: number, visibility: string, since: string, ...leave: string[]]>('intend'),
   lag: script<number>('lag'),
   leave: script<[left: number, dueIn: number]>('leave'),
   members: script<[count: number, users: string[]] | NotYet>('members'),
@@ -57,4 +57,5 @@ export const scripts = {
   snapshot: script<[epoch: string, version: number, count: number, users: string[]] | NotYet>('snapshot'),
   take: script<[epoch: string, version: number, count: number, changes: string[]] | NotYet>('take'),
   unlock: script<number>('unlock'),
+  visibility: script<[outcome: number, visibility: string]>('visibility'),
 };

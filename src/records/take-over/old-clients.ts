@@ -74,7 +74,8 @@ export class OldClients {
 const keyOf = ([row]: readonly OldStep[]): string => `${row?.channel_id} ${row?.clientId}`;
 
 function ended({ channel_id, clientId, uid, t }: OldStep, ended_at: number, ending: 'out' | 'lost'): StayRow {
-  return { channel_id, clientId, uid, started_at: t, ended_at, ending, ...UNKNOWN };
+  const visible = { visible_ms: ended_at - t, visible_since: null };
+  return { channel_id, clientId, uid, started_at: t, ended_at, ending, ...visible, ...UNKNOWN };
 }
 
 /** The rows of each client and moment, in the order in which they come first. */

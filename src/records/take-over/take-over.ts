@@ -158,9 +158,12 @@ class TakeOver {
     const rows = times.map((time) => {
       const channel_id = ids.get(time.channel) ?? 0;
       const spent_ms = Math.round(time.seconds * 1000) + this.closed(uid, channel_id, time);
-      return { uid: storable(uid), channel_id, spent_ms, started_at: null };
+      // Its clients could not say that they were hidden.
+      const visible = { visible_ms: spent_ms, visible_since: null };
+      return { uid: storable(uid), channel_id, spent_ms, started_at: null, ...visible };
     });
-    await upsert(this.database, 'faye_user_online_times', rows, ['uid', 'channel_id'], ['spent_ms']);
+    const columns = ['spent_ms', 'visible_ms'] as const;
+    await upsert(this.database, 'faye_user_online_times', rows, ['uid', 'channel_id'], columns);
     await this.known(uid);
     this.taken.users += 1;
     this.taken.seconds += times.reduce((sum, { seconds }) => sum + seconds, 0);
