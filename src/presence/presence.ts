@@ -63,6 +63,8 @@ interface LocalClient {
   channels: readonly string[] | null;
   /** By channel: since when its user is there, microseconds. */
   since: ReadonlyMap<string, number>;
+  /** By channel: when it came itself, ms, where this node brought it there. */
+  came: ReadonlyMap<string, number>;
   /** The identity that it entered them with. */
   enteredAs: Identity | null;
   /** When this node meant to move it last, ms; null where it could not. */
@@ -72,13 +74,29 @@ interface LocalClient {
   usedAt: number;
 }
 
+/** A client in a channel, as its node knows it. */
+export interface Membership {
+  channel: string;
+  clientId: string;
+  user: User;
+  /** Since when, ms since 1970: the client, where this node brought it there, or else its user. */
+  at: number;
+}
+
 /** How often an enter is tried that was refused to a client which lives. */
 const TRIES = 3;
 /** Milliseconds that it is remembered that nobody has proven to be a client. */
 const NOBODY_FOR = 1_000;
 const NEVER: ReadonlyMap<string, number> = new Map();
 /** Where a client is that this node has not brought anywhere yet. */
-const UNKNOWN = { channels: null, since: NEVER, enteredAs: null, intended: null, doubted: false };
+const UNKNOWN = {
+  channels: null,
+  since: NEVER,
+  came: NEVER,
+  enteredAs: null,
+  intended: null,
+  doubted: false,
+};
 
 export class Presence extends EventEmitter<PresenceEvents> {
   private readonly local = new Map<string, LocalClient>();
@@ -200,6 +218,17 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return [...this.local]
       .filter(([clientId, { channels }]) => concerns(clientId) || channels?.some(concerns))
       .map(([clientId]) => clientId);
+  }
+
+  /** Where the clients of this node are for certain: in those channels that are concerned. */
+  held(concerns: Concerns): Membership[] {
+    return [...this.local].flatMap(([clientId, { identity, channels, since, came }]) => {
+      if (!channels || !this.options.has(clientId)) return [];
+      return channels.filter(concerns).map((channel) => {
+        const at = came.get(channel) ?? Math.floor((since.get(channel) ?? 0) / 1_000);
+        return { channel, clientId, user: publicUser(identity), at };
+      });
+    });
   }
 
   /**
@@ -346,6 +375,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (!client.doubted) client.channels = [...channels];
     client.enteredAs = identity;
     client.since = new Map(channels.map((channel, index) => [channel, stays[index]?.since ?? 0]));
+    client.came = new Map(
+      channels.flatMap((channel, index) => {
+        const came = stays[index]?.came ?? client.came.get(channel);
+        return came === undefined ? [] : [[channel, came]];
+      }),
+    );
     return true;
   }
 
