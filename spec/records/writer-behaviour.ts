@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
 import { total } from '../../src/records/intervals.js';
 import { migrate } from '../../src/records/migrate.js';
-import { loseStaysOfTheDead, SILENCE, signOfLife } from '../../src/records/nodes.js';
+import { loseStays, loseStaysOfTheDead, SILENCE, signOfLife } from '../../src/records/nodes.js';
 import { writeLists } from '../../src/records/online-lists.js';
 import { status, timeOf } from '../../src/records/reports.js';
 import { forgetWritten, removeOlder } from '../../src/records/retention.js';
@@ -131,7 +131,7 @@ export function writerBehaviour(server: () => SqlServer): void {
     await writer.write(late.slice(0, 1));
     await writer.write(late.slice(1));
     expect(await timesOf('a', T + DAY)).toEqual([[ROOM, 90]]);
-    expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0 });
+    expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0, next: null });
   });
 
   it('a batch that fails writes nothing', async () => {
@@ -230,13 +230,14 @@ export function writerBehaviour(server: () => SqlServer): void {
       await silent.write(Array.from({ length: 1_200 }, (_, index) => entries.in('b', `d${index}`, OTHER, T)));
       expect(await loseStaysOfTheDead(database, ['epoch-2'], later)).toBe(1_201);
       expect(await timesOf('b', later)).toEqual([[OTHER, 0]]);
-      expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0 });
+      expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0, next: null });
     });
 
     it('stays go on in the next epoch where their node says so, and end where it does not', async () => {
       await writer.write([entries.in('b', 'c3', ROOM, T + 3_000)]);
       const held = { epoch: 'epoch-2', channel: ROOM, uid: 'a', clientId: 'c1', at: T };
-      await writer.resume({ held: [held], epochs: ['epoch-2'], lostAt: T + 9_000 });
+      await writer.resume([held]);
+      await loseStays(database, { epochs: ['epoch-2'], of: { node: 'node-1', at: T + 9_000 } });
       expect(await loseStaysOfTheDead(database, ['epoch-2'], later)).toBe(0);
       await writer.write([new Entries('epoch-2').out('a', 'c1', ROOM, T + 20_000)]);
       expect(await timesOf('a', later)).toEqual([[ROOM, 20]]);
@@ -247,8 +248,8 @@ export function writerBehaviour(server: () => SqlServer): void {
     it('a node brings in whom it holds where nothing of them was read', async () => {
       const user = { uid: 7, uname: 'Seven' };
       const held = { epoch: 'epoch-1', channel: OTHER, uid: '7', clientId: 'c7', at: T + 4_000, user };
-      await writer.resume({ held: [held], epochs: ['epoch-1'], lostAt: T });
-      await writer.resume({ held: [held], epochs: ['epoch-1'], lostAt: T });
+      await writer.resume([held]);
+      await writer.resume([held]);
       expect(await timesOf('7', T + 10_000)).toEqual([[OTHER, 6]]);
       expect(await log()).toHaveLength(4);
     });

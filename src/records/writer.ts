@@ -11,7 +11,6 @@ import type { User } from '../presence/identity.js';
 import type { JournalEntry } from '../presence/journal.js';
 import { channelIds } from './channels.js';
 import type { Database, OpenDatabase } from './database.js';
-import { loseStays } from './nodes.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { Movement, Stays } from './stays.js';
 import { storable } from './storable.js';
@@ -34,15 +33,6 @@ export type Held = Pick<JournalEntry, 'epoch' | 'channel' | 'uid' | 'clientId' |
   at: number;
 };
 
-export interface Resumption {
-  /** All that the node holds. */
-  held: readonly Held[];
-  /** The store's epochs, as they are now: one, or with Redis Cluster one of each partition. */
-  epochs: readonly string[];
-  /** When it was seen that the last epoch was over, in milliseconds since 1970. */
-  lostAt: number;
-}
-
 /** Entries in one transaction. */
 const STEP = 2_000;
 
@@ -61,17 +51,15 @@ export class Writer {
 
   /**
    * Writes down whom this node holds: where records begin while clients are there, and where Redis has lost its data,
-   * and with it what it had yet to tell. What this node held before, and holds no more, ended as Redis was lost.
+   * and with it what it had yet to tell.
    */
-  async resume({ held, epochs, lostAt }: Resumption): Promise<void> {
+  async resume(held: readonly Held[]): Promise<void> {
     for (const some of inSteps(held)) {
       await oneAtATime(this.database, async (database) => {
         await writeStays(database, await this.moved(database, some, (stays, one) => stays.resume(one)));
         await writeUsers(database, some);
       });
     }
-    const { node } = this.options;
-    await loseStays(this.database, { epochs, of: { node, at: lostAt } });
   }
 
   private async writeSome(entries: readonly JournalEntry[]): Promise<number> {
