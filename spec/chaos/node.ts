@@ -34,6 +34,7 @@ async function main({ redis, engine }: NodeOptions): Promise<void> {
     authentication: { trust: true },
     demo: false,
     rates: { messagesPerClient: BOUNDLESS, messagesPerAddress: BOUNDLESS, handshakesPerAddress: BOUNDLESS },
+    records: { url: 'none' },
     logLevel: 'debug',
   });
   const { url } = await server.start();

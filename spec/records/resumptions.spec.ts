@@ -78,6 +78,16 @@ it('of two losses each ends what was not told of in it', async () => {
   expect(await Promise.all(['ann', 'bob', 'cy'].map(secondsOf))).toEqual([60, 20, 10]);
 });
 
+it('what it tells again is told once, as it was at first', async () => {
+  const resumptions = new Resumptions('here', 0);
+  const ann = { ...held('ann'), clientId: 'another' };
+  resumptions.add({ held: [ann], epochs: ['epoch-2'], lostAt: T + 10_000 });
+  resumptions.add({ held: [{ ...ann, at: T + 5_000 }], epochs: ['epoch-2'], lostAt: T + 20_000 });
+  await resumptions.write(database, here, ['epoch-2']);
+  expect(await Promise.all(['ann', 'cy'].map(secondsOf))).toEqual([60, 10]);
+  expect(await logged()).toHaveLength(7);
+});
+
 it('ends nothing where nothing was lost', async () => {
   const resumptions = new Resumptions('here', 0);
   resumptions.add({ held: [{ ...held('dan'), epoch: 'epoch-1' }], epochs: ['epoch-1'] });

@@ -1,4 +1,4 @@
-/** What was recorded, as an app asks for it: the reports, of the database that this process writes to. */
+/** What was recorded, as an app asks for it. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { Away } from '../away.js';
 import { BadQuestion } from './bad-question.js';
@@ -21,8 +21,9 @@ import {
   type Whereabouts,
   whereIs,
 } from './reports.js';
+import type { Ailment } from './trouble.js';
 
-/** Milliseconds in which the database must answer. */
+/** Milliseconds in which the database must answer whoever waits for it. */
 const PATIENCE = 10_000;
 
 export interface LogFilter {
@@ -45,18 +46,32 @@ export interface RecordsState {
   lag: number;
   /** Entries that were dropped before they were written, as there were too many. */
   dropped: number;
+  /** Whether some were dropped in the last few seconds. */
+  isDropping: boolean;
   /** Entries that this process has written since it began. */
   written: number;
   /** Why nothing can be written, and since when (ISO 8601, UTC); null while all is well. */
   trouble: { reason: string; since: string } | null;
 }
 
+/** Where it is asked for. */
+export interface Source {
+  /** For people, without a password. */
+  readonly description: string;
+  /** Undefined while it can't be asked. */
+  readonly database: OpenDatabase | undefined;
+  readonly trouble?: Ailment | undefined;
+}
+
 /**
  * All reject with an error whose `code` is `AWAY` where the database can't be asked, and `BAD_QUESTION` where a limit, a
  * time or a page is none. Users and channels that never were are undefined.
  */
-export class Records {
-  constructor(private readonly recorder: Recorder) {}
+export class Reports {
+  constructor(
+    private readonly source: Source,
+    private readonly patience: number = PATIENCE,
+  ) {}
 
   /** In which channels somebody is, with their users and clients. */
   status(page: Page = {}): Promise<OnlineStatus> {
@@ -73,7 +88,7 @@ export class Records {
     return this.ask((database) => whereIs(database, String(uid)));
   }
 
-  /** For how long a user was in each channel, or in one. */
+  /** For how long a user was in each channel, or in one. Undefined where the user, or the channel, never was. */
   time(
     uid: string | number,
     { channel, ...page }: Page & { channel?: string | undefined } = {},
@@ -81,7 +96,9 @@ export class Records {
     return this.ask(async (database) => {
       const question = { channel, now: Date.now(), ...page };
       const times = await timesOf(database, String(uid), question);
-      return times.channels.length > 0 || (await isKnownUser(database, String(uid))) ? times : undefined;
+      if (times.channels.length > 0) return times;
+      const isKnown = (await isKnownUser(database, String(uid))) && (await isNoneOrKnown(database, question));
+      return isKnown ? times : undefined;
     });
   }
 
@@ -101,24 +118,11 @@ export class Records {
     });
   }
 
-  get state(): RecordsState {
-    const { description, journal, written, trouble } = this.recorder;
-    return {
-      database: description,
-      lag: journal.lag,
-      dropped: journal.dropped,
-      written,
-      trouble: trouble
-        ? { reason: reasonOf(trouble.error), since: new Date(trouble.since).toISOString() }
-        : null,
-    };
-  }
-
   private async ask<T>(question: (database: OpenDatabase) => Promise<T>): Promise<T> {
-    const { database, description, trouble } = this.recorder;
+    const { database, description, trouble } = this.source;
     if (!database) throw new Away(description, trouble?.error);
     const over = new AbortController();
-    const late = wait(PATIENCE, undefined, { signal: over.signal, ref: false }).then(() => {
+    const late = wait(this.patience, undefined, { signal: over.signal, ref: false }).then(() => {
       throw new Error('It does not answer');
     });
     // It is heard by the race alone, and is aborted once that is over.
@@ -133,6 +137,26 @@ export class Records {
   }
 }
 
+/** The reports of the database that this process writes to, and how it is with that. */
+export class Records extends Reports {
+  constructor(private readonly recorder: Recorder) {
+    super(recorder);
+  }
+
+  get state(): RecordsState {
+    const { description, journal, written, trouble } = this.recorder;
+    const since = new Date(trouble?.since ?? 0).toISOString();
+    return {
+      database: description,
+      lag: journal.lag,
+      dropped: journal.dropped,
+      isDropping: journal.isFull,
+      written,
+      trouble: trouble ? { reason: reasonOf(trouble.error), since } : null,
+    };
+  }
+}
+
 function questionOf({ from, to, ...rest }: LogFilter) {
   if (from && to && from >= to)
     throw new BadQuestion(
@@ -141,8 +165,10 @@ function questionOf({ from, to, ...rest }: LogFilter) {
   return { ...rest, from: from?.getTime(), to: to?.getTime(), now: Date.now() };
 }
 
-const isNoneOrKnown = async (database: OpenDatabase, { channel }: LogFilter): Promise<boolean> =>
-  channel === undefined || isKnownChannel(database, channel);
+const isNoneOrKnown = async (
+  database: OpenDatabase,
+  { channel }: { channel?: string | undefined },
+): Promise<boolean> => channel === undefined || isKnownChannel(database, channel);
 
 /** Where a name has several addresses, what went wrong with the first. */
 export function reasonOf(error: Error): string {

@@ -25,12 +25,13 @@ const PATIENCE = 15_000;
 interface Loss {
   epochs: readonly string[];
   lostAt: number;
-  /** By `performance.now()`. */
-  due: number;
+  /** By `performance.now()`; undefined until all that is held is written. */
+  due?: number;
 }
 
 export class Resumptions {
-  private readonly untold: Resumption[] = [];
+  /** Each once: what could not be said again in presence comes here again, too. */
+  private readonly untold = new Map<string, Held>();
   private readonly losses: Loss[] = [];
 
   constructor(
@@ -38,26 +39,28 @@ export class Resumptions {
     private readonly patience: number = PATIENCE,
   ) {}
 
-  add(resumption: Resumption): void {
-    this.untold.push(resumption);
+  add({ held, epochs, lostAt }: Resumption): void {
+    for (const one of held) {
+      const key = `${one.epoch} ${one.channel} ${one.clientId}`;
+      if (!this.untold.has(key)) this.untold.set(key, one);
+    }
+    const last = this.losses.at(-1);
+    const isRepeat = last && String(last.epochs) === String(epochs);
+    if (lostAt !== undefined && !isRepeat) this.losses.push({ epochs, lostAt });
   }
 
   /** May be called again where it rejects. `epochs`: those that go on by now; none where they are not known. */
   async write(database: OpenDatabase, writer: Writer, epochs: readonly string[]): Promise<void> {
-    for (let next = this.untold[0]; next; next = this.untold[0]) {
-      await writer.resume(next.held);
-      this.untold.shift();
-      const { lostAt } = next;
-      const due = performance.now() + this.patience;
-      if (lostAt !== undefined) this.losses.push({ epochs: next.epochs, lostAt, due });
-    }
-    await this.lose(database, epochs);
+    const told = [...this.untold];
+    await writer.resume(told.map(([, held]) => held));
+    for (const [key] of told) this.untold.delete(key);
+    for (const loss of this.losses) loss.due ??= performance.now() + this.patience;
+    if (epochs.length > 0) await this.lose(database, epochs);
   }
 
   private async lose(database: OpenDatabase, epochs: readonly string[]): Promise<void> {
     const { node } = this;
-    if (epochs.length === 0) return;
-    for (let next = this.losses[0]; next && next.due <= performance.now(); next = this.losses[0]) {
+    for (let next = this.losses[0]; next && isDue(next); next = this.losses[0]) {
       // Those of a later loss are that one's concern.
       const goOn = [...new Set([...next.epochs, ...epochs])];
       await loseStays(database, { epochs: goOn, of: { node, at: next.lostAt } });
@@ -65,3 +68,5 @@ export class Resumptions {
     }
   }
 }
+
+const isDue = ({ due }: Loss): boolean => due !== undefined && due <= performance.now();
