@@ -73,6 +73,7 @@ export class Recorder {
   private readonly looks = new Every(LOOK);
   private readonly tidying = new Every(TIDY);
   private running: Promise<void> | undefined;
+  private closing: Promise<void> | undefined;
   private readonly stopping = new AbortController();
   private isReading = false;
   private stepBegan: number | undefined;
@@ -139,7 +140,12 @@ export class Recorder {
    * Writes what is in the journal by now, where the database is there to take it, and closes that. A database that hangs
    * is waited for no longer than `within` ms. Default: 3,000.
    */
-  async close(within = LONGEST_CLOSE): Promise<void> {
+  close(within = LONGEST_CLOSE): Promise<void> {
+    this.closing ??= this.closeOnce(within);
+    return this.closing;
+  }
+
+  private async closeOnce(within: number): Promise<void> {
     this.watch.stop();
     this.stopping.abort();
     const over = new AbortController();
