@@ -1,6 +1,6 @@
 // What this server is to do. Every option is here with its default: take away the // and change it.
-// docs/configuration.md says what each does. The environment (PORT, HOST, REDIS_URL, LOG_LEVEL, FAYE_ONLINE_SECRET,
-// FAYE_ONLINE_SERVER_TOKEN) wins over this file. What is wrong or unknown here stops the start.
+// docs/configuration.md says what each does. The environment (PORT, HOST, REDIS_URL, DATABASE_URL, LOG_LEVEL,
+// FAYE_ONLINE_SECRET, FAYE_ONLINE_SERVER_TOKEN) wins over this file. What is wrong or unknown here stops the start.
 import { defineConfig } from 'faye-online';
 
 export default defineConfig({
@@ -8,7 +8,7 @@ export default defineConfig({
   // port: 9292, //                   0 takes any that is free
   // host: '127.0.0.1', //            so where the browser is trusted; otherwise '0.0.0.0', every address
   // mount: '/faye', //               Bayeux; Faye's script is at /faye/client.js
-  // adminToken: undefined, //        opens /metrics from elsewhere; better in FAYE_ONLINE_ADMIN_TOKEN
+  // adminToken: undefined, //        opens /api/, and /metrics from elsewhere; better in FAYE_ONLINE_ADMIN_TOKEN
   // demo: true, //                   the page at /; only where the browser is trusted, and not in production
   // logLevel: 'info', //             fatal, error, warn, info, debug, trace, silent
   // ── Faye ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -25,6 +25,16 @@ export default defineConfig({
   // redis: undefined, //             'redis://127.0.0.1:6379', an ioredis Redis or Cluster, or a function that makes one
   // engine: 'faye-online', //        or 'faye-memory', for one process; or 'faye-redis', with Redis
   // namespace: 'faye', //            first part of every key in Redis
+  // ── What is remembered ─────────────────────────────────────────────────────────────────────────────────────────────
+  // records: {
+  //   url: 'sqlite:./data/faye-online.db', // 'mysql://…', 'postgres://…', or 'none'; with Redis 'none' is the default
+  //   keep: undefined, //            days that rows of the login log and stays are kept; for ever
+  //   hashClientIds: false, //       keeps a hash in place of each clientId
+  //   timeZone: undefined, //        of the server of a gem database that is to be taken over: 'Asia/Shanghai'
+  //   logTimeZone: undefined, //     of its log, where that is another: 'UTC'
+  //   oldViews: false, //            views in the shape of the gem's tables
+  //   journalBound: 1_000_000, //    entries that wait while the database is away
+  // },
   // ── Who is who, and may do what: one of jwt, verify and trust ──────────────────────────────────────────────────────
   // authentication: {
   //   jwt: {

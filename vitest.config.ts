@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: 'forks',
     maxWorkers: 2,
+    // No spec writes to a database that somebody works with.
+    env: { DATABASE_URL: '' },
   },
 });

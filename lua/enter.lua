@@ -19,7 +19,8 @@
 -- ARGV  1 channel   2 uid   3 clientId   4 user, JSON (opaque)   5 window: base, ms   6 window: per user, ms
 --       7 window: max, ms   8 entries of the journal at most   9 when the client meant to enter, ms   10 how old that may
 --       be, ms   11 since when the user is in, microseconds (16 digits), or '' for a stay that begins
--- returns {1 for a join or 0, ms until due where this call marked the channel or -1, since when the user is in};
+-- returns {1 for a join or 0, ms until due where this call marked the channel or -1, since when the user is in, when this
+--         call made the client come (ms) or 0};
 --         {-1} where it is refused, {-2} where Redis has lost its data and no epoch has begun yet
 
 local epoch = redis.call('HMGET', KEYS[7], 'id', 'quiet')
@@ -61,7 +62,8 @@ if clients and redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then
     journal(0)
   end
   if ARGV[11] ~= '' then redis.call('ZADD', KEYS[3], 'LT', ARGV[11], ARGV[2]) end
-  return {0, -1, string.format('%016.0f', redis.call('ZSCORE', KEYS[3], ARGV[2]))}
+  local came = (known or ARGV[11] ~= '') and 0 or now
+  return {0, -1, string.format('%016.0f', redis.call('ZSCORE', KEYS[3], ARGV[2])), came}
 end
 
 local entered = ARGV[11] ~= '' and ARGV[11] or string.format('%010d%06d', time[1], time[2])
@@ -79,5 +81,6 @@ local quiet = tonumber(epoch[2] or 0)
 -- What comes in while the nodes write down who is with them is one announcement, and before it there is no list.
 if now < quiet then redis.call('HSET', KEYS[4], 'hush', 1) end
 local due = math.max(now + window, quiet)
-if redis.call('ZADD', KEYS[6], 'NX', due, ARGV[1]) == 0 then return {1, -1, entered} end
-return {1, due - now, entered}
+local came = ARGV[11] ~= '' and 0 or now
+if redis.call('ZADD', KEYS[6], 'NX', due, ARGV[1]) == 0 then return {1, -1, entered, came} end
+return {1, due - now, entered, came}

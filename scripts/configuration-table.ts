@@ -39,6 +39,12 @@ const AUTHENTICATION = `## Which proof counts
 
 A secret goes with HS256, HS384 and HS512, a public key or key set with the others; the kinds are never mixed.
 
+## Records
+
+Without Redis everything that is to be remembered is in \`./data/faye-online.db\`, which is made at the first start. With
+Redis the database has to be named, by DATABASE_URL or \`records.url\`; until then nothing is recorded, and the start says
+so. What is recorded, how a database of the gem is taken over, and what can be lost: [records.md](records.md).
+
 ## Redis and the engine
 
 The engine is faye-online's own: without Redis in one process, with Redis on all nodes. Redis has to be of version 7.0 or
@@ -74,7 +80,7 @@ export function configurationPage(): string {
   return [
     INTRO,
     `## Options\n\n${table(options)}`,
-    `## Environment\n\nAn empty variable counts as not set. \`attachPresence\` reads only NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET and\nFAYE_ONLINE_SERVER_TOKEN: port, host and Redis are the app's own.\n\n${table([['Variable', 'What it does'], ...variables])}`,
+    `## Environment\n\nAn empty variable counts as not set. \`attachPresence\` reads only NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET and\nFAYE_ONLINE_SERVER_TOKEN: port, host, Redis and database are the app's own.\n\n${table([['Variable', 'What it does'], ...variables])}`,
     AUTHENTICATION,
   ].join('\n');
 }

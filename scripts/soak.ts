@@ -43,6 +43,7 @@ async function serve(): Promise<void> {
     port: 0,
     host: '127.0.0.1',
     logLevel: 'silent',
+    records: { url: 'none' },
     timeout: TIMEOUT,
     grace: GRACE,
     ping: 1,

@@ -88,12 +88,14 @@ describe('numbers', () => {
     ['rates.handshakesPerAddress', 200, 1, 1000000, 'a number a second'],
     ['trustProxy', 0, 0, 10, 'a whole number of proxies'],
     ['expiryGrace', 60, 0, 3600, 'a number of seconds'],
+    ['records.journalBound', 1000000, 100, 100000000, 'a whole number of entries'],
   ];
 
   it.each(numbers)('%s is %d by default and takes %d to %d', (path, fallback, min, max) => {
-    expect(valueAt(resolve({}), path)).toBe(fallback);
-    expect(valueAt(resolve(at(path, min)), path)).toBe(min);
-    expect(valueAt(resolve(at(path, max)), path)).toBe(max);
+    const resolved = path.replace('records.journalBound', 'journalBound');
+    expect(valueAt(resolve({}), resolved)).toBe(fallback);
+    expect(valueAt(resolve(at(path, min)), resolved)).toBe(min);
+    expect(valueAt(resolve(at(path, max)), resolved)).toBe(max);
   });
 
   it.each(numbers)(
@@ -323,6 +325,7 @@ describe('the environment', () => {
       PORT: '2',
       HOST: '::1',
       REDIS_URL: 'rediss://127.0.0.1:2',
+      DATABASE_URL: 'none',
       LOG_LEVEL: 'debug',
       FAYE_ONLINE_SECRET: SECRET,
       FAYE_ONLINE_SERVER_TOKEN: TOKEN,
@@ -750,6 +753,103 @@ describe('origins', () => {
   });
 });
 
+describe('records', () => {
+  const URL = 'postgres://ann:secret@db.example.com/online';
+  const REDIS_URL = 'redis://127.0.0.1:1';
+  const FILE = 'sqlite:./data/faye-online.db';
+  const OFF = /^Nothing is recorded: with Redis .*DATABASE_URL=none if that is meant\.$/;
+
+  it('are in a file of the folder where it starts, kept for ever', () => {
+    expect(resolve({}).records).toEqual({
+      url: FILE,
+      keep: undefined,
+      hashClientIds: false,
+      migrate: { takeOver: undefined, oldViews: false },
+    });
+  });
+
+  it('are where DATABASE_URL says, before the option, with a warning', () => {
+    const { records, warnings } = resolve({ records: { url: FILE } }, { DATABASE_URL: URL });
+    expect(records?.url).toBe(URL);
+    expect(warnings).toContain('DATABASE_URL is used instead of the option `records.url`.');
+    expect(resolve({ records: { url: URL } }).records?.url).toBe(URL);
+    expect(resolve({}, { DATABASE_URL: 'sqlite:a.db' }).records?.url).toBe('sqlite:a.db');
+    expect(resolve({}, { DATABASE_URL: 'mysql2://ann@db/online' }).records?.url).toBe(
+      'mysql2://ann@db/online',
+    );
+  });
+
+  it('are off where that is said', () => {
+    expect(resolve({}, { DATABASE_URL: 'none' }).records).toBeNull();
+    expect(resolve({ records: { url: 'none' } }).records).toBeNull();
+    expect(resolve({ records: { url: URL } }, { DATABASE_URL: 'none' }).records).toBeNull();
+  });
+
+  it('are off with Redis where no database is named, and the start says so', () => {
+    expect(resolve({}, { REDIS_URL })).toMatchObject({
+      records: null,
+      warnings: expect.arrayContaining([expect.stringMatching(OFF)]),
+    });
+    for (const url of [URL, 'none']) {
+      const { records, warnings } = resolve({}, { REDIS_URL, DATABASE_URL: url });
+      expect(records?.url).toBe(url === 'none' ? undefined : URL);
+      expect(warnings).not.toContainEqual(expect.stringMatching(OFF));
+    }
+  });
+
+  it('of several processes in one file are warned of', () => {
+    const { records, warnings } = resolve({ records: { url: FILE } }, { REDIS_URL });
+    expect(records?.url).toBe(FILE);
+    expect(warnings).toContainEqual(expect.stringMatching(/SQLite file: with Redis/));
+  });
+
+  it('are kept for days, and told how to read a database of the gem', () => {
+    const records = {
+      keep: 1.5,
+      hashClientIds: true,
+      timeZone: 'Asia/Shanghai',
+      logTimeZone: 'UTC',
+      oldViews: true,
+    };
+    expect(resolve({ records }).records).toEqual({
+      url: FILE,
+      keep: 129_600_000,
+      hashClientIds: true,
+      migrate: { takeOver: { timeZone: 'Asia/Shanghai', logTimeZone: 'UTC' }, oldViews: true },
+    });
+  });
+
+  it.each([
+    [
+      { url: 'oracle://ann:secret@db/a' },
+      /`records.url`: expected a database URL .*got a text of 24 characters that begins with oracle:/,
+    ],
+    [{ url: 'postgres://db' }, /`records.url`: expected .*got a text of 13 characters/],
+    [{ url: 'sqlite:' }, /`records.url`: expected/],
+    [{ keep: 0 }, /`records.keep`: expected a number of days from 1 to 36500, got 0/],
+    [
+      { timeZone: 'Shanghai' },
+      /`records.timeZone`: expected an IANA time zone such as Europe\/Berlin, got "Shanghai"/,
+    ],
+    [{ logTimeZone: 'UTC' }, /`records.logTimeZone`: expected records.timeZone beside it, got none/],
+    [{ hash: true }, /Unknown option `records.hash`/],
+    ['sqlite:a.db', /`records`: expected an object, got "sqlite:a.db"/],
+  ])('refuse %j', (records, problem) => {
+    const problems = problemsOf({ records });
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(problems.join()).not.toContain('secret');
+  });
+
+  it('refuse a DATABASE_URL that is none, without its password', () => {
+    const [problem, ...more] = problemsOf({}, { DATABASE_URL: 'oracle://ann:secret@db/a' });
+    expect(problem).toMatch(
+      /^Environment variable `DATABASE_URL`: expected a database URL \(sqlite:.* or none, got a text of 24/,
+    );
+    expect(problem).not.toContain('secret');
+    expect(more).toEqual([]);
+  });
+});
+
 describe('#resolvePresence', () => {
   it("does not know the options that are the adapter's own", () => {
     expect(() => resolvePresence({ port: 1 } as object, {})).toThrow(/^Unknown option `port`: /);
@@ -787,6 +887,12 @@ describe('#resolvePresence', () => {
       windows: { base: 50 },
     });
     expect(() => resolvePresence({}, { NODE_ENV: 'production' })).toThrow(/NODE_ENV is production/);
+  });
+
+  it("records nothing unless it is told where, whatever the app's DATABASE_URL is", () => {
+    expect(resolvePresence({}, { DATABASE_URL: 'postgres://db/app' }).records).toBeNull();
+    expect(resolvePresence({}, { DATABASE_URL: 'x' }).records).toBeNull();
+    expect(resolvePresence({ records: { url: 'sqlite:a.db' } }, {}).records?.url).toBe('sqlite:a.db');
   });
 
   it('needs no URL for an engine', () => {

@@ -42,7 +42,8 @@ async function run(example: string | undefined): Promise<string> {
   const port = await freePort();
   const file = `${folder}/example-${port}.mts`;
   await writeFile(file, (example ?? '').replaceAll('9292', String(port)));
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { cwd: root });
+  const env = { ...process.env, DATABASE_URL: `sqlite:${folder}/example-${port}.db` };
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { cwd: root, env });
   children.push(child);
   let output = '';
   child.stdout.on('data', (data) => {

@@ -7,6 +7,7 @@ import { ConfigError, type PresenceConfig, resolvePresence } from './config/inde
 import { Counters } from './counters.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
+import type { Records } from './records/records.js';
 
 /** The options of `Config` that are about presence; what is about HTTP and the engine is the adapter's. */
 export type AttachOptions = PresenceConfig & {
@@ -17,17 +18,19 @@ export type AttachOptions = PresenceConfig & {
 export interface AttachedPresence {
   /** Who is where, and the `join` and `leave` events of this process. */
   readonly presence: Presence;
+  /** What was recorded; undefined where `records.url` is not given. */
+  readonly records: Records | undefined;
   /** Resolves once the store can be asked. */
   readonly ready: Promise<void>;
-  /** Gives the adapter back as it was; its clients stay. */
+  /** Gives the adapter back as it was; its clients stay. Writes what there is to record, for 3 s at most. */
   close(): Promise<void>;
 }
 
 /**
  * Attaches presence to a NodeAdapter. Our extensions run before those that the adapter has or gets.
  *
- * Of the environment it reads NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET and FAYE_ONLINE_SERVER_TOKEN: an app's REDIS_URL may be
- * there for something else. Throws `ConfigError` for options that are wrong, and where presence would be in Redis
+ * Of the environment it reads NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET and FAYE_ONLINE_SERVER_TOKEN: an app's REDIS_URL and
+ * DATABASE_URL may be there for something else. Throws `ConfigError` for options that are wrong, and where presence would be in Redis
  * while the adapter's engine is Faye's memory engine: then a node takes the clients of all others for dead.
  */
 export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}): AttachedPresence {
@@ -41,5 +44,6 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   const logger = log ?? createLog(config.logLevel, config.production);
   for (const warning of config.warnings) logger.warn(warning);
   const attached = attach(adapter, config, new Counters(), logger);
-  return { presence: attached.presence, ready: attached.open(), close: () => attached.close() };
+  const { presence, records } = attached;
+  return { presence, records, ready: attached.open(), close: () => attached.close() };
 }

@@ -26,6 +26,8 @@ import { Reaper } from './presence/reaper.js';
 import { RedisStore } from './presence/redis-store.js';
 import { resume } from './presence/resumption.js';
 import type { Announcement, Store } from './presence/store.js';
+import { recordingFor } from './recording.js';
+import type { Records } from './records/records.js';
 import type { RedisConnections } from './redis/connection.js';
 import { partitionsOf } from './redis/partitions.js';
 import { UserListView } from './views/user-list.js';
@@ -35,10 +37,15 @@ export interface Attached {
   readonly presence: Presence;
   readonly store: Store;
   readonly administration: Administration;
+  /** Undefined where nothing is recorded. */
+  readonly records: Records | undefined;
   /** Resolves once the store can be asked. */
   open(): Promise<void>;
-  /** Announces what is due, gives the adapter back as it was, and closes the store. The adapter's clients stay. */
-  close(): Promise<void>;
+  /**
+   * Announces what is due, gives the adapter back as it was, writes what there is to record, for `within` ms at most, and
+   * closes the store. The adapter's clients stay. Default: 3,000.
+   */
+  close(within?: number): Promise<void>;
 }
 
 const SECOND = 1_000;
@@ -89,6 +96,7 @@ export function attach(
     log,
   });
   const view = new UserListView({ bayeux, presence, log });
+  const recording = recordingFor({ config, store, presence, node, log });
 
   const admin = administration(bayeux, presence, store);
   const ours = extensionsFor(config, { bayeux, presence, store, counters });
@@ -104,6 +112,7 @@ export function attach(
   });
   store.onVisibility((clientId, visibility) => presence.heardVisibility(clientId, visibility));
   store.onEpoch(async (concerns) => {
+    recording?.begun(concerns);
     view.refresh(concerns);
     await resume(concerns, { presence, has, inTurn });
   });
@@ -129,7 +138,9 @@ export function attach(
     presence,
     store,
     administration: admin,
+    records: recording?.records,
     async open() {
+      recording?.start();
       await store.open();
       enforcer = setInterval(() => {
         admin
@@ -140,23 +151,24 @@ export function attach(
       announcer.start();
       reaper.start();
     },
-    async close() {
+    async close(within) {
       clearInterval(enforcer);
       await reaper.close();
       await announcer.close();
       await view.idle();
       bayeux.close();
+      await recording?.close(within);
       await store.close();
     },
   };
 }
 
 function storeFor(config: ResolvedConfig, log: Logger): MemoryStore | RedisStore {
-  const { redis, namespace, windows } = config;
-  if (!redis) return new MemoryStore(windows);
+  const { redis, namespace, windows: window, journalBound } = config;
+  if (!redis) return new MemoryStore(window, Date.now, journalBound);
   const partitions = (connections: RedisConnections) =>
     partitionsOf(connections, namespace, redis.partitions);
-  return new RedisStore({ source: redis.source, partitions, window: windows, log });
+  return new RedisStore({ source: redis.source, partitions, window, journalBound, log });
 }
 
 interface House {

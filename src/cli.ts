@@ -3,6 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { Complaint } from './commands/complaint.js';
+import { addRecordsCommands } from './commands/records.js';
 import { loadConfigFile } from './config/file.js';
 import {
   type Config,
@@ -11,6 +13,7 @@ import {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.js';
+import { BadQuestion } from './records/bad-question.js';
 import type { FayeOnlineServer } from './server.js';
 
 interface Flags {
@@ -98,6 +101,7 @@ function fail(error: unknown): never {
 /** A line for what the operator can put right; the stack for what only a developer can. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.problems.join('\n');
+  if (error instanceof Complaint || error instanceof BadQuestion) return error.message;
   if (!(error instanceof Error)) return String(error);
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   const place = `Port ${port} on ${address}`;
@@ -110,7 +114,7 @@ function explain(error: unknown): string {
   return error.stack ?? error.message;
 }
 
-const HIDDEN = new Set(['secret', 'serverToken']);
+const HIDDEN = new Set(['secret', 'serverToken', 'adminToken']);
 
 function readable(config: ResolvedConfig): string {
   return JSON.stringify(
@@ -164,6 +168,11 @@ withFile(program.command('nodes'))
   .description('list the living nodes that share a Redis')
   .option('--json', 'as JSON')
   .action(showNodes);
+
+addRecordsCommands(
+  (name) => withFile(program.command(name)),
+  async (flags) => resolveConfig((await load(flags)).config),
+);
 
 refuseUnknownCommand(process.argv[2]);
 program.parseAsync().catch(fail);

@@ -6,5 +6,18 @@ export { type Config, ConfigError, defineConfig } from './config/index.js';
 export type { Identity, User } from './presence/identity.js';
 export type { Presence } from './presence/presence.js';
 export type { Snapshot } from './presence/store.js';
+export type { LogFilter, Records, RecordsState, Reports } from './records/records.js';
+export type {
+  ChannelReport,
+  ChannelStatus,
+  LogPage,
+  LogRow,
+  OnlineStatus,
+  Page,
+  UserLog,
+  UserTime,
+  UserTimes,
+  Whereabouts,
+} from './records/reports.js';
 export { createServer, type FayeOnlineServer, type Status } from './server.js';
 export type { UserList } from './views/user-list.js';

@@ -1,5 +1,6 @@
 /** `faye-online nodes`: asks Redis, without a server, which nodes live. */
 import { pino } from 'pino';
+import { table } from './commands/table.js';
 import { ConfigError, type ResolvedConfig } from './config/index.js';
 import { type NodeStatus, readNodes } from './engine/redis/nodes.js';
 import { openRedis } from './redis/connection.js';
@@ -38,16 +39,7 @@ const HEAD = ['node', 'host', 'pid', 'since', 'clients', 'lag ms', 'lease ms'];
 /** For people. */
 export function tableOf(nodes: readonly NodeStatus[]): string {
   if (nodes.length === 0) return 'No node lives.';
-  const rows = [HEAD, ...nodes.map(cellsOf)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+  return table(HEAD, nodes.map(cellsOf));
 }
 
 const cellsOf = ({ node, host, pid, startedAt, clients, lag, lease }: NodeStatus): string[] =>

@@ -14,22 +14,27 @@ import { fayeRedis } from './engine/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
 import type { NodeStatus } from './engine/redis/nodes.js';
 import { redisEngine } from './engine/redis/redis-engine.js';
+import { api } from './http/api/api.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
 import { metrics, type Sample } from './http/metrics.js';
 import { pages } from './http/pages.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
+import type { Records, RecordsState } from './records/records.js';
 
 /** Milliseconds that clients have to close their sockets before they are cut. */
 const DRAIN = 2_000;
+/** Milliseconds that stopping may take, but for what is said to Redis; and those that the database gets of it in any case. */
+const LONGEST_STOP = 2_700;
+const FOR_RECORDS = 500;
 /** What may wait to be said to other nodes while Redis is away. */
 const OUTBOX = { messages: 10_000, bytes: 16_000_000 };
 
 /**
  * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
  *
- * The environment (PORT, HOST, REDIS_URL, NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET, FAYE_ONLINE_SERVER_TOKEN) wins.
+ * The environment (PORT, HOST, REDIS_URL, DATABASE_URL, NODE_ENV, LOG_LEVEL, FAYE_ONLINE_SECRET, FAYE_ONLINE_SERVER_TOKEN) wins.
  */
 export function createServer(config: Config = {}): FayeOnlineServer {
   return new FayeOnlineServer(resolveConfig(config));
@@ -38,6 +43,8 @@ export function createServer(config: Config = {}): FayeOnlineServer {
 export class FayeOnlineServer {
   /** Who is where, and the `join` and `leave` events of this node. */
   readonly presence: Presence;
+  /** What was recorded: who was where, when, and for how long. Undefined where records are off. */
+  readonly records: Records | undefined;
   /** Faye's own adapter: `getClient()` publishes from within the process. */
   readonly bayeux: NodeAdapter;
   /** The Express app around it; routes of yours may be added. */
@@ -58,6 +65,7 @@ export class FayeOnlineServer {
     this.bayeux = new faye.NodeAdapter({ mount, timeout, ping, ...(type && { engine: { type } }) });
     this.attached = attach(this.bayeux, config, this.tally, this.log);
     this.presence = this.attached.presence;
+    this.records = this.attached.records;
     this.app = this.routes();
     this.http = createHttpServer(this.app);
     this.connections = new Connections(this.http);
@@ -66,7 +74,10 @@ export class FayeOnlineServer {
     this.bayeux.attach(this.http);
   }
 
-  /** Listens. With Redis it does so also while Redis is away; `/readyz` says when it is there. */
+  /**
+   * Listens. With Redis it does so also while Redis is away; `/readyz` says when it is there. It does not wait for the
+   * database, either; `/healthz` says where nothing can be recorded.
+   */
   async start(): Promise<{ url: string }> {
     const { host, port } = this.config;
     for (const warning of this.config.warnings) this.log.warn(warning);
@@ -81,9 +92,10 @@ export class FayeOnlineServer {
 
   /**
    * Stops accepting, closes its sockets without ending their clients, so that they go to another node, and resolves
-   * once all is closed: within 3 s. Before `start`, and while it starts, too.
+   * once all is closed and what there is to record is written: within 3 s. Before `start`, and while it starts, too.
    */
   async stop(): Promise<void> {
+    const end = performance.now() + LONGEST_STOP;
     // Closed between `listen` and listening, it would leave `start` waiting. Why it can't listen, `start` says.
     await Promise.allSettled([this.listening]);
     const closed = once(this.http, 'close');
@@ -91,7 +103,7 @@ export class FayeOnlineServer {
     this.attached.bayeux.releaseConnections();
     await this.connections.drain(DRAIN);
     await closed;
-    await this.attached.close();
+    await this.attached.close(Math.max(end - performance.now(), FOR_RECORDS));
     this.bayeux.close();
     await this.engine.close?.();
   }
@@ -112,6 +124,7 @@ export class FayeOnlineServer {
       store: store.description,
       ...presence.sizes,
       channels: bayeux.channels,
+      records: this.records?.state ?? null,
       nodes: (await this.engine.nodes?.()) ?? [],
     };
   }
@@ -137,6 +150,7 @@ export class FayeOnlineServer {
       `Health    ${this.url}/healthz`,
       `Store     ${store.description}`,
       `Engine    ${bayeux.engine}`,
+      `Records   ${this.records?.state.database ?? 'off'}`,
       `Sign-in   ${SIGN_IN[authentication.way]}`,
       ...(redis ? [] : ['For more than one process: set REDIS_URL=redis://…']),
       ...(authentication.way === 'trust'
@@ -157,11 +171,13 @@ export class FayeOnlineServer {
       bytesOut,
       framesOut,
       events: this.counters,
+      records: this.records?.state,
     };
   }
 
   private routes(): Express {
     const { store, bayeux } = this.attached;
+    const { adminToken } = this.config;
     const app = express();
     app.disable('x-powered-by');
     // Whatever NODE_ENV is: otherwise a route that fails answers with its stack.
@@ -173,9 +189,11 @@ export class FayeOnlineServer {
       health(() => ({
         store: { description: store.description, connected: store.connected },
         engine: { description: bayeux.engine, connected: bayeux.connected },
+        records: this.records?.state,
       })),
     );
-    app.use(metrics({ adminToken: this.config.adminToken, sample: () => this.sample() }));
+    app.use(metrics({ adminToken, sample: () => this.sample() }));
+    app.use(api({ adminToken, records: this.records, log: this.log }));
     app.use(pages(this.config));
     return app;
   }
@@ -207,6 +225,8 @@ export interface Status {
   users: number;
   /** Channels and patterns that clients of this node subscribe to. */
   channels: number;
+  /** Null where they are off. */
+  records: RecordsState | null;
   /** All living nodes, oldest first; none where our engine is not on Redis. */
   nodes: NodeStatus[];
 }

@@ -25,6 +25,7 @@ serveOn(async ({ timeout, compression = false, engine = 'faye-online', gc, redis
     ...(gc !== undefined && { gc }),
     ...(redisPort !== undefined && { redis: `redis://127.0.0.1:${redisPort}` }),
     logLevel: 'silent',
+    records: { url: 'none' },
     demo: false,
     limits: { clientsPerAddress: 1_000_000, waitingMessages: 100_000, waitingBytes: 104_857_600 },
     rates: { messagesPerClient: 1_000_000, messagesPerAddress: 1_000_000, handshakesPerAddress: 1_000_000 },

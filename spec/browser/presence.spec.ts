@@ -28,6 +28,7 @@ beforeEach(async () => {
     port: 0,
     host: '127.0.0.1',
     logLevel: 'silent',
+    records: { url: 'none' },
     extensions: [{ incoming: record }],
   });
   ({ url } = await server.start());

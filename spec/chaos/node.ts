@@ -35,6 +35,7 @@ async function main({ redis, engine, traced }: NodeOptions): Promise<void> {
     authentication: { trust: true },
     demo: false,
     rates: { messagesPerClient: BOUNDLESS, messagesPerAddress: BOUNDLESS, handshakesPerAddress: BOUNDLESS },
+    records: { url: 'none' },
     logLevel: 'debug',
   });
   if (traced) trace(server);

@@ -12,6 +12,7 @@ const server = createServer({
   port: 0,
   host: '127.0.0.1',
   logLevel: 'silent',
+  records: { url: 'none' },
   ...(JSON.parse(process.argv[2] ?? '{}') as Config),
 });
 const said: string[] = [];

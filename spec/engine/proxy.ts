@@ -30,6 +30,11 @@ export class RedisProxy {
     this.holding = true;
   }
 
+  /** What was held is lost. */
+  letThrough(): void {
+    this.holding = false;
+  }
+
   /** Ends all connections; new ones get their answers. */
   cut(): void {
     this.holding = false;

@@ -25,6 +25,7 @@ const OPEN: Config = {
 const config = (profile: Profile): Config => ({
   host: '127.0.0.1',
   port: 0,
+  records: { url: 'none' },
   // Short, so that what has gone is gone soon, and longer than a busy machine stands still while it counts the heap.
   timeout: 6,
   // Longer than the honest clients take to come back, should the load that this process' peer makes cut them off.

@@ -1,6 +1,7 @@
 /** A new epoch: Redis has lost its data, and the nodes say again who is with them. */
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
+import type { MembershipEntry } from '../../src/presence/journal.js';
 import { Presence } from '../../src/presence/presence.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
@@ -159,6 +160,33 @@ it('concerns the partition alone that has lost its data', async () => {
     expect(await listed(node, channel)).toEqual([1]);
   }
   expect(new Set(after).size).toBe(2);
+});
+
+it('knows whom it holds and since when, and which epochs go on, or that it does not know', async () => {
+  const node = await start(300);
+  await node.store.journal.open('sql');
+  await come(node, 'c1', ann, ['/a', '/b']);
+  await come(node, 'c2', ann, ['/a']);
+  const entries = await node.store.journal.read('sql', 'n0', 10, 0);
+  const memberships = entries as MembershipEntry[];
+  const said = memberships.map(({ clientId, channel, at }) => ({
+    ...{ clientId, channel, at },
+    ...{ user: ann, visibility: null },
+  }));
+  const byName = (one: object, other: object) => JSON.stringify(one).localeCompare(JSON.stringify(other));
+  const held = () => node.presence.held((name) => name !== '/b').sort(byName);
+  expect(held()).toEqual(said.filter(({ channel }) => channel === '/a').sort(byName));
+  const [epoch] = node.store.epochs;
+  await redis.flush();
+  await node.store.look();
+  expect(node.store.epochs).toHaveLength(1);
+  expect(node.store.epochs).not.toEqual([epoch]);
+  expect(await listed(node, '/a')).toEqual([1]);
+  expect(held()).toEqual(said.filter(({ channel }) => channel === '/a').sort(byName));
+  await redis.stop();
+  await until(() => node.store.epochs.length === 0, 'it to know none');
+  await redis.start();
+  await until(() => node.store.epochs.length === 1, 'it to know one again');
 });
 
 it('makes older data right: who has moved, come and gone since', async () => {

@@ -194,6 +194,18 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await enter(store, '/a', ann, 'c1');
       expect(await waiting).toHaveLength(1);
     });
+
+    it('waits no longer than until the signal', async () => {
+      await journal.open('sql');
+      const signal = AbortSignal.abort();
+      expect(await journal.read('sql', 'n1', 10, 60_000, signal)).toEqual([]);
+      const stopping = new AbortController();
+      const waiting = journal.read('sql', 'n1', 10, 60_000, stopping.signal);
+      stopping.abort();
+      expect(await waiting).toEqual([]);
+      await enter(store, '/a', ann, 'c1');
+      expect(await journal.read('sql', 'n1', 10, 60_000, signal)).toHaveLength(1);
+    });
   });
 
   describe('acknowledging', () => {

@@ -100,6 +100,19 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect((await enter(store, '/a', bob, 'c3')).since).toBeGreaterThan(since);
     });
 
+    it('says when the client came, as the journal does, where it did', async () => {
+      await store.journal.open('sql');
+      const first = await enter(store, '/a', ann, 'c1');
+      const second = await enter(tested.other, '/a', ann, 'c2');
+      const entries = await store.journal.read('sql', 'n', 10, 0);
+      expect(entries.map(({ at }) => at)).toEqual([first.came, second.came]);
+      expect(entries.map(({ epoch }) => epoch)).toEqual([store.epochOf('/a'), store.epochOf('/a')]);
+      expect(store.epochs).toContain(store.epochOf('/a'));
+      expect((await enter(store, '/a', ann, 'c2')).came).toBeNull();
+      expect((await enter(store, '/a', bob, 'c3', first.since)).came).toBeNull();
+      await store.journal.closeGroup('sql');
+    });
+
     it('takes up a stay where it was: in its place, by the earliest of its clients', async () => {
       const first = await enter(store, '/a', ann, 'c1');
       const second = await enter(store, '/a', bob, 'c2');

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
 import { migrate } from '../../src/records/migrate.js';
-import { channelReport, logRows, status, timeOf, userLog, whereIs } from '../../src/records/reports.js';
+import {
+  channelReport,
+  logRows,
+  status,
+  timeOf,
+  timesOf,
+  userLog,
+  whereIs,
+} from '../../src/records/reports.js';
 import { Writer } from '../../src/records/writer.js';
 import { Entries } from './entries.js';
 import type { SqlServer } from './server.js';
@@ -48,7 +56,12 @@ export function reportsBehaviour(server: () => SqlServer): void {
       ],
       users: 1,
       clients: 2,
+      next: null,
     });
+    const first = await status(database, { limit: 1 });
+    expect(first).toMatchObject({ channels: [{ channel: OTHER }], clients: 2, next: OTHER });
+    const rest = await status(database, { limit: 1, after: first.next ?? '' });
+    expect(rest).toMatchObject({ channels: [{ channel: ROOM }], clients: 2, next: null });
   });
 
   it('#timeOf is spent, and still running, and what was visible of it', async () => {
@@ -74,6 +87,12 @@ export function reportsBehaviour(server: () => SqlServer): void {
     ]);
     expect(await timeOf(database, '7', { channel: ROOM, now: NOW })).toHaveLength(1);
     expect(await timeOf(database, 'nobody', { now: NOW })).toEqual([]);
+    const first = await timesOf(database, '7', { limit: 1, now: NOW });
+    expect(first).toMatchObject({ channels: [{ channel: OTHER }], next: OTHER });
+    expect(await timesOf(database, '7', { limit: 1, after: OTHER, now: NOW })).toMatchObject({
+      channels: [{ channel: ROOM }],
+      next: null,
+    });
   });
 
   describe('#whereIs', () => {
@@ -103,10 +122,40 @@ export function reportsBehaviour(server: () => SqlServer): void {
   it('#channelReport is who is in a channel that ever was', async () => {
     expect(await channelReport(database, ROOM)).toEqual({
       channel: ROOM,
+      count: 1,
       clients: 1,
       users: [{ uid: 7, uname: '7 by name', since: at(90), clients: 1 }],
+      next: null,
     });
     expect(await channelReport(database, '/never')).toBeUndefined();
+    await expect(channelReport(database, ROOM, { after: 'u1' })).rejects.toThrow(
+      'Expected `after` to be the `next` of a page, got "u1"',
+    );
+    await expect(channelReport(database, ROOM, { limit: 0 })).rejects.toThrow(
+      'Expected `limit` to be a whole number from 1 to 5000, got 0',
+    );
+  });
+
+  it('#channelReport comes page by page, of the same moment by name', async () => {
+    const crowd = await connect(await server().database());
+    await migrate(crowd);
+    const entries = new Entries();
+    const users = [2, 1, 4, 3, 3].map((user, index) =>
+      entries.in(`u${user}`, `c${index}`, ROOM, T + (user > 2 ? 5 : 0)),
+    );
+    await new Writer(crowd, { node: 'node-1', hashClientIds: false }).write(users);
+    const pages: unknown[] = [];
+    let after: string | undefined;
+    do {
+      const page = await channelReport(crowd, ROOM, { limit: 3, after });
+      pages.push([page?.count, page?.clients, page?.users.map(({ uid }) => uid)]);
+      after = page?.next ?? undefined;
+    } while (after);
+    expect(pages).toEqual([
+      [4, 5, ['u1', 'u2', 'u3']],
+      [4, 5, ['u4']],
+    ]);
+    await crowd.close();
   });
 
   describe('#userLog', () => {

@@ -242,6 +242,33 @@ describe('stays and online time', () => {
       expect(model.time).toEqual({ spent_ms: 10, started_at: null });
     });
 
+    it('is in once, whether its entry is read before or after, or after it has gone', () => {
+      const entered: Step = { type: 'in', movement: movement('a', 10) };
+      const left: Step = { type: 'out', movement: movement('a', 20) };
+      const told = (model: Model) => model.apply((stays) => stays.resume(movement('a', 10)));
+
+      const before = new Model();
+      before.write([entered]);
+      told(before);
+      before.write([left]);
+      const after = new Model();
+      told(after);
+      after.write([entered]);
+      after.write([left]);
+      const late = new Model();
+      told(late);
+      late.write([left]);
+      late.write([entered]);
+      for (const { stays, time, log } of [before, after, late]) {
+        expect(stays).toMatchObject([{ started_at: 10, ended_at: 20, ending: 'out' }]);
+        expect(time).toEqual({ spent_ms: 10, started_at: null });
+        expect(log.map(({ t, status }) => [t, status])).toEqual([
+          [10, 1],
+          [20, 0],
+        ]);
+      }
+    });
+
     it('and was never heard of is in since then', () => {
       const model = new Model();
       model.apply((stays) => stays.resume(movement('a', 10)));

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
 import { total } from '../../src/records/intervals.js';
 import { migrate } from '../../src/records/migrate.js';
-import { loseStaysOfTheDead, SILENCE, signOfLife } from '../../src/records/nodes.js';
+import { loseStays, loseStaysOfTheDead, SILENCE, signOfLife } from '../../src/records/nodes.js';
 import { writeLists } from '../../src/records/online-lists.js';
 import { status, timeOf } from '../../src/records/reports.js';
 import { forgetWritten, removeOlder } from '../../src/records/retention.js';
@@ -144,7 +144,7 @@ export function writerBehaviour(server: () => SqlServer): void {
     await writer.write(late.slice(0, 1));
     await writer.write(late.slice(1));
     expect(await timesOf('a', T + DAY)).toEqual([[ROOM, 90]]);
-    expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0 });
+    expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0, next: null });
   });
 
   it('a batch that fails writes nothing', async () => {
@@ -295,11 +295,7 @@ export function writerBehaviour(server: () => SqlServer): void {
       const before = await everything();
       expect(before.stays.map(({ visible_ms }) => visible_ms)).toEqual([30_000, 30_000]);
       expect(await writer.write(steps)).toBe(0);
-      await writer.resume({
-        held: [held('c2', { hidden: false, since: T + 70_000 })],
-        epochs: ['epoch-1'],
-        lostAt: T,
-      });
+      await writer.resume([held('c2', { hidden: false, since: T + 70_000 })]);
       expect(await everything()).toEqual(before);
     });
 
@@ -314,9 +310,9 @@ export function writerBehaviour(server: () => SqlServer): void {
 
     it('is known of whom the node brings in', async () => {
       const clients = [held('c1', { hidden: true, since: T + 5_000 }), held('c2', null)];
-      await writer.resume({ held: clients.slice(0, 1), epochs: ['epoch-1'], lostAt: T });
+      await writer.resume(clients.slice(0, 1));
       expect(await visibleOf('a', T + 20_000)).toEqual([[ROOM, 5]]);
-      await writer.resume({ held: clients, epochs: ['epoch-1'], lostAt: T });
+      await writer.resume(clients);
       expect(await visibleOf('a', T + 20_000)).toEqual([[ROOM, 20]]);
     });
 
@@ -333,7 +329,7 @@ export function writerBehaviour(server: () => SqlServer): void {
         [[ROOM, 4]],
       ]);
       const found = { ...held('c2', null), uid: 'b', epoch: 'epoch-2' };
-      await writer.resume({ held: [found], epochs: ['epoch-2'], lostAt: T });
+      await writer.resume([found]);
       expect(await visibleOf('b', T + 20_000)).toEqual([[ROOM, 4]]);
       await writer.write([new Entries('epoch-2').shown('b', 'c2', T + 10_000)]);
       expect(await visibleOf('b', T + 20_000)).toEqual([[ROOM, 14]]);
@@ -377,13 +373,14 @@ export function writerBehaviour(server: () => SqlServer): void {
       await silent.write(Array.from({ length: 1_200 }, (_, index) => entries.in('b', `d${index}`, OTHER, T)));
       expect(await loseStaysOfTheDead(database, ['epoch-2'], later)).toBe(1_201);
       expect(await timesOf('b', later)).toEqual([[OTHER, 0]]);
-      expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0 });
+      expect(await status(database)).toEqual({ channels: [], users: 0, clients: 0, next: null });
     });
 
     it('stays go on in the next epoch where their node says so, and end where it does not', async () => {
       await writer.write([entries.in('b', 'c3', ROOM, T + 3_000)]);
       const held = { epoch: 'epoch-2', channel: ROOM, uid: 'a', clientId: 'c1', at: T };
-      await writer.resume({ held: [held], epochs: ['epoch-2'], lostAt: T + 9_000 });
+      await writer.resume([held]);
+      await loseStays(database, { epochs: ['epoch-2'], of: { node: 'node-1', at: T + 9_000 } });
       expect(await loseStaysOfTheDead(database, ['epoch-2'], later)).toBe(0);
       await writer.write([new Entries('epoch-2').out('a', 'c1', ROOM, T + 20_000)]);
       expect(await timesOf('a', later)).toEqual([[ROOM, 20]]);
@@ -394,8 +391,8 @@ export function writerBehaviour(server: () => SqlServer): void {
     it('a node brings in whom it holds where nothing of them was read', async () => {
       const user = { uid: 7, uname: 'Seven' };
       const held = { epoch: 'epoch-1', channel: OTHER, uid: '7', clientId: 'c7', at: T + 4_000, user };
-      await writer.resume({ held: [held], epochs: ['epoch-1'], lostAt: T });
-      await writer.resume({ held: [held], epochs: ['epoch-1'], lostAt: T });
+      await writer.resume([held]);
+      await writer.resume([held]);
       expect(await timesOf('7', T + 10_000)).toEqual([[OTHER, 6]]);
       expect(await log()).toHaveLength(4);
     });

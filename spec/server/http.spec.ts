@@ -45,6 +45,7 @@ describe('health', () => {
       status: 'ok',
       store: 'memory',
       engine: 'faye-online',
+      records: 'off',
     });
     expect((await get(`${url}/readyz`)).status).toBe(200);
   });
@@ -64,7 +65,14 @@ describe('describe()', () => {
   it('tells addresses, store, engine, and how to get the real thing', async () => {
     const { server, url } = await startServer();
     const text = server.describe().join('\n');
-    for (const word of [`${url}/faye`, `${url}/`, 'memory', 'REDIS_URL', 'FAYE_ONLINE_SECRET']) {
+    for (const word of [
+      `${url}/faye`,
+      `${url}/`,
+      'memory',
+      'Records   off',
+      'REDIS_URL',
+      'FAYE_ONLINE_SECRET',
+    ]) {
       expect(text).toContain(word);
     }
   });

@@ -15,6 +15,7 @@ it('tells of a process alone', async () => {
     clients: 1,
     users: 1,
     channels: 1,
+    records: null,
     nodes: [],
   });
 });

@@ -5,7 +5,7 @@ describe('#stop', () => {
   let server: FayeOnlineServer;
 
   const create = (port = 0): FayeOnlineServer => {
-    server = createServer({ port, host: '127.0.0.1', logLevel: 'silent' });
+    server = createServer({ port, host: '127.0.0.1', logLevel: 'silent', records: { url: 'none' } });
     return server;
   };
   afterEach(() => server.stop());

@@ -64,15 +64,6 @@ export class MariadbServer {
     await this.server.stop('SIGKILL');
   }
 
-  /** It holds its connections and answers nothing. */
-  pause(): void {
-    this.server.signal('SIGSTOP');
-  }
-
-  resume(): void {
-    this.server.signal('SIGCONT');
-  }
-
   /** An empty database of its own. */
   async database(): Promise<string> {
     this.databases += 1;

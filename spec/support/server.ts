@@ -16,7 +16,9 @@ const running: FayeOnlineServer[] = [];
 const clients: Client[] = [];
 
 export async function startServer(config: Config = {}): Promise<Running> {
-  const server = createServer({ port: 0, host: '127.0.0.1', logLevel: 'silent', ...config });
+  // A file in the checkout would be everybody's.
+  const records = { url: 'none' };
+  const server = createServer({ port: 0, host: '127.0.0.1', logLevel: 'silent', records, ...config });
   running.push(server);
   const { url } = await server.start();
   return { server, url, endpoint: `${url}${config.mount ?? '/faye'}` };

@@ -15,6 +15,7 @@ export const PRESENCE_OPTIONS = {
   namespace: true,
   origins: true,
   rates: true,
+  records: true,
   redis: true,
   relay: true,
   trustProxy: true,

@@ -8,8 +8,9 @@ import { ConfigError } from './errors.js';
 import type { Found } from './found.js';
 import { resolveOrigins } from './origins.js';
 import { PRESENCE_OPTIONS, PRESENCE_VARIABLES, type PresenceConfig } from './presence.js';
+import { resolveRecords } from './records.js';
 import { resolveRedis } from './redis.js';
-import type { Proof, ResolvedConfig, ResolvedOrigins, ResolvedRedis } from './resolved.js';
+import type { Proof, ResolvedConfig, ResolvedOrigins, ResolvedRecords, ResolvedRedis } from './resolved.js';
 import { shown, wrong } from './shown.js';
 import type { Config } from './types.js';
 
@@ -23,7 +24,7 @@ export function resolveConfig(input: Config, env: NodeJS.ProcessEnv = process.en
 
 /**
  * The same for presence on an adapter that the user made, which has its own port, mount and engine: their options are
- * unknown here, PORT, HOST and REDIS_URL are not read, and Redis needs no URL.
+ * unknown here, PORT, HOST, REDIS_URL and DATABASE_URL are not read, and Redis needs no URL.
  */
 export function resolvePresence(input: PresenceConfig, env: NodeJS.ProcessEnv = process.env): ResolvedConfig {
   return resolve(input, env, {
@@ -58,26 +59,30 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
     unknown,
     warnings: [...unknown],
   };
-  return together(found, resolveRedis(found), resolveProof(found), resolveOrigins(found));
+  const redis = resolveRedis(found);
+  const proof = resolveProof(found);
+  const origins = resolveOrigins(found);
+  return together(found, { redis, origins, records: resolveRecords(found, redis) }, proof);
 }
 
-function together(
-  found: Found,
-  redis: ResolvedRedis | null,
-  proof: Proof | undefined,
-  origins: ResolvedOrigins,
-): ResolvedConfig {
+interface Parts {
+  redis: ResolvedRedis | null;
+  records: ResolvedRecords | null;
+  origins: ResolvedOrigins;
+}
+
+function together(found: Found, parts: Parts, proof: Proof | undefined): ResolvedConfig {
   const { file, set, production, unknown, problems, warnings } = found;
   if (problems.length > 0 || !proof) throw new ConfigError([...problems, ...unknown]);
   const trusting = proof.way === 'trust';
   const { mayEnter, maySubscribe, mayPublish, serverToken } = file.authentication;
   return {
     ...file,
+    ...parts,
+    journalBound: file.records.journalBound,
     port: set.PORT ?? file.port,
     host: set.HOST ?? file.host ?? (trusting ? '127.0.0.1' : '0.0.0.0'),
-    origins,
     engine: file.engine ?? 'faye-online',
-    redis,
     authentication: {
       ...proof,
       mayEnter,

@@ -1,5 +1,6 @@
 /** What the server is given. */
 import type { Verify } from '../authentication/custom.js';
+import type { TimeZones } from '../records/take-over/take-over.js';
 import type { RedisSource } from '../redis/connection.js';
 import type {
   AuthenticationConfig,
@@ -27,6 +28,10 @@ export interface ResolvedConfig {
   trustProxy: number;
   engine: EngineName;
   redis: ResolvedRedis | null;
+  /** Null where nothing is recorded. */
+  records: ResolvedRecords | null;
+  /** Entries that wait to be recorded at most, of each partition. */
+  journalBound: number;
   namespace: string;
   gc: number;
   /** Seconds. */
@@ -57,6 +62,14 @@ export interface ResolvedOrigins {
   any: boolean;
   /** Beside the server's own origin, each as browsers write it: `https://example.com`, `http://localhost:8080`. */
   allowed: string[];
+}
+
+export interface ResolvedRecords {
+  url: string;
+  /** Milliseconds that log rows and stays are kept; undefined is for ever. */
+  keep: number | undefined;
+  hashClientIds: boolean;
+  migrate: { takeOver: TimeZones | undefined; oldViews: boolean };
 }
 
 export interface ResolvedRedis {

@@ -66,6 +66,8 @@ export interface Config {
    * Cluster, a function that returns one, { url } or { client, partitions, engineUrl }. Default: none, all is in memory.
    */
   redis?: RedisConfig;
+  /** What is remembered in SQL: the login log, online time, who is online. An object. */
+  records?: RecordsConfig;
   /** First part of every key in Redis; nodes with the same namespace are one server. A text of 1 to 64 of the
    * characters a-z, A-Z, 0-9, _ and -. Default: faye. */
   namespace?: string;
@@ -124,8 +126,8 @@ export interface Config {
    */
   validMessage?: ValidMessage;
   /**
-   * What opens /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine. A text of at least 16
-   * characters. Default: none, programs on the same machine may.
+   * What opens /api/ and /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine. A text of at
+   * least 16 characters. Default: none, programs on the same machine may read /metrics, and there is no /api/.
    */
   adminToken?: string;
   /**
@@ -232,6 +234,42 @@ export interface JwtConfig {
   audience?: string | string[];
   /** How far the issuer's clock may be off. A number of seconds from 0 to 3600. Default: 5. */
   clockTolerance?: number;
+}
+
+export interface RecordsConfig {
+  /**
+   * The database; none records nothing. A database URL (sqlite:<file>, mysql://<user>:<password>@<host>/<database> or
+   * postgres://<the same>), or none. Default: sqlite:./data/faye-online.db in one process, none with Redis and with
+   * attachPresence.
+   */
+  url?: string;
+  /**
+   * How long rows of the login log and stays are kept that ended; sums of online time stay. A number of days from 1 to
+   * 36500. Default: for ever.
+   */
+  keep?: number;
+  /**
+   * Keeps a hash in place of each clientId, which is a secret while its client lives. The same on all nodes, and from
+   * the first start on. True or false. Default: false.
+   */
+  hashClientIds?: boolean;
+  /**
+   * To take over a database of the gem faye-online: where its server ran, as it wrote local times. An IANA time zone such
+   * as Europe/Berlin. Default: none, such a database is not touched.
+   */
+  timeZone?: string;
+  /**
+   * Of the login log of such a database, where that is another: Rails writes UTC unless it is told otherwise. An IANA time
+   * zone such as Europe/Berlin. Default: timeZone.
+   */
+  logTimeZone?: string;
+  /** Makes views in the shape of the gem's tables, for pages that read those. True or false. Default: false. */
+  oldViews?: boolean;
+  /**
+   * Most that wait while the database is away, of each partition; beyond it the oldest are dropped, and that is said. A
+   * whole number of entries from 100 to 100000000. Default: 1000000.
+   */
+  journalBound?: number;
 }
 
 export type RedisClient = Redis | Cluster;

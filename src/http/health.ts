@@ -1,14 +1,17 @@
 /** What load balancers and people ask: is it alive, can it do all of its work? */
 import { Router } from 'express';
+import type { RecordsState } from '../records/records.js';
 
 export interface Health {
   store: { description: string; connected: boolean };
   engine: { description: string; connected: boolean };
+  /** Undefined where they are off. */
+  records: RecordsState | undefined;
 }
 
 /**
  * `/healthz`: 200 while the process serves its clients; its JSON says what is degraded.
- * `/readyz`: 503 while Redis is configured and away, so that new clients go to another node.
+ * `/readyz`: 503 while Redis is configured and away, so that new clients go to another node. Presence needs no database.
  */
 export function health(now: () => Health): Router {
   const router = Router();
@@ -16,27 +19,38 @@ export function health(now: () => Health): Router {
     response.set('Cache-Control', 'no-store').json(report(now()));
   });
   router.get('/readyz', (_request, response) => {
-    const { status } = report(now());
+    const { store, engine } = now();
+    const ready = store.connected && engine.connected;
     response
-      .status(status === 'ok' ? 200 : 503)
+      .status(ready ? 200 : 503)
       .set('Cache-Control', 'no-store')
-      .json({ ready: status === 'ok' });
+      .json({ ready });
   });
   return router;
 }
 
-function report({ store, engine }: Health) {
+function report({ store, engine, records }: Health) {
   const named = { store: placeless(store.description), engine: placeless(engine.description) };
   const degraded = [
     ...(store.connected ? [] : [`store: ${named.store} is away`]),
     ...(engine.connected ? [] : [`engine: ${named.engine} is away`]),
+    ...(records ? recordsTroubles(records) : []),
   ];
   return {
     status: degraded.length === 0 ? 'ok' : 'degraded',
     ...(degraded.length > 0 && { degraded }),
     ...named,
+    records: records ? placeless(records.database) : 'off',
   };
 }
 
-/** Where Redis is, is not for everybody. */
-const placeless = (description: string): string => description.replace(/ at .*$/, '');
+function recordsTroubles({ database, trouble, lag, dropped, isDropping }: RecordsState): string[] {
+  const waiting = lag > 0 ? `, ${lag} entries wait` : '';
+  return [
+    ...(trouble ? [`records: ${placeless(database)} takes nothing since ${trouble.since}${waiting}`] : []),
+    ...(isDropping ? [`records: the journal is full, ${dropped} entries were dropped`] : []),
+  ];
+}
+
+/** Where Redis and the database are is not for everybody. */
+const placeless = (description: string): string => description.replace(/ (at|in) .*$/, '');

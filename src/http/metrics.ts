@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { Router } from 'express';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { bearerToken, sameSecret } from '../authentication/server-token.js';
+import type { RecordsState } from '../records/records.js';
+import { recordsMetrics } from './records-metrics.js';
 
 /** What there is to know at a moment. */
 export interface Sample {
@@ -14,6 +16,8 @@ export interface Sample {
   framesOut: number;
   /** How often each thing has happened since the start. */
   events: Record<string, number>;
+  /** Undefined where they are off. */
+  records: RecordsState | undefined;
 }
 
 export interface MetricsOptions {
@@ -87,6 +91,7 @@ function registryOf(sample: () => Sample): Registry {
       for (const [event, count] of Object.entries(sample().events)) this.inc({ event }, count);
     },
   });
+  if (sample().records) recordsMetrics(registers, PREFIX, () => sample().records);
   return registry;
 }
 

@@ -26,6 +26,8 @@ const LOOK = 2_000;
 
 export class Epochs {
   private readonly known: string[];
+  /** Partitions that were not looked at since Redis was away. */
+  private readonly unlooked: Set<number>;
   /** Partitions in a new epoch, of which that is still to be said. */
   private readonly unsaid = new Set<number>();
   private readonly timer: NodeJS.Timeout;
@@ -34,7 +36,9 @@ export class Epochs {
 
   constructor(private readonly options: EpochsOptions) {
     this.known = options.keys.map(() => '');
+    this.unlooked = new Set(options.keys.keys());
     options.redis.commands.on('ready', () => this.lookAgain());
+    options.redis.commands.on('close', () => this.doubt());
     this.timer = setInterval(() => this.lookAgain(), LOOK);
     this.timer.unref();
   }
@@ -45,6 +49,16 @@ export class Epochs {
       this.looking = undefined;
     });
     return this.looking;
+  }
+
+  /** By partition; none where those that go on are not known for certain. */
+  get all(): readonly string[] {
+    return this.unlooked.size === 0 ? this.known : [];
+  }
+
+  /** Empty until it was looked at. */
+  of(partition: number): string {
+    return this.known[partition] ?? '';
   }
 
   close(): void {
@@ -58,7 +72,13 @@ export class Epochs {
   }
 
   private async lookOnce(): Promise<void> {
-    await allSettled(this.options.keys.map((keys, partition) => this.read(keys, partition)));
+    await allSettled(
+      this.options.keys.map(async (keys, partition) => {
+        this.unlooked.add(partition);
+        await this.read(keys, partition);
+        this.unlooked.delete(partition);
+      }),
+    );
     this.saying ??= this.say().finally(() => {
       this.saying = undefined;
     });
@@ -74,6 +94,10 @@ export class Epochs {
     if (before === '' || epoch === before) return;
     log.warn({ partition }, 'Redis has lost data, or has older: a new epoch has begun');
     this.unsaid.add(partition);
+  }
+
+  private doubt(): void {
+    for (const partition of this.known.keys()) this.unlooked.add(partition);
   }
 
   private async say(): Promise<void> {

@@ -55,9 +55,15 @@ export interface Journal {
   open(group: string): Promise<void>;
   /**
    * At most `count` entries of each partition that no consumer of the group has got yet, in order within a partition.
-   * Where there are none it waits for `waitMs` milliseconds at most.
+   * Where there are none it waits for `waitMs` milliseconds at most, and no longer than until the signal.
    */
-  read(group: string, consumer: string, count: number, waitMs: number): Promise<JournalEntry[]>;
+  read(
+    group: string,
+    consumer: string,
+    count: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<JournalEntry[]>;
   /** The entries are done with, for this group. */
   acknowledge(group: string, entries: readonly JournalEntry[]): Promise<void>;
   /** Entries that another consumer, which may have died, has got `idleMs` milliseconds ago and not acknowledged. Some. */

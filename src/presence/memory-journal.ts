@@ -42,13 +42,19 @@ export class MemoryJournal implements Journal {
     if (!this.groups.has(group)) this.groups.set(group, { read: this.last, unacknowledged: new Map() });
   }
 
-  async read(group: string, _consumer: string, count: number, waitMs: number): Promise<JournalEntry[]> {
+  async read(
+    group: string,
+    _consumer: string,
+    count: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<JournalEntry[]> {
     const end = this.now() + waitMs;
     for (;;) {
       const entries = this.readNow(group, count);
       const left = end - this.now();
-      if (entries.length > 0 || left <= 0) return entries;
-      await this.appended(left);
+      if (entries.length > 0 || left <= 0 || signal?.aborted) return entries;
+      await this.appended(left, signal);
     }
   }
 
@@ -80,8 +86,8 @@ export class MemoryJournal implements Journal {
   async lag(group: string): Promise<number> {
     const known = this.groups.get(group);
     if (!known) return 0;
-    const unread = [...this.entries.keys()].filter((number) => number > known.read);
-    return known.unacknowledged.size + unread.length;
+    // Their numbers have no gap, and those that were dropped are the oldest.
+    return known.unacknowledged.size + Math.min(this.last - known.read, this.entries.size);
   }
 
   async dropped(): Promise<number> {
@@ -114,15 +120,17 @@ export class MemoryJournal implements Journal {
     return read;
   }
 
-  /** Resolves with the next entry, or after as many milliseconds. */
-  private appended(within: number): Promise<void> {
+  /** Resolves with the next entry, after as many milliseconds, or at the signal. */
+  private appended(within: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', wake);
         this.waiting.delete(wake);
         resolve();
       };
       const timer = setTimeout(wake, within);
+      signal?.addEventListener('abort', wake);
       this.waiting.add(wake);
     });
   }

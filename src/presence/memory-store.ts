@@ -68,6 +68,14 @@ export class MemoryStore implements Store {
     this.journal = new MemoryJournal(journalBound, now);
   }
 
+  get epochs(): readonly string[] {
+    return [this.epoch];
+  }
+
+  epochOf(): string {
+    return this.epoch;
+  }
+
   async open(): Promise<void> {}
 
   async close(): Promise<void> {}
@@ -170,14 +178,21 @@ export class MemoryStore implements Store {
       member.clientIds.add(clientId);
       if (since !== undefined) this.goesBackTo(room, member, since);
       else if (isNew) this.write('in', channel, clientId, { uid: key, user, transition: false });
-      return { changed: false, dueIn: null, since: member.entered, seen: true };
+      const came = isNew && since === undefined ? this.now() : null;
+      return { changed: false, dueIn: null, since: member.entered, came, seen: true };
     }
     const entered = since ?? Math.max(this.now() * 1_000, this.entered + 1);
     this.entered = Math.max(entered, this.entered);
     room.members.set(key, { user, clientIds: new Set([clientId]), entered });
     if (since === undefined) this.write('in', channel, clientId, { uid: key, user, transition: true });
     else inOrder(room);
-    return { ...this.change(channel, room, { type: 'join', user, entered }), since: entered, seen: true };
+    const came = since === undefined ? this.now() : null;
+    return {
+      ...this.change(channel, room, { type: 'join', user, entered }),
+      since: entered,
+      came,
+      seen: true,
+    };
   }
 
   async leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition> {

@@ -65,6 +65,8 @@ interface LocalClient {
   channels: readonly string[] | null;
   /** By channel: since when its user is there, microseconds. */
   since: ReadonlyMap<string, number>;
+  /** By channel: when it came itself, ms, where this node brought it there. */
+  came: ReadonlyMap<string, number>;
   /** The identity that it entered them with. */
   enteredAs: Identity | null;
   /** When this node meant to move it last, ms; null where it could not. */
@@ -78,6 +80,17 @@ interface LocalClient {
   usedAt: number;
 }
 
+/** A client in a channel, as its node knows it. */
+export interface Membership {
+  channel: string;
+  clientId: string;
+  user: User;
+  /** Since when, ms since 1970: the client, where this node brought it there, or else its user. */
+  at: number;
+  /** What the client has said of its page; null where nothing is known. */
+  visibility: Visibility | null;
+}
+
 /** How often an enter is tried that was refused to a client which lives. */
 const TRIES = 3;
 /** Milliseconds that it is remembered that nobody has proven to be a client. */
@@ -87,6 +100,7 @@ const NEVER: ReadonlyMap<string, number> = new Map();
 const UNKNOWN = {
   channels: null,
   since: NEVER,
+  came: NEVER,
   enteredAs: null,
   intended: null,
   doubted: false,
@@ -248,6 +262,17 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (!(await this.options.clientExists(clientId))) await this.end(clientId);
   }
 
+  /** Where the clients of this node are for certain: in those channels that are concerned. */
+  held(concerns: Concerns): Membership[] {
+    return [...this.local].flatMap(([clientId, { identity, channels, since, came, visibility }]) => {
+      if (!channels || !this.options.has(clientId)) return [];
+      return channels.filter(concerns).map((channel) => {
+        const at = came.get(channel) ?? Math.floor((since.get(channel) ?? 0) / 1_000);
+        return { channel, clientId, user: publicUser(identity), at, visibility };
+      });
+    });
+  }
+
   /**
    * Ends a client's presence: out of every channel, and forgotten. Does nothing for one that is already. `at`: when it
    * ended, for the journal, where that was not now: ms since 1970.
@@ -402,6 +427,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (!client.doubted) client.channels = [...channels];
     client.enteredAs = identity;
     client.since = new Map(channels.map((channel, index) => [channel, stays[index]?.since ?? 0]));
+    client.came = new Map(
+      channels.flatMap((channel, index) => {
+        const came = stays[index]?.came ?? client.came.get(channel);
+        return came === undefined ? [] : [[channel, came]];
+      }),
+    );
     return true;
   }
 

@@ -41,15 +41,21 @@ export class RedisJournal implements Journal {
     await Promise.all([...this.opened].map((group) => this.create(partition, group, '0')));
   }
 
-  async read(group: string, consumer: string, count: number, waitMs: number): Promise<JournalEntry[]> {
+  async read(
+    group: string,
+    consumer: string,
+    count: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<JournalEntry[]> {
     const end = Date.now() + waitMs;
     for (;;) {
       const entries = (
         await this.everywhere((_keys, partition) => this.readOne(partition, group, consumer, count))
       ).flat();
       const left = end - Date.now();
-      if (entries.length > 0 || left <= 0) return entries;
-      await after(Math.min(left, LOOK_AGAIN));
+      if (entries.length > 0 || left <= 0 || signal?.aborted) return entries;
+      await after(Math.min(left, LOOK_AGAIN), undefined, { signal }).catch(() => {});
     }
   }
 

@@ -84,7 +84,7 @@ export class RedisStore implements Store {
   private readonly keys: readonly Keys[];
   /** What there is once. */
   private readonly home: Keys;
-  private readonly epochs: Epochs;
+  private readonly looks: Epochs;
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly obeying: ((order: Order) => void)[] = [];
   private readonly following: ((moved: Moved) => void)[] = [];
@@ -101,7 +101,7 @@ export class RedisStore implements Store {
     this.keys = this.partitions.namespaces.map((namespace) => new Keys(namespace));
     this.home = this.keys[0] as Keys;
     this.journal = new RedisJournal(this.redis, this.keys);
-    this.epochs = new Epochs({
+    this.looks = new Epochs({
       redis: this.redis,
       keys: this.keys,
       quiet: options.quiet ?? QUIET,
@@ -124,6 +124,14 @@ export class RedisStore implements Store {
     return this.redis.commands.status === 'ready' && this.redis.listener.status === 'ready';
   }
 
+  get epochs(): readonly string[] {
+    return this.connected ? this.looks.all : [];
+  }
+
+  epochOf(channel: string): string {
+    return this.looks.of(this.partitions.of(channel));
+  }
+
   async open(): Promise<void> {
     await this.redis.accepted(this.partitions);
     const { listener } = this.redis;
@@ -136,11 +144,11 @@ export class RedisStore implements Store {
 
   /** Looks now whether Redis still has the data that it had, instead of within 2 s. Rejects where it is away. */
   look(): Promise<void> {
-    return this.epochs.look();
+    return this.looks.look();
   }
 
   async close(): Promise<void> {
-    this.epochs.close();
+    this.looks.close();
     this.redis.close();
   }
 
@@ -180,7 +188,7 @@ export class RedisStore implements Store {
       const [outcome, visibility] = await this.run(scripts.visibility, keys, args);
       if (outcome === REFUSED) return null;
       if (outcome !== NO_EPOCH) return parseVisibility(visibility, outcome);
-      await this.epochs.look();
+      await this.looks.look();
     }
   }
 
@@ -253,12 +261,18 @@ export class RedisStore implements Store {
       since === undefined ? '' : String(since).padStart(16, '0'),
     ];
     for (;;) {
-      const [outcome, dueIn, entered] = await this.run(scripts.enter, names, args);
+      const [outcome, dueIn, entered, came] = await this.run(scripts.enter, names, args);
       if (outcome === REFUSED) return null;
       if (outcome !== NO_EPOCH) {
-        return { changed: outcome === 1, dueIn: due(dueIn), since: Number(entered), seen };
+        return {
+          changed: outcome === 1,
+          dueIn: due(dueIn),
+          since: Number(entered),
+          came: came || null,
+          seen,
+        };
       }
-      await this.epochs.look();
+      await this.looks.look();
     }
   }
 
@@ -435,7 +449,7 @@ export class RedisStore implements Store {
   ): Promise<T> {
     for (;;) {
       const answer = await this.run(script, keys, args);
-      if (answer === null) await this.epochs.look();
+      if (answer === null) await this.looks.look();
       else if (typeof answer === 'number') await after(answer);
       else return answer as T;
     }

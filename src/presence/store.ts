@@ -45,6 +45,8 @@ export interface Transition {
 export interface Entered extends Transition {
   /** Since when the user is in the channel: microseconds since 1970. */
   since: number;
+  /** When this step made the client come, as the journal says it: ms since 1970. Null for one that was in, or goes on. */
+  came: number | null;
   /** Whether the client's record was seen in the same step: who moves or ends the client later knows of it. */
   seen: boolean;
 }
@@ -253,6 +255,10 @@ export interface Store extends ClientRecords, Memberships, Announcements, Upkeep
   readonly description: string;
   /** Whether it can be asked now. */
   readonly connected: boolean;
+  /** The epochs that go on: one, or with Redis Cluster one of each partition. None where that is not known for certain. */
+  readonly epochs: readonly string[];
+  /** The epoch that a channel's entries in the journal are of; empty where none is known yet. */
+  epochOf(channel: string): string;
   /** Resolves once it can be asked, or rejects with the reason why it never will. */
   open(): Promise<void>;
   close(): Promise<void>;

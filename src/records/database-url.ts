@@ -10,6 +10,8 @@ const EXPECTED = 'sqlite:<file>, mysql://<user>:<password>@<host>/<database> or 
 
 const SERVERS: Record<string, 'mysql' | 'postgres'> = {
   'mysql:': 'mysql',
+  // As Rails has it, where the gem is.
+  'mysql2:': 'mysql',
   'mariadb:': 'mysql',
   'postgres:': 'postgres',
   'postgresql:': 'postgres',
@@ -22,6 +24,15 @@ export function placeOf(url: string): Place {
   const kind = SERVERS[scheme ?? ''];
   if (!kind) throw unexpected(scheme ? `one that begins with "${scheme}"` : 'one without a scheme');
   return { kind, url: parsed(url, kind) };
+}
+
+export function isDatabaseUrl(url: string): boolean {
+  try {
+    placeOf(url);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** `sqlite:a.db` and `sqlite:///srv/a.db` alike; `sqlite::memory:` is kept nowhere. */

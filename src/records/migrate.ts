@@ -61,6 +61,15 @@ export async function migrate(database: OpenDatabase, options: MigrateOptions = 
   });
 }
 
+/** The steps that are still to be done; changes nothing. */
+export async function missingIn({ tables }: Database): Promise<string[]> {
+  const found = await tables.introspection.getTables({ withInternalKyselyTables: true });
+  const has = found.some(({ name }) => name === 'faye_online_migrations');
+  const rows = has ? await tables.selectFrom('faye_online_migrations').select('name').execute() : [];
+  const done = new Set(rows.map(({ name }) => name));
+  return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));
+}
+
 async function setAside(database: Database, { takeOver }: MigrateOptions): Promise<undefined> {
   if ((await oldTables(database)).length > 0) zonesOf(takeOver);
   await putAside(database);
@@ -77,7 +86,9 @@ async function takeOverOld(database: Database, options: MigrateOptions): Promise
 
 function zonesOf(zones: TimeZones | undefined): TimeZones {
   if (!zones)
-    throw new Error('Expected a time zone: the database is one of the Ruby gem, whose times are local');
+    throw new Error(
+      'Expected a time zone (records.timeZone, or `faye-online migrate --time-zone <zone>`): the database is one of the Ruby gem, whose times are local',
+    );
   checkZones(zones);
   return zones;
 }

@@ -36,16 +36,21 @@ export function loseStaysOfTheDead(
   return loseStays(database, { epochs, of: { silentSince: now - SILENCE } });
 }
 
+/** Of a node that stops, and with which all goes that it held: its stays end then. */
+export function endStaysOf(database: OpenDatabase, node: string, at: number): Promise<number> {
+  return loseStays(database, { epochs: null, of: { node, at } });
+}
+
 export interface Lost {
-  /** Those that go on, whose stays are nobody's concern. */
-  epochs: readonly string[];
+  /** Those that go on, whose stays are nobody's concern; null where none does. */
+  epochs: readonly string[] | null;
   /** One node, whose stays ended then; or all that were silent since then, whose stays end with their last sign. */
   of: { node: string; at: number } | { silentSince: number };
 }
 
 export async function loseStays(database: OpenDatabase, lost: Lost): Promise<number> {
   // Where no epoch is known, none is known to be over.
-  if (lost.epochs.length === 0) return 0;
+  if (lost.epochs?.length === 0) return 0;
   let count = 0;
   for (;;) {
     const step = await loseSome(database, lost);
@@ -62,7 +67,7 @@ function loseSome(database: OpenDatabase, { epochs, of }: Lost): Promise<number>
       .selectAll('stay')
       .select('node.seen_at as seen_at')
       .where('stay.ended_at', 'is', null)
-      .where('stay.epoch', 'not in', epochs)
+      .$if(epochs !== null, (stays) => stays.where('stay.epoch', 'not in', epochs ?? []))
       .limit(STEP);
     const rows = await ('node' in of
       ? open.where('stay.node', '=', of.node)

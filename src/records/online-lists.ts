@@ -41,6 +41,11 @@ export async function writeLists(database: OpenDatabase, now: number): Promise<n
   });
 }
 
+/** All that changed, without waiting for their second to be over. */
+export async function writeLastLists(database: OpenDatabase): Promise<void> {
+  while ((await writeLists(database, Date.now() + PAUSE)) > 0);
+}
+
 function dueLists({ tables }: Database, now: number) {
   return tables
     .selectFrom('faye_channel_online_lists')

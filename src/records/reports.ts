@@ -1,12 +1,35 @@
 /**
  * What was recorded, for people: questions to the database and nothing else. Times are ISO 8601 in UTC, seconds are
- * whole ones. `now` is in milliseconds since 1970. Who or what never was is undefined.
+ * whole ones. `now` is in milliseconds since 1970. Who or what never was is undefined. Long ones come page by page.
  */
+import { BadQuestion } from './bad-question.js';
 import type { Database } from './database.js';
 import { clip, type Interval, total } from './intervals.js';
 import { asGiven } from './online-lists.js';
 import { saidSince } from './said.js';
 import { visibleIn } from './visible-time.js';
+
+export interface Page {
+  /** At most so many: from 1 to 5,000. Default: all. */
+  limit?: number | undefined;
+  /** The `next` of the page before. */
+  after?: string | undefined;
+}
+
+const LONGEST = 5_000;
+
+/** One more than the page, to know whether there is another. */
+function upTo(limit: number): number {
+  if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST)
+    throw new BadQuestion(`Expected \`limit\` to be a whole number from 1 to ${LONGEST}, got ${limit}`);
+  return limit + 1;
+}
+
+function paged<T>(rows: T[], { limit = rows.length }: Page, key: (last: T) => string) {
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return { page, next: rows.length > limit && last ? key(last) : null };
+}
 
 export interface ChannelStatus {
   channel: string;
@@ -14,15 +37,18 @@ export interface ChannelStatus {
   clients: number;
 }
 
-export interface Status {
+export interface OnlineStatus {
   /** Those in which somebody is, by name. */
   channels: ChannelStatus[];
   /** Each counted once, in however many channels. */
   users: number;
   clients: number;
+  /** Ask again with this as `after` for more channels; null where there are none. */
+  next: string | null;
 }
 
-export async function status({ tables }: Database): Promise<Status> {
+export async function status({ tables }: Database, question: Page = {}): Promise<OnlineStatus> {
+  const { limit, after } = question;
   const open = tables.selectFrom('faye_online_stays as stay').where('stay.ended_at', 'is', null);
   const channels = await open
     .innerJoin('faye_channels as channel', 'channel.id', 'stay.channel_id')
@@ -33,6 +59,8 @@ export async function status({ tables }: Database): Promise<Status> {
     ])
     .groupBy('channel.name')
     .orderBy('channel.name')
+    .$if(after !== undefined, (rows) => rows.where('channel.name', '>', after ?? ''))
+    .$if(limit !== undefined, (rows) => rows.limit(upTo(limit ?? 0)))
     .execute();
   const totals = await open
     .select(({ fn }) => [
@@ -40,7 +68,8 @@ export async function status({ tables }: Database): Promise<Status> {
       fn.count<number>('stay.clientId').distinct().as('clients'),
     ])
     .executeTakeFirstOrThrow();
-  return { channels, ...totals };
+  const { page, next } = paged(channels, question, ({ channel }) => channel);
+  return { channels: page, ...totals, next };
 }
 
 export interface UserTime {
@@ -57,11 +86,31 @@ export interface UserTime {
   visibleSecondsNow: number;
 }
 
+export interface UserTimes {
+  /** By name. */
+  channels: UserTime[];
+  /** Ask again with this as `after` for more channels; null where there are none. */
+  next: string | null;
+}
+
+type TimeQuestion = Page & { channel?: string | undefined; now: number };
+
+/** A user's time in each channel, page by page. */
+export async function timesOf(database: Database, uid: string, question: TimeQuestion): Promise<UserTimes> {
+  const { limit } = question;
+  const times = await timeOf(database, uid, {
+    ...question,
+    limit: limit === undefined ? limit : upTo(limit),
+  });
+  const { page, next } = paged(times, question, ({ channel }) => channel);
+  return { channels: page, next };
+}
+
 /** A user's time in each channel, or in one. */
 export async function timeOf(
   { tables }: Database,
   uid: string,
-  { channel, now }: { channel?: string | undefined; now: number },
+  { channel, now, limit, after }: TimeQuestion,
 ): Promise<UserTime[]> {
   const rows = await tables
     .selectFrom('faye_user_online_times as time')
@@ -70,20 +119,22 @@ export async function timeOf(
     .select('channel.name')
     .where('time.uid', '=', uid)
     .$if(channel !== undefined, (times) => times.where('channel.name', '=', channel ?? ''))
+    .$if(after !== undefined, (times) => times.where('channel.name', '>', after ?? ''))
     .orderBy('channel.name')
+    .$if(limit !== undefined, (times) => times.limit(limit ?? 0))
     .execute();
   return rows.map(({ name, spent_ms, started_at, visible_ms, visible_since }) => ({
     channel: name,
     spentSeconds: seconds(spent_ms),
     startedAt: started_at === null ? null : iso(started_at),
-    spentSecondsNow: seconds(upTo(now, spent_ms, started_at)),
+    spentSecondsNow: seconds(spentBy(now, spent_ms, started_at)),
     visibleSeconds: seconds(visible_ms),
     visibleSince: visible_since === null ? null : iso(visible_since),
-    visibleSecondsNow: seconds(upTo(now, visible_ms, visible_since)),
+    visibleSecondsNow: seconds(spentBy(now, visible_ms, visible_since)),
   }));
 }
 
-const upTo = (now: number, spent: number, since: number | null): number =>
+const spentBy = (now: number, spent: number, since: number | null): number =>
   spent + (since === null ? 0 : Math.max(now - since, 0));
 
 export interface Whereabouts {
@@ -128,21 +179,40 @@ export async function whereIs({ tables }: Database, uid: string): Promise<Wherea
 
 export interface ChannelReport {
   channel: string;
+  /** How many users are in. */
+  count: number;
   clients: number;
   /** Who is in, oldest first. */
   users: { uid: string | number; uname: string | null; since: string; clients: number }[];
+  /** Ask again with this as `after` for more users; null where there are none. */
+  next: string | null;
 }
 
-/** Who is in a channel? */
-export async function channelReport({ tables }: Database, name: string): Promise<ChannelReport | undefined> {
+/** Who is in a channel? Rejects an `after` that is no page's `next`. */
+export async function channelReport(
+  { tables }: Database,
+  name: string,
+  question: Page = {},
+): Promise<ChannelReport | undefined> {
+  const { limit, after } = question;
+  const place = after === undefined ? undefined : userAfter(after);
   const channel = await tables
     .selectFrom('faye_channels')
     .select('id')
     .where('name', '=', name)
     .executeTakeFirst();
   if (!channel) return undefined;
-  const rows = await tables
+  const open = tables
     .selectFrom('faye_online_stays as stay')
+    .where('stay.channel_id', '=', channel.id)
+    .where('stay.ended_at', 'is', null);
+  const totals = await open
+    .select(({ fn }) => [
+      fn.count<number>('stay.uid').distinct().as('count'),
+      fn.count<number>('stay.clientId').distinct().as('clients'),
+    ])
+    .executeTakeFirstOrThrow();
+  let users = open
     .leftJoin('faye_online_users as user', 'user.uid', 'stay.uid')
     .select(({ fn }) => [
       'stay.uid',
@@ -150,20 +220,39 @@ export async function channelReport({ tables }: Database, name: string): Promise
       fn.min('stay.started_at').as('since'),
       fn.count<number>('stay.clientId').distinct().as('clients'),
     ])
-    .where('stay.channel_id', '=', channel.id)
-    .where('stay.ended_at', 'is', null)
     .groupBy(['stay.uid', 'user.info'])
     .orderBy('since')
-    .orderBy('stay.uid')
-    .execute();
-  const users = rows.map(({ uid, info, since, clients }) => ({
-    uid: asGiven(uid, info),
-    uname: unameOf(info),
-    since: iso(since),
-    clients,
-  }));
-  return { channel: name, clients: users.reduce((sum, { clients }) => sum + clients, 0), users };
+    .orderBy('stay.uid');
+  if (place) {
+    const { since, uid } = place;
+    users = users.having(({ or, and, eb, fn }) => {
+      const first = fn.min('stay.started_at');
+      return or([eb(first, '>', since), and([eb(first, '=', since), eb('stay.uid', '>', uid)])]);
+    });
+  }
+  if (limit !== undefined) users = users.limit(upTo(limit));
+  const { page, next } = paged(await users.execute(), question, ({ since, uid }) => `${since}-${uid}`);
+  return {
+    channel: name,
+    ...totals,
+    users: page.map(({ uid, info, since, clients }) => ({
+      uid: asGiven(uid, info),
+      uname: unameOf(info),
+      since: iso(since),
+      clients,
+    })),
+    next,
+  };
 }
+
+function userAfter(after: string): { since: number; uid: string } {
+  const [, since, uid = ''] = /^(\d{1,15})-(.*)$/s.exec(after) ?? [];
+  if (since === undefined) throw noPage('after', after);
+  return { since: Number(since), uid };
+}
+
+const noPage = (name: string, got: string): BadQuestion =>
+  new BadQuestion(`Expected \`${name}\` to be the \`next\` of a page, got ${JSON.stringify(got)}`);
 
 export interface LogQuestion {
   uid?: string | undefined;
@@ -206,7 +295,7 @@ export async function logRows({ tables }: Database, question: LogQuestion): Prom
     .select(['log.id', 'log.t', 'log.status', 'log.uid', 'log.clientId', 'channel.name'])
     .orderBy('log.t', 'desc')
     .orderBy('log.id', 'desc')
-    .limit(limit + 1);
+    .limit(upTo(limit));
   if (uid !== undefined) rows = rows.where('log.uid', '=', uid);
   if (channel !== undefined) rows = rows.where('channel.name', '=', channel);
   if (from !== undefined) rows = rows.where('log.t', '>=', from);
@@ -217,9 +306,7 @@ export async function logRows({ tables }: Database, question: LogQuestion): Prom
       or([eb('log.t', '<', t), and([eb('log.t', '=', t), eb('log.id', '<', id)])]),
     );
   }
-  const found = await rows.execute();
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
+  const { page, next } = paged(await rows.execute(), { limit }, ({ t, id }) => `${t}-${id}`);
   return {
     rows: page.map(({ t, status, uid, name, clientId }) => ({
       at: iso(t),
@@ -228,13 +315,13 @@ export async function logRows({ tables }: Database, question: LogQuestion): Prom
       channel: name,
       clientId,
     })),
-    next: found.length > limit && last ? `${last.t}-${last.id}` : null,
+    next,
   };
 }
 
 function placeIn(before: string): { t: number; id: number } {
   const [, t, id] = /^(\d{1,15})-(\d{1,15})$/.exec(before) ?? [];
-  if (t === undefined) throw new Error(`Expected \`before\` to be the \`next\` of a page, got "${before}"`);
+  if (t === undefined) throw noPage('before', before);
   return { t: Number(t), id: Number(id) };
 }
 
@@ -263,7 +350,8 @@ export async function userLog(
 ): Promise<UserLog | undefined> {
   const { rows, next } = await logRows(database, question);
   const stays = await staysWithin(database, question);
-  if (rows.length === 0 && stays.length === 0 && !(await isKnown(database, question.uid))) return undefined;
+  if (rows.length === 0 && stays.length === 0 && !(await isKnownUser(database, question.uid)))
+    return undefined;
   const names = [...new Set([...rows, ...stays].map(({ channel }) => channel))].sort();
   return {
     channels: names.map((channel) => {
@@ -275,17 +363,17 @@ export async function userLog(
         clients: clientIds.map((clientId) => ({
           clientId,
           rows: of(rowsHere, { clientId }),
-          ...timesOf(of(here, { clientId })),
+          ...secondsOf(of(here, { clientId })),
         })),
-        ...timesOf(here),
+        ...secondsOf(here),
       };
     }),
-    ...timesOf(stays),
+    ...secondsOf(stays),
     next,
   };
 }
 
-const timesOf = (stays: StayWithin[]) => ({
+const secondsOf = (stays: StayWithin[]) => ({
   seconds: seconds(total(stays)),
   visibleSeconds: seconds(total(stays.flatMap(({ visible }) => visible))),
 });
@@ -326,13 +414,24 @@ async function staysWithin(
   );
 }
 
-async function isKnown({ tables }: Database, uid: string): Promise<boolean> {
+/** Whether a user ever was. */
+export async function isKnownUser({ tables }: Database, uid: string): Promise<boolean> {
   const user = await tables
     .selectFrom('faye_online_users')
     .select('uid')
     .where('uid', '=', uid)
     .executeTakeFirst();
   return user !== undefined;
+}
+
+/** Whether anybody ever was in a channel. */
+export async function isKnownChannel({ tables }: Database, name: string): Promise<boolean> {
+  const channel = await tables
+    .selectFrom('faye_channels')
+    .select('id')
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return channel !== undefined;
 }
 
 const seconds = (ms: number): number => Math.floor(ms / 1000);

@@ -24,10 +24,19 @@ const BUSY_TIMEOUT = 5_000;
 type Answer = { result: QueryResult<unknown> } | { error: { message: string; code?: string } };
 
 export class SqliteDialect implements Dialect {
-  constructor(private readonly file: string) {}
+  private readonly driver: SqliteDriver;
+
+  constructor(file: string) {
+    this.driver = new SqliteDriver(file);
+  }
 
   createDriver(): Driver {
-    return new SqliteDriver(this.file);
+    return this.driver;
+  }
+
+  /** Ends the thread: what is under way rejects. */
+  abandon(): void {
+    this.driver.abandon();
   }
 
   createQueryCompiler(): QueryCompiler {
@@ -57,15 +66,22 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    const { turn, connection } = this;
+    const { turn } = this;
     let giveBack = () => {};
     this.turn = new Promise((resolve) => {
       giveBack = resolve;
     });
     await turn;
     this.giveBack = giveBack;
-    if (!connection) throw new Error('The SQLite file is not open');
-    return connection;
+    try {
+      // A thread that ended, and nobody had ended it, is no reason to go without.
+      if (!this.connection || this.connection.hasEnded)
+        this.connection = await SqliteConnection.open(this.file);
+      return this.connection;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
   }
 
   async releaseConnection(): Promise<void> {
@@ -88,6 +104,10 @@ class SqliteDriver implements Driver {
   async destroy(): Promise<void> {
     await this.connection?.close();
   }
+
+  abandon(): void {
+    this.connection?.abandon();
+  }
 }
 
 class SqliteConnection implements DatabaseConnection {
@@ -105,15 +125,22 @@ class SqliteConnection implements DatabaseConnection {
       workerData: { file, busyTimeout: BUSY_TIMEOUT },
     });
     await once(worker, 'message');
+    // It keeps nobody from ending but while it is asked.
+    worker.unref();
     return new SqliteConnection(worker);
+  }
+
+  get hasEnded(): boolean {
+    return this.ended !== undefined;
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     if (this.ended) throw this.ended;
+    this.worker.ref();
     const answer = await new Promise<Answer>((resolve, reject) => {
       this.answered = { resolve, reject };
       this.worker.postMessage({ sql: query.sql, parameters: query.parameters });
-    });
+    }).finally(() => this.worker.unref());
     if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
     return answer.result as QueryResult<Row>;
   }
@@ -126,8 +153,14 @@ class SqliteConnection implements DatabaseConnection {
   async close(): Promise<void> {
     if (this.ended) return;
     const exit = once(this.worker, 'exit');
+    this.worker.ref();
     this.worker.postMessage('close');
     await exit;
+  }
+
+  abandon(): void {
+    this.end(new Error('The SQLite file does not answer'));
+    this.worker.terminate().catch(() => {});
   }
 
   private end(error: Error): void {

@@ -9,6 +9,7 @@
  *   in, the client is in      in the same epoch its out is late, and another stay begins; in another one Redis had lost
  *                             its data, the client came again, and its stay goes on
  *   in, its out was early     the stay that the out had left behind gets its begin
+ *   in, its stay is known     its node has told of it before: it changes nothing
  *   out, the client is in     its stay ends
  *   out, nobody in            an early one: it leaves an empty stay behind
  *   out of a lost stay        its end is written already
@@ -65,8 +66,11 @@ export class Stays {
     }
     const early = first(stays.filter((stay) => stay.ending === 'early' && stay.started_at >= at));
     const same = stays.find((stay) => stay.started_at === at);
+    // Two stays can't begin at the same moment: this one began by the word of its node, before its entry was read.
+    const isKnown = same !== undefined && same.ended_at !== at;
     if (early) this.change(early, { started_at: at, ending: 'out', uid, epoch, node });
-    // Back within the millisecond in which it came and went: two stays can't begin at the same moment.
+    else if (isKnown) return;
+    // Back within the millisecond in which it came and went.
     else if (same) this.change(same, { ended_at: null, ending: null, epoch, node });
     else this.begin({ ...movement, ended_at: null, ending: null });
     this.write(1, movement, at);

@@ -12,7 +12,6 @@ import type { JournalEntry, MembershipEntry, VisibilityEntry } from '../presence
 import type { Visibility } from '../presence/visibility.js';
 import { channelIds } from './channels.js';
 import type { Database, OpenDatabase } from './database.js';
-import { loseStays } from './nodes.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { SaidOf } from './said.js';
 import type { Movement, Stays } from './stays.js';
@@ -38,15 +37,6 @@ export type Held = Pick<MembershipEntry, 'epoch' | 'channel' | 'uid' | 'clientId
   visibility?: Visibility | null | undefined;
 };
 
-export interface Resumption {
-  /** All that the node holds. */
-  held: readonly Held[];
-  /** The store's epochs, as they are now: one, or with Redis Cluster one of each partition. */
-  epochs: readonly string[];
-  /** When it was seen that the last epoch was over, in milliseconds since 1970. */
-  lostAt: number;
-}
-
 /** Entries in one transaction. */
 const STEP = 2_000;
 
@@ -65,9 +55,9 @@ export class Writer {
 
   /**
    * Writes down whom this node holds: where records begin while clients are there, and where Redis has lost its data,
-   * and with it what it had yet to tell. What this node held before, and holds no more, ended as Redis was lost.
+   * and with it what it had yet to tell.
    */
-  async resume({ held, epochs, lostAt }: Resumption): Promise<void> {
+  async resume(held: readonly Held[]): Promise<void> {
     for (const some of inSteps(held)) {
       await oneAtATime(this.database, async (database) => {
         const stays = await this.moved(database, some, (stays, one) => stays.resume(one));
@@ -79,8 +69,6 @@ export class Writer {
         await writeUsers(database, some);
       });
     }
-    const { node } = this.options;
-    await loseStays(this.database, { epochs, of: { node, at: lostAt } });
   }
 
   private async writeSome(entries: readonly JournalEntry[]): Promise<number> {

@@ -45,7 +45,7 @@ export const scripts = {
   bind: script<string>('bind'),
   checked: script<number>('checked'),
   closeGroup: script<number>('close-group'),
-  enter: script<[outcome: number, dueIn: number, since: string]>('enter'),
+  enter: script<[outcome: number, dueIn: number, since: string, came: number]>('enter'),
   epoch: script<[id: string, quiet: number]>('epoch'),
   forget: script<number>('forget'),
   intend: script<[intended: number, visibility: string, since: string, ...leave: string[]]>('intend'),

@@ -4,6 +4,7 @@ import { close } from '../spelling.js';
 import { serverToken } from './authentication.js';
 import { declared } from './declaration.js';
 import { secret } from './jwt.js';
+import { databaseUrl } from './records.js';
 import { redisUrl } from './redis.js';
 import { adminToken, host, logLevel, port } from './server.js';
 
@@ -19,6 +20,7 @@ export const environmentSchema = z.object({
   PORT: z.preprocess(asNumber, port).optional(),
   HOST: host.optional(),
   REDIS_URL: redisUrl('', '').optional(),
+  DATABASE_URL: databaseUrl('', '').optional(),
   NODE_ENV: z
     .string()
     .refine(isEnvironmentName)
@@ -49,6 +51,7 @@ export const ENVIRONMENT: Readonly<Record<keyof Variables, string>> = {
   PORT: 'Option `port`.',
   HOST: 'Option `host`.',
   REDIS_URL: 'Option `redis`, as a redis:// or rediss:// URL.',
+  DATABASE_URL: 'Option `records.url`. Without Redis the default is a SQLite file; `none` records nothing.',
   NODE_ENV:
     '`production`: unless the configuration says so, the browser is not believed, pages of other origins may not speak to the server, and there is no page at `/`.',
   LOG_LEVEL: 'Option `logLevel`.',

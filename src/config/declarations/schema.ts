@@ -6,6 +6,7 @@ import { callback, declared, ranged, yesOrNo } from './declaration.js';
 import { limits, rates } from './limits.js';
 import { extensions, relay } from './messages.js';
 import { channelPattern, windows } from './presence.js';
+import { records } from './records.js';
 import { engine, redis } from './redis.js';
 import { adminToken, host, logLevel, mount, port } from './server.js';
 import { compression, jsonp, origins, trustProxy } from './transport.js';
@@ -37,6 +38,7 @@ export const schema = z.strictObject({
       limits: 'of 1 to 64 of the characters a-z, A-Z, 0-9, _ and -',
     })
     .default('faye'),
+  records: records.prefault({}),
   gc: ranged('a number of seconds', 1, 3600, 5, 'How often the reaper looks for what a crash left behind.'),
   grace: ranged(
     'a number of seconds',

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { LOG_LEVELS } from '../types.js';
 import { declared, whole } from './declaration.js';
 
-const OWN_PAGES = new Set(['/faye-online', '/healthz', '/readyz']);
+const OWN_PAGES = new Set(['/api', '/faye-online', '/healthz', '/metrics', '/readyz']);
 const MOUNT = /^(\/[a-zA-Z0-9_~-][a-zA-Z0-9_.~-]*)+$/;
 
 export const port = whole('', 0, 65535, 9292, 'TCP port to listen on; 0 takes any that is free.');
@@ -29,10 +29,10 @@ export const mount = z
   .default('/faye');
 
 export const adminToken = z.string().min(16).register(declared, {
-  doc: 'What opens /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine.',
+  doc: 'What opens /api/ and /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine.',
   type: 'a text',
   limits: 'of at least 16 characters',
-  default: 'none, programs on the same machine may',
+  default: 'none, programs on the same machine may read /metrics, and there is no /api/',
   secret: true,
 });
 

@@ -3,6 +3,16 @@
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
+/** Whether it is an IANA name, such as `Europe/Berlin`. */
+export function isTimeZone(zone: string): boolean {
+  try {
+    new LocalTime(zone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export class LocalTime {
   private readonly format: Intl.DateTimeFormat;
   /** The answer to the last question: rows come by time, and most are of the same quarter of an hour. */

@@ -1,0 +1,39 @@
+/** What is answered where there is no answer: JSON, and never a stack. */
+import type { ErrorRequestHandler } from 'express';
+import type { Logger } from 'pino';
+import { Away } from '../../away.js';
+import { BadQuestion } from '../../records/bad-question.js';
+
+/** Seconds until a database that is away is to be asked again. */
+const RETRY_AFTER = 5;
+
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export function failed(log: Logger): ErrorRequestHandler {
+  return (error: unknown, _request, response, _next) => {
+    const status = statusOf(error);
+    const level = status === 503 ? 'warn' : 'error';
+    if (status >= 500) log[level]({ err: error }, 'a question to /api/ could not be answered');
+    if (status === 503) response.set('Retry-After', String(RETRY_AFTER));
+    response.status(status).json({ error: wordsOf(error) });
+  };
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof Refused) return error.status;
+  if (error instanceof BadQuestion || error instanceof URIError) return 400;
+  return error instanceof Away ? 503 : 500;
+}
+
+function wordsOf(error: unknown): string {
+  if (error instanceof URIError) return 'Expected a URL that is encoded as UTF-8';
+  const isOurs = error instanceof Refused || error instanceof BadQuestion || error instanceof Away;
+  return isOurs ? error.message : 'This went wrong; the log of the server says why';
+}

@@ -1,0 +1,89 @@
+/** What Kysely speaks to each database by, and how to let go of one that does not answer. */
+import type { Duplex } from 'node:stream';
+import { type Dialect, MysqlDialect, PostgresDialect } from 'kysely';
+import { createPool, type PoolConnection } from 'mysql2';
+import pg from 'pg';
+import type { Place } from './database-url.js';
+import { SqliteDialect } from './sqlite-dialect.js';
+
+/** Milliseconds until an attempt to connect has failed. */
+const CONNECT_TIMEOUT = 5_000;
+/** Milliseconds until a question has failed: a server that hangs would be waited for without end. */
+const QUERY_TIMEOUT = 60_000;
+/** Reports don't wait for the writer, nor for each other. */
+const CONNECTIONS = 5;
+
+/** Milliseconds after which the system asks a silent connection whether it is still there. */
+const KEEP_ALIVE = 10_000;
+
+export interface Speaking {
+  dialect: Dialect;
+  /** Cuts all connections: what is under way rejects. */
+  abandon(): void;
+}
+
+export function dialectOf(place: Place): Speaking {
+  if (place.kind === 'sqlite') {
+    const dialect = new SqliteDialect(place.file);
+    return { dialect, abandon: () => dialect.abandon() };
+  }
+  return place.kind === 'mysql' ? mysql(place.url) : postgres(place.url);
+}
+
+function mysql(uri: string): Speaking {
+  const pool = createPool({
+    uri,
+    charset: 'utf8mb4',
+    connectTimeout: CONNECT_TIMEOUT,
+    connectionLimit: CONNECTIONS,
+    enableKeepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE,
+    // Sums are decimals there, and would come as text.
+    decimalNumbers: true,
+  });
+  const streams = new Set<Duplex>();
+  pool.on('connection', (connection: PoolConnection) => {
+    // Its types do not tell of it.
+    const { stream } = connection as unknown as { stream: Duplex };
+    streams.add(stream);
+    stream.once('close', () => streams.delete(stream));
+  });
+  const gone = new Error('MySQL does not answer');
+  // With its own word for it, `destroy`, whoever waits for an answer would wait for ever.
+  const abandon = () => {
+    for (const stream of streams) stream.destroy(gone);
+  };
+  return { dialect: new MysqlDialect({ pool }), abandon };
+}
+
+const INT8 = 20;
+const NUMERIC = 1700;
+
+function postgres(connectionString: string): Speaking {
+  const pool = new pg.Pool({
+    connectionString,
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    query_timeout: QUERY_TIMEOUT,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE,
+    max: CONNECTIONS,
+    // Both would come as text; no time, count or sum of ours goes beyond 2^53.
+    types: {
+      getTypeParser: (type: number, format?: 'text' | 'binary') =>
+        type === INT8 || type === NUMERIC ? Number : pg.types.getTypeParser(type, format as 'text'),
+    },
+  });
+  const clients = new Set<pg.PoolClient>();
+  // A connection that breaks is taken out of the pool, and the next question on it rejects. The pool tells of those that
+  // nobody has, and one within a transaction tells by itself; unheard, either would end the process.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => {
+    client.on('error', () => {});
+    clients.add(client);
+  });
+  pool.on('remove', (client) => clients.delete(client));
+  const abandon = () => {
+    for (const { connection } of clients) connection.stream.destroy();
+  };
+  return { dialect: new PostgresDialect({ pool }), abandon };
+}
