@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { HandOvers } from '../../src/engine/redis/hand-overs.js';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
 import { RedisResidence } from '../../src/engine/redis/redis-residence.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
@@ -236,8 +237,28 @@ describe('nodes on one Redis', () => {
 
   describe('a client that comes back in a new epoch', () => {
     afterEach(async () => {
+      vi.restoreAllMocks();
       await stopAll();
       await redis.flush();
+    });
+
+    it('is written down where the data was lost while it was on its way', async () => {
+      const namespace = 'way';
+      const [a, b] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
+      const clientId = await newClientId(a.endpoint);
+      const keys = new EngineKeys(namespace);
+      const { ask } = HandOvers.prototype;
+      vi.spyOn(HandOvers.prototype, 'ask').mockImplementation(async function (this: HandOvers, ...args) {
+        const answer = await ask.apply(this, args);
+        await redis.flush();
+        // Both have begun the new epoch.
+        const renewed = async () => (await redis.ask((raw) => raw.zcard(keys.nodes))) === 2;
+        await until(renewed, 'the nodes to renew their leases');
+        return answer;
+      });
+      expect((await say(b.endpoint, connectMessage(clientId))).successful).toBe(true);
+      await until(async () => (await redis.keys()).includes(keys.client(clientId)), 'its record');
+      expect(b.has(clientId)).toBe(true);
     });
 
     it("is this node's again once that is not new any more, without another word", async () => {

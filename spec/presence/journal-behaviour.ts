@@ -127,7 +127,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
         { ...entry, type: 'shown', at: shown?.since },
       ]);
       expect(new Set(entries.map(({ id }) => id)).size).toBe(2);
-      expect(await store.leave('/a', 1, 'c1')).toMatchObject({ changed: true });
+      expect(await leave(store, '/a', 1, 'c1')).toMatchObject({ changed: true });
       expect(await said()).toEqual(['out 1 c1']);
     });
 

@@ -110,6 +110,7 @@ export class Adoptions {
     try {
       // Heard from before it is taken, so that no message falls between the two nodes.
       await Promise.all(place.channels.map((channel) => this.options.engine().bring(client, channel)));
+      const { epoch } = this.options.leases.of(clientId);
       const adopted = await this.takeOrDoubt(clientId, place);
       if (typeof adopted !== 'object') {
         this.options.engine().leave(client);
@@ -124,7 +125,7 @@ export class Adoptions {
       const from = this.doubts.get(clientId) ?? place;
       const handedOver = await this.options.handOvers.ask(clientId, from, generation);
       this.doubts.delete(clientId);
-      return this.options.returns.here(client, generation, handedOver) ? 'adopted' : 'gone';
+      return this.options.returns.here(client, generation, epoch, handedOver) ? 'adopted' : 'gone';
     } catch (error) {
       if (this.options.engine().get(clientId) === client) this.options.engine().leave(client);
       throw error;

@@ -51,15 +51,18 @@ export class Returns {
     this.returning.delete(client);
   }
 
-  /** A client has become this node's. False where it has ended meanwhile. */
-  here(client: Client, generation: number, handedOver: HandedOver): boolean {
+  /** A client has become this node's, by a record of that epoch. False where it has ended meanwhile. */
+  here(client: Client, generation: number, epoch: string, handedOver = NOTHING_WAITED): boolean {
     this.returning.delete(client);
-    if (this.options.engine().get(client.id) === client) {
-      if (!this.isHere(client)) this.options.engine().settle(client, generation, handedOver);
-      return true;
+    const { engine, leases, keeping, ended } = this.options;
+    if (engine().get(client.id) !== client) {
+      ended(client, generation);
+      return false;
     }
-    this.options.ended(client, generation);
-    return false;
+    if (!this.isHere(client)) engine().settle(client, generation, handedOver);
+    // The record may have gone with the others, and this client was not here to be written down again.
+    if (leases.of(client.id).epoch !== epoch) keeping.unsaved.add(client);
+    return true;
   }
 
   private isHere(client: Client): boolean {
@@ -77,12 +80,13 @@ export class Returns {
       const { node, generation } = place;
       // Written by this node before, whose answer was lost.
       if (node === lease.name && generation === client.generation + 1)
-        return this.hereAgain(client, generation);
+        return this.hereAgain(client, generation, '');
       // Older data is not the truth.
       if (generation < client.generation) return this.beginAgain(client);
       if (!isStillOurs(client, place, lease)) break;
+      const { epoch } = lease;
       const adopted = await adoptions().take(client.id, place);
-      if (typeof adopted === 'object') return this.here(client, adopted.generation, NOTHING_WAITED);
+      if (typeof adopted === 'object') return this.here(client, adopted.generation, epoch);
     }
     lost(client);
     return false;
@@ -91,19 +95,21 @@ export class Returns {
   /** It had been taken for dead, and was ended: this is another stay. */
   private async beginAgain(client: Client): Promise<boolean> {
     const generation = client.generation + 1;
+    const { epoch } = this.options.leases.of(client.id);
     const outcome = await this.options.keeping.write(client, generation, client.channels);
     if (outcome === 'fenced') throw new Away('what this node may take');
     if (outcome === 'lost') {
       this.options.lost(client);
       return false;
     }
-    return this.hereAgain(client, generation);
+    return this.hereAgain(client, generation, epoch);
   }
 
-  private hereAgain(client: Client, generation: number): boolean {
+  /** `epoch`: of its record; empty where that is not known. */
+  private hereAgain(client: Client, generation: number, epoch: string): boolean {
     // A second call, whose first has done it meanwhile.
     if (this.isHere(client)) return true;
-    if (!this.here(client, generation, NOTHING_WAITED)) return false;
+    if (!this.here(client, generation, epoch)) return false;
     this.options.engine().returned(client.id);
     return true;
   }
