@@ -38,7 +38,7 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   const config = resolvePresence(rest);
   if (config.redis && hasMemoryEngine(adapter)) {
     throw new ConfigError([
-      "Option `redis`: expected none, as the adapter has Faye's memory engine, which knows the clients of this process only; give the adapter an engine that all nodes share, such as faye-redis",
+      "Option `redis`: expected none, as the adapter has Faye's memory engine, which knows the clients of this process only; give the adapter an engine that all nodes share: createEngine({ redis })",
     ]);
   }
   const logger = log ?? createLog(config.logLevel, config.production);

@@ -54,7 +54,7 @@ async function showConfig(flags: Flags): Promise<void> {
 
 async function showNodes(flags: Flags & { json?: true }): Promise<void> {
   const { config } = await load(flags);
-  const { nodesOf, tableOf } = await import('./nodes.js');
+  const { nodesOf, tableOf } = await import('./commands/nodes.js');
   const nodes = await nodesOf(resolveConfig(config));
   console.log(flags.json ? JSON.stringify(nodes, null, 2) : tableOf(nodes));
 }

@@ -3,6 +3,7 @@
 export { type AttachedPresence, type AttachOptions, attachPresence } from './attach-presence.js';
 export { type Extension, extension, type FayeExtension } from './bayeux/extension.js';
 export { type Config, ConfigError, defineConfig } from './config/index.js';
+export { type CreatedEngine, createEngine, type EngineOptions } from './create-engine.js';
 export type { Identity, User } from './presence/identity.js';
 export type { Presence } from './presence/presence.js';
 export type { Snapshot } from './presence/store.js';

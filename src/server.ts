@@ -3,17 +3,15 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express, { type Express } from 'express';
-import faye, { type EngineType, type NodeAdapter } from 'faye';
+import faye, { type NodeAdapter } from 'faye';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import type { Whom } from '../extensions/administration.js';
 import { type Attached, attach } from './attach.js';
 import { type Config, type ResolvedConfig, resolveConfig } from './config/index.js';
 import { Counters } from './counters.js';
-import { fayeRedis } from './engine/faye-redis.js';
-import { onlineEngine } from './engine/online-engine.js';
 import type { NodeStatus } from './engine/redis/nodes.js';
-import { redisEngine } from './engine/redis/redis-engine.js';
+import { type Engine, engineFor } from './engine-for.js';
 import { api } from './http/api/api.js';
 import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
@@ -28,8 +26,6 @@ const DRAIN = 2_000;
 /** Milliseconds that stopping may take, but for what is said to Redis; and those that the database gets of it in any case. */
 const LONGEST_STOP = 2_700;
 const FOR_RECORDS = 500;
-/** What may wait to be said to other nodes while Redis is away. */
-const OUTBOX = { messages: 10_000, bytes: 16_000_000 };
 
 /**
  * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
@@ -229,33 +225,4 @@ export interface Status {
   records: RecordsState | null;
   /** All living nodes, oldest first; none where our engine is not on Redis. */
   nodes: NodeStatus[];
-}
-
-interface Engine {
-  /** Undefined for Faye's own, which is what an adapter has that was told none. */
-  type?: EngineType;
-  nodes?(): Promise<NodeStatus[]>;
-  close?(): Promise<void>;
-}
-
-function engineFor(config: ResolvedConfig, counters: Counters, log: Logger): Engine {
-  const { engine, redis, namespace, gc, grace, limits } = config;
-  if (engine === 'faye-memory') return {};
-  if (engine === 'faye-redis')
-    return { type: fayeRedis({ url: redis?.engineUrl ?? '', namespace, gc, log }) };
-  const options = {
-    grace: grace * 1_000,
-    waiting: { messages: limits.waitingMessages, bytes: limits.waitingBytes },
-    onDrop: () => counters.count('dropped: waiting messages'),
-  };
-  if (!redis) return { type: onlineEngine(options) };
-  return redisEngine({
-    ...options,
-    source: redis.source,
-    namespace,
-    partitions: redis.partitions,
-    outbox: OUTBOX,
-    onUnsaid: () => counters.count('dropped: messages to other nodes, while Redis was away'),
-    log,
-  });
 }

@@ -7,6 +7,7 @@ import faye, { type Message, type NodeAdapter } from 'faye';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
+import { type CreatedEngine, createEngine } from '../../src/create-engine.js';
 import { fayeRedis } from '../../src/engine/faye-redis.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -142,5 +143,41 @@ describe('attachPresence', () => {
   it('names an option that is wrong, and what is no adapter', () => {
     expect(() => attachPresence(new faye.NodeAdapter(), { gc: 'often' as never })).toThrow(/`gc`.*often/);
     expect(() => attachPresence({} as never)).toThrow('Expected a NodeAdapter');
+  });
+
+  it('is one presence in many processes, where the adapters have our engine', async () => {
+    const redis = await RedisServer.start();
+    const engines: CreatedEngine[] = [];
+    const start = () => {
+      const engine = createEngine({ redis: redis.url, log: silent });
+      engines.push(engine);
+      const adapter = new faye.NodeAdapter({ mount: '/bayeux', timeout: 1, engine: { type: engine.type } });
+      return startApp({ redis: redis.url }, adapter);
+    };
+    try {
+      const [first, second] = [await start(), await start()];
+      await until(async () => (await engines[0]?.nodes())?.length === 2, 'both nodes');
+      const ann = await join(first.endpoint, user('ann', ROOM, ROOM));
+      const bob = await join(second.endpoint, user('bob', ROOM, ROOM));
+      for (const person of [ann, bob]) await sees(person, ROOM, ['ann', 'bob']);
+      const clientId = await newClientId(first.endpoint);
+      for (const { endpoint } of [first, second])
+        expect(
+          (await say(endpoint, connectMessage(clientId, user('cid', ROOM, ROOM)))).error,
+        ).toBeUndefined();
+      expect((await second.attached.presence.list(ROOM)).users.map(({ uid }) => uid)).toContain('cid');
+      await stopAll();
+      await Promise.all(apps.map(({ attached }) => attached.close()));
+      await Promise.all(engines.map((engine) => engine.close()));
+    } finally {
+      await redis.dispose();
+    }
+  });
+
+  it('names what is wrong with the options of an engine', () => {
+    const grace = 'ten' as unknown as number;
+    expect(() => createEngine({ grace })).toThrow(/Option `grace`: expected a number of seconds .*got "ten"/);
+    const port = { port: 1 } as object;
+    expect(() => createEngine(port)).toThrow(/port/);
   });
 });

@@ -7,7 +7,7 @@
 export { ENVIRONMENT } from './declarations/environment.js';
 export { ConfigError } from './errors.js';
 export type { PresenceConfig } from './presence.js';
-export { resolveConfig, resolvePresence } from './resolve.js';
+export { resolveConfig, resolveEngine, resolvePresence } from './resolve.js';
 export type * from './resolved.js';
 export { type OptionRow, optionRows } from './rows.js';
 export { hidePassword } from './shown.js';

@@ -4,6 +4,7 @@ import { resolveProof } from './authentication.js';
 import { check, readable } from './check.js';
 import { environmentSchema, unknownVariables } from './declarations/environment.js';
 import { schema } from './declarations/schema.js';
+import { ENGINE_OPTIONS, ENGINE_VARIABLES, type EngineConfig } from './engine.js';
 import { ConfigError } from './errors.js';
 import type { Found } from './found.js';
 import { resolveOrigins } from './origins.js';
@@ -34,6 +35,21 @@ export function resolvePresence(input: PresenceConfig, env: NodeJS.ProcessEnv = 
   });
 }
 
+/** The same for the engine alone, for an adapter that the user made. */
+export function resolveEngine(input: EngineConfig, env: NodeJS.ProcessEnv = process.env): ResolvedEngine {
+  const found = find(input, env, {
+    options: schema.pick(ENGINE_OPTIONS),
+    variables: environmentSchema.pick(ENGINE_VARIABLES),
+    engineIsOurs: true,
+  });
+  const redis = resolveRedis(found);
+  const { file, set, production, unknown, problems } = found;
+  if (problems.length > 0) throw new ConfigError([...problems, ...unknown]);
+  const { namespace, gc, grace, limits } = file;
+  const logLevel = set.LOG_LEVEL ?? file.logLevel;
+  return { engine: 'faye-online', redis, namespace, gc, grace, limits, logLevel, production };
+}
+
 /** What may be said, and where. */
 interface Scope {
   options: z.ZodObject;
@@ -43,13 +59,21 @@ interface Scope {
 }
 
 function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedConfig {
+  const found = find(input, env, scope);
+  const redis = resolveRedis(found);
+  const proof = resolveProof(found);
+  const origins = resolveOrigins(found);
+  return together(found, { redis, origins, records: resolveRecords(found, redis) }, proof);
+}
+
+function find(input: Config, env: NodeJS.ProcessEnv, scope: Scope): Found {
   if (typeof input !== 'object' || input === null || Array.isArray(input))
     throw new ConfigError([wrong('The configuration', 'an object', shown(input, true))]);
   const file = check('Option', scope.options, input);
   const variables = check('Environment variable', scope.variables, readable(scope.variables, env));
   const set = environmentSchema.parse(variables.valid);
   const unknown = unknownVariables(env);
-  const found: Found = {
+  return {
     file: schema.parse(file.valid),
     set,
     refused: new Set([...file.refused, ...variables.refused]),
@@ -59,11 +83,12 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
     unknown,
     warnings: [...unknown],
   };
-  const redis = resolveRedis(found);
-  const proof = resolveProof(found);
-  const origins = resolveOrigins(found);
-  return together(found, { redis, origins, records: resolveRecords(found, redis) }, proof);
 }
+
+export type ResolvedEngine = Pick<
+  ResolvedConfig,
+  'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits' | 'logLevel' | 'production'
+>;
 
 interface Parts {
   redis: ResolvedRedis | null;

@@ -1,10 +1,10 @@
 /** `faye-online nodes`: asks Redis, without a server, which nodes live. */
 import { pino } from 'pino';
-import { table } from './commands/table.js';
-import { ConfigError, type ResolvedConfig } from './config/index.js';
-import { type NodeStatus, readNodes } from './engine/redis/nodes.js';
-import { openRedis } from './redis/connection.js';
-import { partitionsOf } from './redis/partitions.js';
+import { ConfigError, type ResolvedConfig } from '../config/index.js';
+import { type NodeStatus, readNodes } from '../engine/redis/nodes.js';
+import { openRedis } from '../redis/connection.js';
+import { partitionsOf } from '../redis/partitions.js';
+import { table } from './table.js';
 
 /** Milliseconds in which Redis must answer. */
 const PATIENCE = 5_000;

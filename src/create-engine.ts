@@ -1,0 +1,37 @@
+/** Our engine, for a Faye server that the user made: in one process, or through Redis in many. */
+import type { EngineType } from 'faye';
+import type { Logger } from 'pino';
+import { type Config, resolveEngine } from './config/index.js';
+import { Counters } from './counters.js';
+import type { NodeStatus } from './engine/redis/nodes.js';
+import { engineFor } from './engine-for.js';
+import { createLog } from './log.js';
+
+export type EngineOptions = Pick<Config, 'redis' | 'namespace' | 'grace' | 'limits' | 'logLevel'> & {
+  /** A pino logger of the app's own. Default: one that writes to stdout. */
+  log?: Logger;
+};
+
+export interface CreatedEngine {
+  /** For `new faye.NodeAdapter({ engine: { type } })`, and for one adapter only. */
+  readonly type: EngineType;
+  /** All living nodes, oldest first; none without Redis. Rejects where Redis can't be asked. */
+  nodes(): Promise<NodeStatus[]>;
+  /** Once the adapter is closed: its clients have `grace` to go to another node, and its connections are closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes an engine for one NodeAdapter. Give `attachPresence` the same `redis` and `namespace`. Of the environment it reads
+ * NODE_ENV and LOG_LEVEL alone. Throws `ConfigError` for options that are wrong.
+ */
+export function createEngine({ log, ...options }: EngineOptions = {}): CreatedEngine {
+  const config = resolveEngine(options);
+  const logger = log ?? createLog(config.logLevel, config.production);
+  const { type, nodes, close } = engineFor(config, new Counters(), logger);
+  return {
+    type: type as EngineType,
+    nodes: async () => (await nodes?.()) ?? [],
+    close: async () => close?.(),
+  };
+}
