@@ -17,7 +17,8 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
 
   function check(clientId: string): void {
     checks.delete(clientId);
-    if (bayeux.has(clientId) && !bayeux.hasConnection(clientId)) bayeux.end(clientId);
+    if (bayeux.isReleased || bayeux.hasConnection(clientId)) return;
+    if (bayeux.has(clientId)) bayeux.end(clientId);
   }
 
   function begin(clientId: string): void {

@@ -68,13 +68,13 @@ const AWAY_TOO_LONG = 8_000;
 export const faultsOf = (history: readonly Timed[]): Fault[] =>
   history.flatMap((step) => (step.do === 'fault' ? [step.fault] : []));
 
+/** Milliseconds that Redis may be away of some node, all faults of it one after the other. */
+export const awayFor = (faults: readonly Fault[]): number =>
+  faults.filter(({ kind }) => kind.startsWith('redis-')).reduce((sum, { lasts }) => sum + lasts, 0);
+
 /** Whether a client that is connected, or comes back in time, stays through all of these. */
-export function keepsEverybody(faults: readonly Fault[]): boolean {
-  const away = faults
-    .filter(({ kind }) => kind.startsWith('redis-'))
-    .reduce((sum, { lasts }) => sum + lasts, 0);
-  return away <= AWAY_TOO_LONG && faults.every(({ kind }) => kind !== 'freeze');
-}
+export const keepsEverybody = (faults: readonly Fault[]): boolean =>
+  awayFor(faults) <= AWAY_TOO_LONG && faults.every(({ kind }) => kind !== 'freeze');
 
 /** Seldom: most ends leave the others somebody to see. */
 const ACTIONS = [

@@ -8,12 +8,12 @@
  */
 import type { Announcement } from '../../src/presence/store.js';
 import type { UserList } from '../../src/views/user-list.js';
-import { faultsOf, keepsEverybody, type Timed } from './history.js';
+import { awayFor, faultsOf, keepsEverybody, type Timed } from './history.js';
 import type { Stay, Tab } from './tab.js';
 
 /** Milliseconds in which what was so before a stay may still be announced. */
 const LATE = 3_000;
-/** Milliseconds that a list may have waited for the tab that it is shown to. */
+/** Milliseconds that a list may have waited for the tab that it is shown to, or an announcement for a Redis that is there. */
 const OLD = 9_000;
 
 export class Oracle {
@@ -21,6 +21,7 @@ export class Oracle {
   private tabs: readonly Tab[] = [];
   private tell: (what: string) => void = () => {};
   private promises = true;
+  private old = OLD;
   private isDeaf = false;
   private readonly lists = new Map<string, string>();
   private readonly shown = new Map<string, { epoch: string; version: number }>();
@@ -34,6 +35,7 @@ export class Oracle {
     this.tell = tell;
     const faults = faultsOf(history);
     this.promises = keepsEverybody(faults);
+    this.old = OLD + awayFor(faults);
     this.isDeaf = faults.some(({ kind }) => kind === 'redis-restart' || kind === 'redis-loss');
     this.shown.clear();
     this.messages.clear();
@@ -88,7 +90,7 @@ export class Oracle {
   private judgeList(tab: Tab, place: string, channel: string, listed: ReadonlySet<string>): void {
     for (const uid of new Set(this.tabs.map((each) => each.uid))) {
       if (!listed.has(uid))
-        this.lacks(channel, uid, OLD, `${tab.name} was shown ${place} without ${uid}, who was there`);
+        this.lacks(channel, uid, this.old, `${tab.name} was shown ${place} without ${uid}, who was there`);
     }
   }
 

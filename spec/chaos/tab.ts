@@ -227,7 +227,7 @@ export class Tab {
   private async session(life: number): Promise<void> {
     const { transport, random, watcher } = this.options;
     this.endpoint = random.pick(watcher.endpoints());
-    if (this.clientId === undefined) await this.shakeHands();
+    if (this.clientId === undefined) await this.shakeHands(life);
     if (random.chance(0.2)) this.endpoint = random.pick(watcher.endpoints());
     const heard = (message: Reply) => this.heard(message);
     const link =
@@ -258,7 +258,7 @@ export class Tab {
     return this.endpoint;
   }
 
-  private async shakeHands(): Promise<void> {
+  private async shakeHands(life: number): Promise<void> {
     const link = new PollingLink(
       () => this.endpoint as string,
       () => {},
@@ -273,6 +273,8 @@ export class Tab {
       PATIENCE,
     );
     if (!reply.successful) throw new Refusal(reply);
+    // By now it may be another client.
+    if (!this.isLife(life)) throw new Error('it has begun anew');
     this.clientId = reply.clientId;
     this.subscribed.clear();
     this.shown.clear();

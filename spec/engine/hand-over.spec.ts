@@ -70,6 +70,24 @@ describe('a node that is cut off from Redis', () => {
     expect(other.heard('/news')).toEqual([1, 2]);
   });
 
+  it('tells it also of a client that has ended here since it went', async () => {
+    await start('ended');
+    const clientId = await subscriber('/news');
+    const before = await socketAt(a, clientId);
+    await cut();
+    a.publish('/news', 1);
+    await until(() => before.heard('/news').length > 0, 'the news');
+    const after = await socketAt(b, clientId);
+    a.engine.destroyClient(clientId);
+    expect(a.has(clientId)).toBe(false);
+    door.leadTo(redis.url);
+    await until(() => a.engine.connected, 'the node to be back');
+    a.publish('/news', 2);
+    await fence([a, b], [() => after.received]);
+    expect(after.heard('/news')).toEqual([2]);
+    expect(b.has(clientId)).toBe(true);
+  });
+
   it('acknowledges a subscription once others can know of it, and serves it until then', async () => {
     await start('acknowledged');
     const clientId = await subscriber();

@@ -8,6 +8,7 @@ const DELAY = 3_000;
 
 let ended: string[];
 let connected: boolean;
+let released: boolean;
 let connect: (clientId: string) => void;
 let answered: (clientId: string) => void;
 let extension: Extension;
@@ -16,9 +17,13 @@ beforeEach(() => {
   vi.useFakeTimers();
   ended = [];
   connected = false;
+  released = false;
   const bayeux: Partial<Bayeux> = {
     has: () => true,
     hasConnection: () => connected,
+    get isReleased() {
+      return released;
+    },
     end: (clientId) => void ended.push(clientId),
     onQuestion: () => {},
     onConnect: (listener) => {
@@ -55,6 +60,13 @@ it('keeps one that has', () => {
 it('keeps one that has connected since', () => {
   say();
   connect('c1');
+  vi.advanceTimersByTime(2 * DELAY);
+  expect(ended).toEqual([]);
+});
+
+it('keeps one whose connection the server has closed, as it stops', () => {
+  say();
+  released = true;
   vi.advanceTimersByTime(2 * DELAY);
   expect(ended).toEqual([]);
 });

@@ -113,6 +113,7 @@ export class Bayeux {
   private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
   private admitting: (request: IncomingMessage) => Promise<number> = async () => 0;
+  private released = false;
   /** While Faye answers a message that was refused, within one turn. */
   private refusing = false;
 
@@ -361,8 +362,14 @@ export class Bayeux {
     return this.subscribersBy((channel) => channel).size;
   }
 
+  /** Whether this node has closed its clients' connections itself: that a client has none says nothing of it. */
+  get isReleased(): boolean {
+    return this.released;
+  }
+
   /** Closes every stream and poll of this node without ending their clients, so that they go to another node. */
   releaseConnections(): void {
+    this.released = true;
     const { proxy } = this.internals;
     for (const clientId of [...proxy._connections.keys()]) proxy.flushConnection(clientId);
     this.transports.release();

@@ -17,7 +17,7 @@ import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
 import { Outgoing } from './outgoing.js';
 import { Registry } from './registry.js';
-import type { HandedOver, Residence, Residents } from './residence.js';
+import type { HandedOver, Remains, Residence, Residents } from './residence.js';
 import { type Step, Turn } from './turn.js';
 import { Waiting, type WaitingLimits } from './waiting.js';
 
@@ -334,12 +334,11 @@ export class OnlineEngine implements EngineExtras, Residents {
     client.heardOf = heardOf;
   }
 
-  leave(client: Client): readonly Published[] {
+  leave(client: Client): Remains {
     this.turn.end();
-    const waiting = client.waiting?.take() ?? [];
-    this.remove(client);
+    const remains = this.remove(client);
     this.host.trigger('close', client.id);
-    return waiting;
+    return remains;
   }
 
   async subscribeHere(client: Client, channel: string): Promise<void> {
@@ -414,8 +413,8 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   private end(client: Client): void {
     // First, so that a listener of the events below finds nothing to end once more.
-    this.remove(client);
-    if (this.residence) this.residence.ended(client);
+    const remains = this.remove(client);
+    if (this.residence) this.residence.ended(client, remains);
     else this.endHere(client.id);
     this.host.trigger('close', client.id);
   }
@@ -426,12 +425,15 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.beforeGone(clientId).catch(() => {});
   }
 
-  private remove(client: Client): void {
+  private remove(client: Client): Remains {
+    const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? [])];
+    const channels = [...client.channels];
     this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);
     client.waiting = null;
     client.stream = null;
+    return { waiting, channels };
   }
 
   private unsubscribeOne(client: Client, channel: string): void {

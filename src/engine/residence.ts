@@ -24,7 +24,7 @@ export interface Residence {
   written(client: Client): Promise<boolean> | undefined;
   unsubscribed(client: Client, channel: string): void;
   /** A client of this node has ended. It is made known, once. */
-  ended(client: Client): void;
+  ended(client: Client, remains: Remains): void;
   /** Ends a client of another node. */
   endElsewhere(clientId: string): Promise<void>;
   exists(clientId: string): Promise<boolean>;
@@ -43,6 +43,12 @@ export interface Residence {
   /** A client, of whichever node, has asked for an EventSource: the node where it waits is told. */
   wantStream(clientId: string, word: string): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What a client that is not here any more had here. */
+export interface Remains {
+  readonly waiting: readonly Published[];
+  readonly channels: readonly string[];
 }
 
 export interface HandedOver {
@@ -66,8 +72,8 @@ export interface Residents {
   settle(client: Client, generation: number, handedOver: HandedOver): void;
   /** Of a client of this node the node before says only now what it had there: what it has missed, and what it has heard. */
   late(client: Client, missed: readonly Published[], heardOf: HeardOf): void;
-  /** The client has gone to another node, or was never here: what this node has of it goes, and what waited comes back. */
-  leave(client: Client): readonly Published[];
+  /** The client has gone to another node, or was never here: what this node has of it goes. */
+  leave(client: Client): Remains;
   /** Subscribes a client of this node, as another has asked for. */
   subscribeHere(client: Client, channel: string): Promise<void>;
   unsubscribeHere(client: Client, channel: string): void;

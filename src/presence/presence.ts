@@ -236,7 +236,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     // The record may be older, and name others.
     client.channels = null;
     try {
-      await this.bring(clientId, client, channels, since);
+      // It is most likely lost. Said ahead and not waited for: where each answer takes its time, the quiet time is short.
+      const bound = this.options.store.bind(clientId, client.identity);
+      await allSettled<unknown>([bound, this.bring(clientId, client, channels, since)]);
     } catch (error) {
       // Said again later: it must not begin anew meanwhile.
       if (!client.doubted) client.channels = channels;

@@ -9,7 +9,7 @@
 import { isRecord } from '../../bayeux/is-record.js';
 import { NOT_SAID, type Position, type Published } from '../backplane.js';
 import { type Client, leftOf } from '../client.js';
-import type { HandedOver, Residents } from '../residence.js';
+import type { HandedOver, Remains, Residents } from '../residence.js';
 import { HeardSince } from './heard-of.js';
 import { Lease } from './lease.js';
 import type { Mail } from './mail.js';
@@ -25,6 +25,12 @@ export interface Letter {
   channels: string[];
   /** Milliseconds in which the client must say something. */
   left: number;
+}
+
+interface Untold {
+  letter: Letter;
+  since: number;
+  ending: boolean;
 }
 
 export interface HandOversOptions {
@@ -44,8 +50,8 @@ const HELD_FOR = 8_000;
 const TOO_LATE = 30_000;
 
 export class HandOvers {
-  /** By clientId: what its new node is not known to have been told. */
-  private readonly untold = new Map<string, { letter: Letter; since: number }>();
+  /** By clientId: what its new node is not known to have been told, if it has one: one that is ending here may have none. */
+  private readonly untold = new Map<string, Untold>();
 
   constructor(private readonly options: HandOversOptions) {}
 
@@ -56,7 +62,19 @@ export class HandOvers {
 
   /** A client has gone from here to another node, which has not asked. */
   gone(client: Client): void {
-    this.keep(client.id, this.letterOf(client));
+    const position = this.options.backplane.positionOf(client);
+    this.keep(client, position, this.options.engine().leave(client), false);
+  }
+
+  /** A client has ended here; it shows only later whether it was this node's to end, by `given` or `lost`. */
+  ending(client: Client, remains: Remains): void {
+    this.keep(client, this.options.backplane.positionOf(client), remains, true);
+  }
+
+  /** It had gone to another node before it ended here. */
+  lost(clientId: string): void {
+    const untold = this.untold.get(clientId);
+    if (untold) untold.ending = false;
   }
 
   /** For the node that has adopted a client from this one in that generation; null where it has nothing of it here. */
@@ -67,7 +85,7 @@ export class HandOvers {
     return letter && letter.generation < generation ? letter : null;
   }
 
-  /** The other node has it. */
+  /** The other node has it; or nobody needs it any more. */
   given(clientId: string): void {
     this.untold.delete(clientId);
   }
@@ -116,7 +134,7 @@ export class HandOvers {
 
   private async tell(clientId: string): Promise<void> {
     const untold = this.untold.get(clientId);
-    if (!untold) return;
+    if (!untold || untold.ending) return;
     const { letter, since } = untold;
     const place = await this.options.find(clientId);
     const isNobodys = !place || this.options.isOurs(place.node) || performance.now() - since > TOO_LATE;
@@ -144,20 +162,19 @@ export class HandOvers {
     return since;
   }
 
-  private keep(clientId: string, letter: Letter): void {
-    this.untold.set(clientId, { letter, since: performance.now() });
-  }
-
-  private letterOf(client: Client): Letter {
-    const { backplane, engine } = this.options;
-    const position = backplane.positionOf(client);
-    const channels = [...client.channels];
+  private keep(client: Client, position: Position, { waiting, channels }: Remains, ending: boolean): void {
     const held = client.heardOf instanceof HeardSince ? client.heardOf.release() : [];
-    const waiting = [...held, ...engine().leave(client)]
+    const letter: Letter = {
+      generation: client.generation,
       // What only this node says its new one has in a newer version.
-      .filter(({ id }) => id !== NOT_SAID)
-      .map(({ id, channel, json }) => ({ id, channel, json }));
-    return { generation: client.generation, waiting, position, channels, left: leftOf(client) };
+      waiting: [...held, ...waiting]
+        .filter(({ id }) => id !== NOT_SAID)
+        .map(({ id, channel, json }) => ({ id, channel, json })),
+      position,
+      channels: [...channels],
+      left: leftOf(client),
+    };
+    this.untold.set(client.id, { letter, since: performance.now(), ending });
   }
 }
 

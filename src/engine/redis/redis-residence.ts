@@ -18,7 +18,7 @@ import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Client } from '../client.js';
-import type { Residence, Residents } from '../residence.js';
+import type { Remains, Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
 import { Chore } from './chore.js';
 import { Ends } from './ends.js';
@@ -109,6 +109,10 @@ export class RedisResidence implements Residence {
       leaseOf: (clientId) => leases.of(clientId),
       ending: (clientId, at) => this.engine.ending(clientId, at),
       gone: (clientId) => this.engine.gone(clientId),
+      settled: (clientId, wasOurs) => {
+        if (wasOurs) handOvers.given(clientId);
+        else handOvers.lost(clientId);
+      },
     });
     const ended = ({ id }: Client, generation: number) => this.ends.ended(id, generation, leases.of(id).name);
     const adoptions = () => this.adopting;
@@ -169,8 +173,9 @@ export class RedisResidence implements Residence {
     return this.keeping.written(client);
   }
 
-  ended(client: Client): void {
+  ended(client: Client, remains: Remains): void {
     this.forget(client);
+    this.handOvers.ending(client, remains);
     const name = client.state === 'here' ? this.leases.of(client.id).name : '';
     this.ends.ended(client.id, client.generation, name);
   }
