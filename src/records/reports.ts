@@ -76,14 +76,14 @@ export async function timeOf(
     channel: name,
     spentSeconds: seconds(spent_ms),
     startedAt: started_at === null ? null : iso(started_at),
-    spentSecondsNow: seconds(upTo(now, spent_ms, started_at)),
+    spentSecondsNow: seconds(withOpen(now, spent_ms, started_at)),
     visibleSeconds: seconds(visible_ms),
     visibleSince: visible_since === null ? null : iso(visible_since),
-    visibleSecondsNow: seconds(upTo(now, visible_ms, visible_since)),
+    visibleSecondsNow: seconds(withOpen(now, visible_ms, visible_since)),
   }));
 }
 
-const upTo = (now: number, spent: number, since: number | null): number =>
+const withOpen = (now: number, spent: number, since: number | null): number =>
   spent + (since === null ? 0 : Math.max(now - since, 0));
 
 export interface Whereabouts {
@@ -275,17 +275,17 @@ export async function userLog(
         clients: clientIds.map((clientId) => ({
           clientId,
           rows: of(rowsHere, { clientId }),
-          ...timesOf(of(here, { clientId })),
+          ...secondsOf(of(here, { clientId })),
         })),
-        ...timesOf(here),
+        ...secondsOf(here),
       };
     }),
-    ...timesOf(stays),
+    ...secondsOf(stays),
     next,
   };
 }
 
-const timesOf = (stays: StayWithin[]) => ({
+const secondsOf = (stays: StayWithin[]) => ({
   seconds: seconds(total(stays)),
   visibleSeconds: seconds(total(stays.flatMap(({ visible }) => visible))),
 });
