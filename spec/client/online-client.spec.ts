@@ -284,8 +284,11 @@ describe('a page that is hidden and shown', () => {
   it('says nothing after it has left, nor before it has connected', async () => {
     open();
     const gone = open();
+    const deafened = vi.fn(page.removeEventListener.bind(page));
+    page.removeEventListener = deafened;
     await gone.publish('/ready', true);
     await gone.disconnect();
+    expect(deafened).toHaveBeenCalledWith('visibilitychange', expect.any(Function));
     turn('hidden');
     expect(server.on('/meta/handshake')).toHaveLength(1);
     turn('visible');

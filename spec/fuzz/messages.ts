@@ -31,6 +31,7 @@ const RESERVED = [
   ...[
     '/service/x',
     '/faye_online/before_leave',
+    '/faye_online/visibility',
     '/faye_online/other',
     '/faye_online/**',
     '/presence/rooms/1',
@@ -175,6 +176,10 @@ const valid = fc.oneof(
   { weight: 1, arbitrary: serverPublishes },
   { weight: 1, arbitrary: ofClient('/meta/disconnect') },
   { weight: 1, arbitrary: ofClient('/faye_online/before_leave', { data: fc.constant({}) }) },
+  {
+    weight: 1,
+    arbitrary: ofClient('/faye_online/visibility', { data: fc.record({ hidden: fc.boolean() }) }),
+  },
 );
 
 type Mutation = (message: Fields) => Fields;

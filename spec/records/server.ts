@@ -7,4 +7,7 @@ export interface SqlServer {
   /** Of a server that can be ended and come back with its data. */
   stop?(): Promise<void>;
   start?(): Promise<void>;
+  /** Of one that can be made to hang. */
+  pause?(): void;
+  resume?(): void;
 }

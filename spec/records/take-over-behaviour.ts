@@ -124,15 +124,19 @@ export function takeOverBehaviour(server: () => SqlServer): void {
         time.channel,
         time.spentSeconds,
         time.startedAt,
+        time.visibleSeconds,
       ]);
     expect(await spent('470700')).toEqual([
-      [CLASS, 4_000, null],
-      [LESSON, 30, null],
+      [CLASS, 4_000, null, 4_000],
+      [LESSON, 30, null, 30],
     ]);
     expect(await spent('7')).toEqual([
-      [LESSON, 150, null],
-      ['/only/here', 5, null],
+      [LESSON, 150, null, 150],
+      ['/only/here', 5, null, 5],
     ]);
+    const stays = await database.tables.selectFrom('faye_online_stays').selectAll().execute();
+    expect(stays).toHaveLength(4);
+    for (const stay of stays) expect(stay.visible_ms).toBe((stay.ended_at ?? 0) - stay.started_at);
     const alice = await userLog(database, { uid: '470700', now: NOW });
     expect(alice).toMatchObject({ seconds: 30, channels: [{ channel: LESSON, seconds: 30 }] });
     expect(alice?.channels[0]?.clients.map(({ clientId, rows }) => [clientId, rows.length]).sort()).toEqual([

@@ -94,9 +94,13 @@ class World {
     return `${this.run}-${user}`;
   }
 
-  /** The seconds in which a tab of the user is as asked. */
+  /** Of each second, whether a tab of the user is as asked. */
+  seconds(user: number, is: (look: Look) => boolean): boolean[] {
+    return this.looks.map((tabs) => tabs.some((look, tab) => userOf(tab) === user && is(look)));
+  }
+
   count(user: number, is: (look: Look) => boolean): number {
-    return this.looks.filter((tabs) => tabs.some((look, tab) => userOf(tab) === user && is(look))).length;
+    return this.seconds(user, is).filter(Boolean).length;
   }
 
   private async do(step: Step): Promise<void> {
@@ -141,6 +145,21 @@ describe('open and visible time', () => {
     await files.dispose();
   });
 
+  /** From then on without a break, and so much before. */
+  function isSince(
+    world: World,
+    user: number,
+    is: (look: Look) => boolean,
+    since: string | null = null,
+    spent = 0,
+  ): void {
+    const first = since === null ? SECONDS : (Date.parse(since) - T) / 1_000;
+    const seen = world.seconds(user, is);
+    expect(seen.slice(first)).toEqual(seen.slice(first).map(() => true));
+    expect(seen.slice(0, first).filter(Boolean)).toHaveLength(spent);
+    expect(seen.at(-1)).toBe(since !== null);
+  }
+
   async function isAsSeen(world: World): Promise<void> {
     const now = T + SECONDS * 1_000;
     for (let user = 0; user < userOf(TABS); user += 1) {
@@ -154,9 +173,8 @@ describe('open and visible time', () => {
           world.count(user, isIn),
           world.count(user, isVisible),
         ]);
-        expect(time?.visibleSince != null).toBe(
-          world.looks.at(-1)?.some((look, tab) => userOf(tab) === user && isVisible(look)),
-        );
+        isSince(world, user, isIn, time?.startedAt, time?.spentSeconds);
+        isSince(world, user, isVisible, time?.visibleSince, time?.visibleSeconds);
       }
       const log = await userLog(database, { uid, now });
       const isSomewhere = (look: Look) => look.channels.length > 0;

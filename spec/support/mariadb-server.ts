@@ -64,6 +64,14 @@ export class MariadbServer {
     await this.server.stop('SIGKILL');
   }
 
+  pause(): void {
+    this.server.signal('SIGSTOP');
+  }
+
+  resume(): void {
+    this.server.signal('SIGCONT');
+  }
+
   /** An empty database of its own. */
   async database(): Promise<string> {
     this.databases += 1;

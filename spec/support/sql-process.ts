@@ -51,6 +51,11 @@ export class SqlProcess {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
+  /** Of itself alone: PostgreSQL has a process of its own for each connection. */
+  signal(signal: NodeJS.Signals): void {
+    this.child?.kill(signal);
+  }
+
   async stop(signal: NodeJS.Signals): Promise<void> {
     const { child } = this;
     if (!child || !this.isRunning) return;

@@ -127,14 +127,14 @@ export async function timeOf(
     channel: name,
     spentSeconds: seconds(spent_ms),
     startedAt: started_at === null ? null : iso(started_at),
-    spentSecondsNow: seconds(spentBy(now, spent_ms, started_at)),
+    spentSecondsNow: seconds(withOpen(now, spent_ms, started_at)),
     visibleSeconds: seconds(visible_ms),
     visibleSince: visible_since === null ? null : iso(visible_since),
-    visibleSecondsNow: seconds(spentBy(now, visible_ms, visible_since)),
+    visibleSecondsNow: seconds(withOpen(now, visible_ms, visible_since)),
   }));
 }
 
-const spentBy = (now: number, spent: number, since: number | null): number =>
+const withOpen = (now: number, spent: number, since: number | null): number =>
   spent + (since === null ? 0 : Math.max(now - since, 0));
 
 export interface Whereabouts {

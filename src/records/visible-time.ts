@@ -43,6 +43,9 @@ export function visibleAfter(time: OnlineTime, since: number, before: Seen, afte
 }
 
 function visibleSince(since: number, { stays, said }: Seen): Interval[] {
-  const visible = stays.flatMap((stay) => visibleIn(intervalOf(stay), said.get(stay.clientId) ?? []));
+  const visible = stays.flatMap((stay) => {
+    const words = said.get(stay.clientId);
+    return words ? visibleIn(intervalOf(stay), words) : intervalOf(stay);
+  });
   return clip(visible, { from: since, to: Number.POSITIVE_INFINITY });
 }
