@@ -180,7 +180,11 @@ describe('the command faye-online', () => {
       [['start', '--port', 'abc'], {}, /expected a whole number from 0 to 65535, got "abc"\n$/],
       [['start', '--host', ''], {}, /expected a host name or IP address .*got ""\n$/],
       [['start', '--prot', '1'], {}, /unknown option '--prot'/],
-      [['strat'], {}, /^error: unknown command 'strat', expected one of start, config, nodes, migrate, status, log, time\n$/],
+      [
+        ['strat'],
+        {},
+        /^error: unknown command 'strat', expected one of start, config, nodes, migrate, status, log, time\n$/,
+      ],
     ])('%j with %j ends with 1 and a clear word', async (args, env, word) => {
       const server = run(args, env);
       expect(await server.exitCode()).toBe(1);

@@ -67,6 +67,7 @@ function postgres(connectionString: string): Speaking {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE,
     max: CONNECTIONS,
+    allowExitOnIdle: true,
     // Both would come as text; no time, count or sum of ours goes beyond 2^53.
     types: {
       getTypeParser: (type: number, format?: 'text' | 'binary') =>

@@ -21,7 +21,10 @@ import {
 /** Milliseconds to wait for another process that writes to the same file. */
 const BUSY_TIMEOUT = 5_000;
 
-type Answer = { result: QueryResult<unknown> } | { error: { message: string; code?: string } };
+type Failure = { error: { message: string; code?: string } };
+type Answer = { result: QueryResult<unknown> } | Failure;
+
+const errorOf = ({ error: { message, code } }: Failure): Error => Object.assign(new Error(message), { code });
 
 export class SqliteDialect implements Dialect {
   private readonly driver: SqliteDriver;
@@ -97,8 +100,13 @@ class SqliteDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
 
+  /** Where a disk is full, and after the like, SQLite has done so by itself; why is the error to know. */
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'));
+    try {
+      await connection.executeQuery(CompiledQuery.raw('rollback'));
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('no transaction is active'))) throw error;
+    }
   }
 
   async destroy(): Promise<void> {
@@ -124,7 +132,8 @@ class SqliteConnection implements DatabaseConnection {
     const worker = new Worker(new URL('./sqlite-worker.mjs', import.meta.url), {
       workerData: { file, busyTimeout: BUSY_TIMEOUT },
     });
-    await once(worker, 'message');
+    const [opened] = (await once(worker, 'message')) as ['open' | Failure];
+    if (opened !== 'open') throw errorOf(opened);
     // It keeps nobody from ending but while it is asked.
     worker.unref();
     return new SqliteConnection(worker);
@@ -141,7 +150,7 @@ class SqliteConnection implements DatabaseConnection {
       this.answered = { resolve, reject };
       this.worker.postMessage({ sql: query.sql, parameters: query.parameters });
     }).finally(() => this.worker.unref());
-    if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    if ('error' in answer) throw errorOf(answer);
     return answer.result as QueryResult<Row>;
   }
 
