@@ -164,12 +164,17 @@ export class Recorder {
   private async finishAndClose(): Promise<void> {
     await this.running;
     try {
-      if (this.isReading && !this.problem.now && !this.isCut) await this.finish();
+      if (this.isWorthwhile) await this.finish();
     } catch (error) {
-      if (!this.isCut)
+      if (!this.isCut && !this.problem.now)
         this.options.log.error({ err: error }, 'Records: what was left in the journal could not be written');
     }
     await this.connection.close();
+  }
+
+  /** Where the database is away, others can write later what they read, too; what nobody else reads is tried once more. */
+  private get isWorthwhile(): boolean {
+    return this.isReading && !this.isCut && !(this.options.shared && this.problem.now);
   }
 
   private async sayWhatIsLeft(): Promise<void> {

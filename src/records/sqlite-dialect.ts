@@ -18,9 +18,6 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
-/** Milliseconds to wait for another process that writes to the same file. */
-const BUSY_TIMEOUT = 5_000;
-
 type Failure = { error: { message: string; code?: string } };
 type Answer = { result: QueryResult<unknown> } | Failure;
 
@@ -29,15 +26,16 @@ const errorOf = ({ error: { message, code } }: Failure): Error => Object.assign(
 export class SqliteDialect implements Dialect {
   private readonly driver: SqliteDriver;
 
-  constructor(file: string) {
-    this.driver = new SqliteDriver(file);
+  /** `patience`: for how many milliseconds to wait for another process that writes to the same file. */
+  constructor(file: string, patience: number) {
+    this.driver = new SqliteDriver(file, patience);
   }
 
   createDriver(): Driver {
     return this.driver;
   }
 
-  /** Ends the thread: what is under way rejects. */
+  /** What is under way rejects. */
   abandon(): void {
     this.driver.abandon();
   }
@@ -61,11 +59,14 @@ class SqliteDriver implements Driver {
   private turn = Promise.resolve();
   private giveBack: () => void = () => {};
 
-  constructor(private readonly file: string) {}
+  constructor(
+    private readonly file: string,
+    private readonly patience: number,
+  ) {}
 
   async init(): Promise<void> {
     if (this.file !== ':memory:') await mkdir(dirname(this.file), { recursive: true });
-    this.connection = await SqliteConnection.open(this.file);
+    await this.open();
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
@@ -78,9 +79,7 @@ class SqliteDriver implements Driver {
     this.giveBack = giveBack;
     try {
       // A thread that ended, and nobody had ended it, is no reason to go without.
-      if (!this.connection || this.connection.hasEnded)
-        this.connection = await SqliteConnection.open(this.file);
-      return this.connection;
+      return this.connection?.hasEnded === false ? this.connection : await this.open();
     } catch (error) {
       giveBack();
       throw error;
@@ -116,6 +115,11 @@ class SqliteDriver implements Driver {
   abandon(): void {
     this.connection?.abandon();
   }
+
+  private async open(): Promise<SqliteConnection> {
+    this.connection = await SqliteConnection.open(this.file, this.patience);
+    return this.connection;
+  }
 }
 
 class SqliteConnection implements DatabaseConnection {
@@ -128,9 +132,9 @@ class SqliteConnection implements DatabaseConnection {
     worker.on('exit', () => this.end(new Error('The SQLite file is closed')));
   }
 
-  static async open(file: string): Promise<SqliteConnection> {
+  static async open(file: string, busyTimeout: number): Promise<SqliteConnection> {
     const worker = new Worker(new URL('./sqlite-worker.mjs', import.meta.url), {
-      workerData: { file, busyTimeout: BUSY_TIMEOUT },
+      workerData: { file, busyTimeout },
     });
     const [opened] = (await once(worker, 'message')) as ['open' | Failure];
     if (opened !== 'open') throw errorOf(opened);
@@ -167,9 +171,10 @@ class SqliteConnection implements DatabaseConnection {
     await exit;
   }
 
+  /** It closes once it can. Terminated while it is in libsql, that would end the whole process. */
   abandon(): void {
     this.end(new Error('The SQLite file does not answer'));
-    this.worker.terminate().catch(() => {});
+    this.worker.postMessage('close');
   }
 
   private end(error: Error): void {
