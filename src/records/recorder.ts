@@ -228,6 +228,8 @@ export class Recorder {
     if (this.isReading) return;
     const { journal, held, epochs } = this.options;
     await journal.open(GROUP);
+    // What is dropped from now on is this node's to say.
+    await this.watch.look();
     if (epochs().length === 0) throw new Away('the journal');
     this.resumptions.add({ held: held?.() ?? [], epochs: epochs() });
     this.isReading = true;
