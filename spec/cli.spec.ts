@@ -180,7 +180,11 @@ describe('the command faye-online', () => {
       [['start', '--port', 'abc'], {}, /expected a whole number from 0 to 65535, got "abc"\n$/],
       [['start', '--host', ''], {}, /expected a host name or IP address .*got ""\n$/],
       [['start', '--prot', '1'], {}, /unknown option '--prot'/],
-      [['strat'], {}, /^error: unknown command 'strat', expected one of start, config, nodes\n$/],
+      [
+        ['strat'],
+        {},
+        /^error: unknown command 'strat', expected one of start, config, nodes, migrate, status, log, time\n$/,
+      ],
     ])('%j with %j ends with 1 and a clear word', async (args, env, word) => {
       const server = run(args, env);
       expect(await server.exitCode()).toBe(1);
@@ -226,6 +230,8 @@ describe('the command faye-online', () => {
       const config = run(['config'], {
         FAYE_ONLINE_SECRET: SECRET,
         FAYE_ONLINE_SERVER_TOKEN: SECRET,
+        FAYE_ONLINE_ADMIN_TOKEN: SECRET,
+        DATABASE_URL: 'postgres://ann:hunter2@db/online',
         PORT: '1',
       });
       expect(await config.exitCode()).toBe(0);
@@ -238,7 +244,10 @@ describe('the command faye-online', () => {
         extensions: ['[extension mine]'],
         validMessage: '[function validMessage]',
         authentication: { way: 'jwt', jwt: { secret: '***' }, serverToken: '***' },
+        adminToken: '***',
+        records: { url: 'postgres://ann:***@db/online', hashClientIds: false },
       });
+      expect(config.out).not.toContain('hunter2');
       expect(config.err).toBe(`From ${join(folder, 'faye.config.ts')} and the environment:\n`);
     });
 

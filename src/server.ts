@@ -24,7 +24,7 @@ import type { Records, RecordsState } from './records/records.js';
 /** Milliseconds that clients have to close their sockets before they are cut. */
 const DRAIN = 2_000;
 /** Milliseconds that stopping may take, but for what is said to Redis; and those that the database gets of it in any case. */
-const LONGEST_STOP = 2_700;
+const LONGEST_STOP = 2_500;
 const FOR_RECORDS = 500;
 
 /**

@@ -47,9 +47,8 @@ export function migrateReport({ database, steps, takenOver }: Brought): string {
 
 function taken({ channels, logRows, users, seconds, closedClocks, unreadable }: TakenOver): string[] {
   const sums = table(
-    ['', ''],
+    ['  channels', String(channels)],
     [
-      ['  channels', channels],
       ['  rows of the login log', logRows],
       ['  users with an online time', users],
       ['  seconds of online time', seconds],
@@ -64,7 +63,7 @@ function taken({ channels, logRows, users, seconds, closedClocks, unreadable }: 
   ]);
   return [
     '\nTaken over from the Ruby gem, whose tables are kept as old_faye_…:',
-    sums.trimStart(),
+    sums,
     ...(clocks.length > 0
       ? [
           '\nClocks that were still running, closed at the last that the log tells of their user:',

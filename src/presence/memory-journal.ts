@@ -129,7 +129,8 @@ export class MemoryJournal implements Journal {
         this.waiting.delete(wake);
         resolve();
       };
-      const timer = setTimeout(wake, within);
+      // Whoever waits here for what may never come keeps nobody from ending.
+      const timer = setTimeout(wake, within).unref();
       signal?.addEventListener('abort', wake);
       this.waiting.add(wake);
     });

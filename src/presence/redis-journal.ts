@@ -55,7 +55,7 @@ export class RedisJournal implements Journal {
       ).flat();
       const left = end - Date.now();
       if (entries.length > 0 || left <= 0 || signal?.aborted) return entries;
-      await after(Math.min(left, LOOK_AGAIN), undefined, { signal }).catch(() => {});
+      await after(Math.min(left, LOOK_AGAIN), undefined, { signal, ref: false }).catch(() => {});
     }
   }
 

@@ -4,6 +4,12 @@ import { connect, type OpenDatabase } from './database.js';
 import { describePlace, placeOf } from './database-url.js';
 import { type MigrateOptions, migrate } from './migrate.js';
 
+/**
+ * Milliseconds to wait for another process that writes to the same SQLite file. It is tried again in any case, and a
+ * thread that waits can't be stopped.
+ */
+const PATIENCE = 500;
+
 export interface ConnectionOptions {
   /** As `DATABASE_URL` has it. */
   url: string;
@@ -31,7 +37,7 @@ export class Connection {
   /** For one caller at a time. Rejects where it can't be reached, or not be migrated: then it may be tried again. */
   async opened(): Promise<OpenDatabase> {
     if (this.ready) return this.ready;
-    const database = await connect(this.options.url);
+    const database = await connect(this.options.url, PATIENCE);
     this.connected = database;
     try {
       if (this.isClosed) throw new Error('The database was closed while it was opened');

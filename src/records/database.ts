@@ -18,14 +18,17 @@ export interface OpenDatabase extends Database {
   abandon(): void;
 }
 
+/** Milliseconds to wait for another process that writes to the same SQLite file. */
+const PATIENCE = 5_000;
+
 /**
  * Connects, and asks once, to be sure. Rejects where the database can't be reached: nothing of the attempt is left, and
  * it may be called again. Throws at once for a URL that is none of ours. A connection that breaks later is made anew by
  * the next question; those that were under way reject.
  */
-export async function connect(url: string): Promise<OpenDatabase> {
+export async function connect(url: string, patience = PATIENCE): Promise<OpenDatabase> {
   const place = placeOf(url);
-  const { dialect, abandon } = dialectOf(place);
+  const { dialect, abandon } = dialectOf(place, patience);
   const tables = new Kysely<Tables>({ dialect });
   try {
     await sql`select 1`.execute(tables);

@@ -22,9 +22,10 @@ export interface Speaking {
   abandon(): void;
 }
 
-export function dialectOf(place: Place): Speaking {
+/** `patience`: for how many milliseconds to wait for another process that writes to the same SQLite file. */
+export function dialectOf(place: Place, patience: number): Speaking {
   if (place.kind === 'sqlite') {
-    const dialect = new SqliteDialect(place.file);
+    const dialect = new SqliteDialect(place.file, patience);
     return { dialect, abandon: () => dialect.abandon() };
   }
   return place.kind === 'mysql' ? mysql(place.url) : postgres(place.url);
@@ -67,6 +68,7 @@ function postgres(connectionString: string): Speaking {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE,
     max: CONNECTIONS,
+    allowExitOnIdle: true,
     // Both would come as text; no time, count or sum of ours goes beyond 2^53.
     types: {
       getTypeParser: (type: number, format?: 'text' | 'binary') =>

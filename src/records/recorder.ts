@@ -76,6 +76,8 @@ export class Recorder {
   private closing: Promise<void> | undefined;
   private readonly stopping = new AbortController();
   private isReading = false;
+  /** Whether it closed without waiting for what was under way. */
+  private isCut = false;
   private stepBegan: number | undefined;
   /** Read, and not known to be acknowledged. */
   private batch: readonly JournalEntry[] = [];
@@ -152,6 +154,7 @@ export class Recorder {
     const late = wait(within, 'late', { signal: over.signal }).catch(() => {});
     if ((await Promise.race([this.finishAndClose(), late])) === 'late') {
       this.options.log.error(`Records: ${this.description} does not answer, and is not waited for`);
+      this.isCut = true;
       this.connection.cut();
     }
     over.abort();
@@ -161,11 +164,17 @@ export class Recorder {
   private async finishAndClose(): Promise<void> {
     await this.running;
     try {
-      if (this.isReading && !this.problem.now) await this.finish();
+      if (this.isWorthwhile) await this.finish();
     } catch (error) {
-      this.options.log.error({ err: error }, 'Records: what was left in the journal could not be written');
+      if (!this.isCut && !this.problem.now)
+        this.options.log.error({ err: error }, 'Records: what was left in the journal could not be written');
     }
     await this.connection.close();
+  }
+
+  /** Where the database is away, others can write later what they read, too; what nobody else reads is tried once more. */
+  private get isWorthwhile(): boolean {
+    return this.isReading && !this.isCut && !(this.options.shared && this.problem.now);
   }
 
   private async sayWhatIsLeft(): Promise<void> {
@@ -181,7 +190,8 @@ export class Recorder {
         await this.inTime(this.step());
         this.problem.well();
       } catch (error) {
-        await wait(this.fail(error as Error), undefined, { signal }).catch(() => {});
+        if (this.isCut) return;
+        await wait(this.fail(error as Error), undefined, { signal, ref: false }).catch(() => {});
       }
     }
   }
@@ -218,6 +228,8 @@ export class Recorder {
     if (this.isReading) return;
     const { journal, held, epochs } = this.options;
     await journal.open(GROUP);
+    // What is dropped from now on is this node's to say.
+    await this.watch.look();
     if (epochs().length === 0) throw new Away('the journal');
     this.resumptions.add({ held: held?.() ?? [], epochs: epochs() });
     this.isReading = true;

@@ -18,23 +18,24 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 
-/** Milliseconds to wait for another process that writes to the same file. */
-const BUSY_TIMEOUT = 5_000;
+type Failure = { error: { message: string; code?: string } };
+type Answer = { result: QueryResult<unknown> } | Failure;
 
-type Answer = { result: QueryResult<unknown> } | { error: { message: string; code?: string } };
+const errorOf = ({ error: { message, code } }: Failure): Error => Object.assign(new Error(message), { code });
 
 export class SqliteDialect implements Dialect {
   private readonly driver: SqliteDriver;
 
-  constructor(file: string) {
-    this.driver = new SqliteDriver(file);
+  /** `patience`: for how many milliseconds to wait for another process that writes to the same file. */
+  constructor(file: string, patience: number) {
+    this.driver = new SqliteDriver(file, patience);
   }
 
   createDriver(): Driver {
     return this.driver;
   }
 
-  /** Ends the thread: what is under way rejects. */
+  /** What is under way rejects. */
   abandon(): void {
     this.driver.abandon();
   }
@@ -58,11 +59,14 @@ class SqliteDriver implements Driver {
   private turn = Promise.resolve();
   private giveBack: () => void = () => {};
 
-  constructor(private readonly file: string) {}
+  constructor(
+    private readonly file: string,
+    private readonly patience: number,
+  ) {}
 
   async init(): Promise<void> {
     if (this.file !== ':memory:') await mkdir(dirname(this.file), { recursive: true });
-    this.connection = await SqliteConnection.open(this.file);
+    await this.open();
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
@@ -75,9 +79,7 @@ class SqliteDriver implements Driver {
     this.giveBack = giveBack;
     try {
       // A thread that ended, and nobody had ended it, is no reason to go without.
-      if (!this.connection || this.connection.hasEnded)
-        this.connection = await SqliteConnection.open(this.file);
-      return this.connection;
+      return this.connection?.hasEnded === false ? this.connection : await this.open();
     } catch (error) {
       giveBack();
       throw error;
@@ -97,8 +99,13 @@ class SqliteDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
 
+  /** Where a disk is full, and after the like, SQLite has done so by itself; why is the error to know. */
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'));
+    try {
+      await connection.executeQuery(CompiledQuery.raw('rollback'));
+    } catch (error) {
+      if (!(error instanceof Error && error.message.includes('no transaction is active'))) throw error;
+    }
   }
 
   async destroy(): Promise<void> {
@@ -107,6 +114,11 @@ class SqliteDriver implements Driver {
 
   abandon(): void {
     this.connection?.abandon();
+  }
+
+  private async open(): Promise<SqliteConnection> {
+    this.connection = await SqliteConnection.open(this.file, this.patience);
+    return this.connection;
   }
 }
 
@@ -120,11 +132,12 @@ class SqliteConnection implements DatabaseConnection {
     worker.on('exit', () => this.end(new Error('The SQLite file is closed')));
   }
 
-  static async open(file: string): Promise<SqliteConnection> {
+  static async open(file: string, busyTimeout: number): Promise<SqliteConnection> {
     const worker = new Worker(new URL('./sqlite-worker.mjs', import.meta.url), {
-      workerData: { file, busyTimeout: BUSY_TIMEOUT },
+      workerData: { file, busyTimeout },
     });
-    await once(worker, 'message');
+    const [opened] = (await once(worker, 'message')) as ['open' | Failure];
+    if (opened !== 'open') throw errorOf(opened);
     // It keeps nobody from ending but while it is asked.
     worker.unref();
     return new SqliteConnection(worker);
@@ -141,7 +154,7 @@ class SqliteConnection implements DatabaseConnection {
       this.answered = { resolve, reject };
       this.worker.postMessage({ sql: query.sql, parameters: query.parameters });
     }).finally(() => this.worker.unref());
-    if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code });
+    if ('error' in answer) throw errorOf(answer);
     return answer.result as QueryResult<Row>;
   }
 
@@ -158,9 +171,10 @@ class SqliteConnection implements DatabaseConnection {
     await exit;
   }
 
+  /** It closes once it can. Terminated while it is in libsql, that would end the whole process. */
   abandon(): void {
     this.end(new Error('The SQLite file does not answer'));
-    this.worker.terminate().catch(() => {});
+    this.worker.postMessage('close');
   }
 
   private end(error: Error): void {

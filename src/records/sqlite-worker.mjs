@@ -3,24 +3,41 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import Database from 'libsql';
 
-const database = new Database(workerData.file, { timeout: workerData.busyTimeout });
-// Readers and the writer don't wait for each other, and a commit is there after a crash of the process.
-database.pragma('journal_mode = WAL');
-database.pragma('synchronous = NORMAL');
+const database = opened();
 
-parentPort.on('message', (question) => {
-  if (question === 'close') {
-    database.close();
-    parentPort.close();
-    return;
-  }
+function opened() {
   try {
-    parentPort.postMessage({ result: ask(question) });
+    const file = new Database(workerData.file, { timeout: workerData.busyTimeout });
+    // Readers and the writer don't wait for each other, and a commit is there after a crash of the process.
+    file.pragma('journal_mode = WAL');
+    file.pragma('synchronous = NORMAL');
+    parentPort.postMessage('open');
+    return file;
   } catch (error) {
-    parentPort.postMessage({ error: { message: error.message, code: error.code } });
+    parentPort.postMessage(failure(error));
+    return undefined;
   }
-});
-parentPort.postMessage('open');
+}
+
+if (database) {
+  parentPort.on('message', (question) => {
+    if (question === 'close') {
+      database.close();
+      parentPort.close();
+      return;
+    }
+    try {
+      parentPort.postMessage({ result: ask(question) });
+    } catch (error) {
+      parentPort.postMessage(failure(error));
+    }
+  });
+}
+
+// What is thrown does not come through to another thread as it is.
+function failure({ message, code }) {
+  return { error: { message, code } };
+}
 
 function ask({ sql, parameters }) {
   const statement = database.prepare(sql);

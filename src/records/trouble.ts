@@ -26,7 +26,7 @@ export class Trouble {
   fail(error: Error): number {
     const before = this.ailment;
     this.ailment = { error, since: before?.since ?? Date.now() };
-    if (before?.error.message !== error.message)
+    if (!before || before.error.message !== error.message)
       this.log.error({ err: error }, 'Records: nothing can be written; trying again');
     return this.wait();
   }
