@@ -50,6 +50,8 @@ const PROMISED = TIMINGS.grace * 1_000 - 500;
 const PROMISED_OF_DEAD = 8_000;
 /** Milliseconds in which an ordinary question is answered; the product itself gives up on Redis after 5 s. */
 const PATIENCE = 7_000;
+/** Milliseconds that a before_leave may take to arrive. */
+const SOON = 1_000;
 /** Of a poller's requests, those that reach another node than the last. */
 const UNSTICKY = 0.15;
 
@@ -78,6 +80,8 @@ export class Tab {
   /** Which of its lives goes on: a hop begins another before the last has ended. */
   private life = 0;
   private said = 0;
+  /** When it last said before_leave. */
+  private threatenedAt = 0;
   private lastError = 'nothing yet';
   private readonly wantedLists: Set<string>;
   private readonly subscribed = new Set<string>();
@@ -113,7 +117,7 @@ export class Tab {
 
   /** Whether it has been away for longer than anybody promised to keep it. */
   get isOverdue(): boolean {
-    if (this.lostAt > 0) return Date.now() - this.lostAt > this.promised;
+    if (this.lostAt > 0) return this.saidSo || Date.now() - this.lostAt > this.promised;
     return this.polls && Date.now() - this.answeredAt > TIMINGS.timeout * 1_000 + PROMISED;
   }
 
@@ -159,6 +163,7 @@ export class Tab {
   }
 
   async threaten(): Promise<void> {
+    this.threatenedAt = Date.now();
     await this.ask({ channel: '/faye_online/before_leave', data: {} });
   }
 
@@ -198,6 +203,12 @@ export class Tab {
   /** A poller's node is not the one that it spoke to last. */
   private get promised(): number {
     return !this.polls && this.options.watcher.wasKilled(this.lostFrom) ? PROMISED_OF_DEAD : PROMISED;
+  }
+
+  /** It said before_leave, and was cut soon after: that is how a page goes. */
+  private get saidSo(): boolean {
+    const after = this.lostAt - this.threatenedAt;
+    return after > -SOON && after < TIMINGS.leaveDelay * 1_000 + SOON;
   }
 
   private begin(): void {

@@ -314,6 +314,27 @@ describe('nodes on one Redis', () => {
       expect(replies.filter(({ channel }) => channel === '/x').map(({ data }) => data)).toEqual([1]);
     });
 
+    it('keeps the process from nothing, where each command fails at once', async () => {
+      const [a] = (await startNodes(1, { redis: redis.url })) as [OneNode];
+      const send = Redis.prototype.sendCommand;
+      let refused = 0;
+      vi.spyOn(Redis.prototype, 'sendCommand').mockImplementation(function (this: Redis, ...args) {
+        // So many are refused only to one who asks without end.
+        if (refused >= 5_000) return send.apply(this, args);
+        refused += 1;
+        return Promise.reject(new Error("Stream isn't writeable"));
+      });
+      const clientId = await newClientId(a.endpoint);
+      const began = Date.now();
+      await until(() => Date.now() - began > 500, 'some looks');
+      expect(refused).toBeLessThan(5_000);
+      vi.restoreAllMocks();
+      await until(
+        async () => (await redis.keys()).includes(`/faye/engine/clients/${clientId}`),
+        'its record',
+      );
+    });
+
     it('hides no new client from the others for long', async () => {
       const [a, b] = (await startNodes(2, { redis: redis.url })) as [OneNode, OneNode];
       const isLost = loseAnswer((args) => args.includes('/faye/nodes/rounds') && args.at(-1) === '1');

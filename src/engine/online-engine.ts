@@ -337,7 +337,8 @@ export class OnlineEngine implements EngineExtras, Residents {
   leave(client: Client): Remains {
     this.turn.end();
     const remains = this.remove(client);
-    this.host.trigger('close', client.id);
+    // One that was never here is not gone from here: what is known of it may be needed in a moment.
+    if (client.state !== 'arriving') this.host.trigger('close', client.id);
     return remains;
   }
 

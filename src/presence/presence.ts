@@ -191,11 +191,15 @@ export class Presence extends EventEmitter<PresenceEvents> {
 
   /**
    * Brings a bound client into these channels, and out of all others. False where the client is gone: then nothing is
-   * left of it. Rejects where the store is away; then the client is in no channel for certain until it enters again.
+   * left of it. Rejects where the store is away, or the client is just going to another node; then it is in no channel for
+   * certain until it enters again.
    */
   async enter(clientId: string, channels: readonly string[]): Promise<boolean> {
     const client = this.local.get(clientId);
-    if (!client) return false;
+    if (!client) {
+      if (!(await this.options.clientExists(clientId))) return false;
+      throw new Away('who a client is, which goes to another node,');
+    }
     return this.bring(clientId, client, channels, NEVER);
   }
 
