@@ -67,6 +67,12 @@ describe('the README', () => {
     ann.client.setHeader('Cookie', 'session=abc');
     await ann.client.subscribe('/classes/4/user_list', () => {});
     await sees(ann, '/classes/4', ['abc']);
+    const time = await until(async () => {
+      const answer = await fetch(`${url}/time/abc`);
+      const body = (await answer.json().catch(() => undefined)) as { channels?: { channel: string }[] };
+      return body?.channels;
+    }, 'the time to be recorded');
+    expect(time.map(({ channel }) => channel)).toEqual(['/classes/4', '/t']);
   });
 
   it('puts presence on a Faye server in an Express app', async () => {

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JournalEntry } from '../../src/presence/journal.js';
 import { MemoryJournal } from '../../src/presence/memory-journal.js';
@@ -201,13 +202,16 @@ export function recorderBehaviour(server: () => SqlServer): void {
 
   describe('with a server that does not answer', () => {
     let proxy: RedisProxy | undefined;
+    let lines: string[];
 
     beforeEach(async () => {
       proxy = undefined;
       if (url.startsWith('sqlite:')) return;
       const { host, port } = new URL(url);
       proxy = await RedisProxy.start(Number(port));
-      recorder = make({ url: url.replace(host, `127.0.0.1:${proxy.port}`), patience: 1_000 });
+      lines = [];
+      const log = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
+      recorder = make({ url: url.replace(host, `127.0.0.1:${proxy.port}`), patience: 1_000, log });
     });
     afterEach(async () => {
       await proxy?.close();
@@ -218,12 +222,14 @@ export function recorderBehaviour(server: () => SqlServer): void {
       recorder.start();
       const before = await begun();
       proxy.holdAnswers();
-      come('c1');
+      come('a secret');
       await until(() => recorder.trouble && recorder.database !== before, 'it to be given up');
       proxy.letThrough();
       await written();
-      expect(await logged()).toEqual(['c1 on']);
+      expect(await logged()).toEqual(['a secret on']);
       await recorder.close();
+      expect(lines.join()).toContain('nothing can be written');
+      expect(lines.join()).not.toContain('a secret');
     });
 
     it('closes, and says that it could not write all', async ({ skip }) => {

@@ -12,6 +12,7 @@ import { type AttachedPresence, attachPresence } from '../../src/attach-presence
 import type { Config } from '../../src/config/index.js';
 import { connect } from '../../src/records/database.js';
 import { logRows, status } from '../../src/records/reports.js';
+import { makeOld, times } from '../records/old-database.js';
 import { Run } from '../support/run.js';
 import { join, type Person, type Running, sees, startServer, stopAll, user } from '../support/server.js';
 import { SqliteFiles } from '../support/sqlite-files.js';
@@ -260,6 +261,27 @@ describe('while the database is away', () => {
     const report = await until(() => server.records?.user('ann').catch(() => undefined), 'it to be there');
     expect(report).toMatchObject({ uid: 'ann', online: true });
     await until(async () => (await get(url, '/healthz')).body.status === 'ok', 'all to be well');
+  });
+});
+
+describe('a database of the gem', () => {
+  afterEach(stopAll);
+
+  it('is left alone until it is said in which time zone it was written, and then taken over', async () => {
+    const url = await files.database();
+    const database = await connect(url);
+    await makeOld(database);
+    await times(database, 7, { [`${LESSON}_spended`]: 100 });
+    await database.close();
+    const waiting = await recording({ records: { url } });
+    const trouble = () => waiting.server.records?.state.trouble;
+    expect((await until(trouble, 'the trouble')).reason).toMatch(/^Expected a time zone \(records\.timeZone/);
+    expect((await get(waiting.url, '/healthz')).body.status).toBe('degraded');
+    await waiting.server.stop();
+
+    const { server } = await recording({ records: { url, timeZone: 'Asia/Shanghai' } });
+    const time = await until(() => server.records?.time(7).catch(() => undefined), 'it to be taken over');
+    expect(time.channels).toMatchObject([{ channel: LESSON, spentSeconds: 100 }]);
   });
 });
 

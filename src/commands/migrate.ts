@@ -1,7 +1,7 @@
 /** `faye-online migrate`: brings the database up to date, and takes over what the Ruby gem recorded. */
 import type { ResolvedConfig } from '../config/index.js';
+import { reasonOf } from '../records/loggable.js';
 import { type Migrated, migrate } from '../records/migrate.js';
-import { reasonOf } from '../records/records.js';
 import type { TakenOver } from '../records/take-over/take-over.js';
 import { Complaint } from './complaint.js';
 import { recordsOf, withDatabase } from './database.js';

@@ -12,6 +12,7 @@ import { Connection } from './connection.js';
 import type { OpenDatabase } from './database.js';
 import { Every } from './every.js';
 import { JournalWatch } from './journal-watch.js';
+import { loggable } from './loggable.js';
 import type { MigrateOptions } from './migrate.js';
 import { endStaysOf, loseStaysOfTheDead, SIGN_OF_LIFE, signOfLife } from './nodes.js';
 import { writeLastLists, writeLists } from './online-lists.js';
@@ -167,7 +168,10 @@ export class Recorder {
       if (this.isWorthwhile) await this.finish();
     } catch (error) {
       if (!this.isCut && !this.problem.now)
-        this.options.log.error({ err: error }, 'Records: what was left in the journal could not be written');
+        this.options.log.error(
+          { err: loggable(error) },
+          'Records: what was left in the journal could not be written',
+        );
     }
     await this.connection.close();
   }

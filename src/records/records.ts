@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Away } from '../away.js';
 import { BadQuestion } from './bad-question.js';
 import type { OpenDatabase } from './database.js';
+import { reasonOf } from './loggable.js';
 import type { Recorder } from './recorder.js';
 import {
   type ChannelReport,
@@ -169,9 +170,3 @@ const isNoneOrKnown = async (
   database: OpenDatabase,
   { channel }: { channel?: string | undefined },
 ): Promise<boolean> => channel === undefined || isKnownChannel(database, channel);
-
-/** Where a name has several addresses, what went wrong with the first. */
-export function reasonOf(error: Error): string {
-  const first = error instanceof AggregateError ? (error.errors[0] as Error) : error;
-  return first.message;
-}

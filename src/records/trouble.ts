@@ -1,5 +1,6 @@
 /** What keeps a database from being written to: since when, said once, and how soon to try again. */
 import type { Logger } from 'pino';
+import { loggable } from './loggable.js';
 
 /** Milliseconds before the first and before each later attempt, where each took as long as all before. */
 const FIRST_PAUSE = 100;
@@ -27,7 +28,7 @@ export class Trouble {
     const before = this.ailment;
     this.ailment = { error, since: before?.since ?? Date.now() };
     if (!before || before.error.message !== error.message)
-      this.log.error({ err: error }, 'Records: nothing can be written; trying again');
+      this.log.error({ err: loggable(error) }, 'Records: nothing can be written; trying again');
     return this.wait();
   }
 

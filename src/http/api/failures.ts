@@ -3,6 +3,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { Away } from '../../away.js';
 import { BadQuestion } from '../../records/bad-question.js';
+import { loggable } from '../../records/loggable.js';
 
 /** Seconds until a database that is away is to be asked again. */
 const RETRY_AFTER = 5;
@@ -20,7 +21,7 @@ export function failed(log: Logger): ErrorRequestHandler {
   return (error: unknown, _request, response, _next) => {
     const status = statusOf(error);
     const level = status === 503 ? 'warn' : 'error';
-    if (status >= 500) log[level]({ err: error }, 'a question to /api/ could not be answered');
+    if (status >= 500) log[level]({ err: loggable(error) }, 'a question to /api/ could not be answered');
     if (status === 503) response.set('Retry-After', String(RETRY_AFTER));
     response.status(status).json({ error: wordsOf(error) });
   };
