@@ -10,8 +10,8 @@
 -- KEYS  1 clientId_auth/<clientId>   2 epoch   3 journal   4 journal_state
 -- ARGV  1 clientId   2 hidden or shown   3 since when, ms, for what is said again, or '' for now   4 entries of the journal
 --       at most   5 Pub/Sub channel by which the other nodes hear of a change, or ''
--- returns {since when, ms, hidden or shown} as it is now; {-1} where the client is unknown or ending; {-2} where Redis has lost its
---         data and no epoch has begun yet
+-- returns {since when, ms, hidden or shown} as it is now; {-1} where the client is unknown or ending; {-2} where Redis has
+--         lost its data and no epoch has begun yet
 
 local epoch = redis.call('HGET', KEYS[2], 'id')
 if not epoch then return {-2} end

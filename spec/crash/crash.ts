@@ -24,6 +24,8 @@ export interface CrashOptions {
   database: DatabaseName;
   /** Milliseconds over which the steps of a round are spread. */
   lasts: number;
+  /** Milliseconds by which what the nodes do may be late. */
+  late: number;
   log(line: string): void;
 }
 
@@ -33,6 +35,8 @@ export interface Failure {
   history: readonly Timed[];
   /** Milliseconds after the begin, and what happened then. */
   told: readonly [number, string][];
+  /** The same of what the journal has told. */
+  journal: readonly [number, string][];
   logs: string[][];
 }
 
@@ -60,10 +64,11 @@ export async function crash(options: CrashOptions): Promise<Summary> {
     await reader.open();
     for (let number = first; number < first + rounds; number += 1) {
       const random = new Random(seed * 1_000_003 + number);
-      const round = new Round(number, makeHistory(random, options.lasts), world, reader, random);
+      const history = makeHistory(random, options.lasts);
+      const round = new Round({ number, history, world, reader, random, late: options.late });
       const began = Date.now();
       const violations = await round.play().catch((error: Error) => [error.message]);
-      const { history, told } = round;
+      const { told, journal } = round;
       summary.rounds += 1;
       summary.entries += round.entries.length;
       for (const name of round.faults) summary.faults.set(name, (summary.faults.get(name) ?? 0) + 1);
@@ -71,7 +76,7 @@ export async function crash(options: CrashOptions): Promise<Summary> {
       log(`round ${number}: ${round.entries.length} entries; ${round.faults.join(', ')}; ${took} s`);
       if (violations.length === 0) continue;
       const logs = world.nodes.map((node) => node?.log ?? []);
-      summary.failure = { round: number, violations, history, told, logs };
+      summary.failure = { round: number, violations, history, told, journal, logs };
       break;
     }
   } finally {
@@ -119,40 +124,47 @@ class Reader {
   }
 }
 
+interface RoundOptions {
+  number: number;
+  history: readonly Timed[];
+  world: World;
+  reader: Reader;
+  random: Random;
+  late: number;
+}
+
 class Round {
   readonly told: [number, string][] = [];
   readonly entries: JournalEntry[] = [];
   private readonly tabs = new Map<number, Tab>();
   private readonly began = Date.now();
 
-  constructor(
-    private readonly number: number,
-    readonly history: readonly Timed[],
-    private readonly world: World,
-    private readonly reader: Reader,
-    private readonly random: Random,
-  ) {}
+  constructor(private readonly options: RoundOptions) {}
+
+  get journal(): [number, string][] {
+    return this.entries.map(({ at, epoch, id, ...rest }) => [at - this.began, JSON.stringify(rest)]);
+  }
 
   get faults(): string[] {
-    return this.history.flatMap((step) => (step.do === 'fault' ? describe(step.fault) : []));
+    return this.options.history.flatMap((step) => (step.do === 'fault' ? describe(step.fault) : []));
   }
 
   /** What was wrong. */
   async play(): Promise<string[]> {
     try {
-      for (const step of this.history) {
+      for (const step of this.options.history) {
         await pause(Math.max(0, step.at - (Date.now() - this.began)));
         this.tell(JSON.stringify(step));
         this.do(step);
       }
-      await this.world.healed();
+      await this.options.world.healed();
       this.tell('all is healed');
       await until(() => this.isSettled(), 'those that are there to be in, and all others to be out', LIMIT);
       await this.allGo();
       this.tell('everybody has gone');
       await until(() => this.isEmpty(), 'everybody to be out', LIMIT);
       const end = Date.now();
-      await until(async () => (await this.reader.lag()) === 0, 'all to be written', LIMIT);
+      await until(async () => (await this.options.reader.lag()) === 0, 'all to be written', LIMIT);
       return await this.wrong(end);
     } finally {
       for (const tab of this.all) tab.close();
@@ -161,7 +173,7 @@ class Round {
 
   private do(step: Step): void {
     if (step.do === 'fault') {
-      this.world.begin(step.fault, this.all, this.random.fork());
+      this.options.world.begin(step.fault, this.all, this.options.random.fork());
       return;
     }
     if (step.do === 'open') this.open(step);
@@ -180,8 +192,9 @@ class Round {
         uid,
         room: this.prefix + room,
         time: `${this.prefix}/time/1`,
-        random: this.random.fork(),
-        endpoints: () => this.world.endpoints(),
+        random: this.options.random.fork(),
+        late: this.options.late,
+        endpoints: () => this.options.world.endpoints(),
       }),
     );
   }
@@ -200,7 +213,7 @@ class Round {
 
   /** By what the journal has told so far. */
   private async present(): Promise<Set<string>> {
-    this.entries.push(...(await this.reader.next()));
+    this.entries.push(...(await this.options.reader.next()));
     const present = new Set<string>();
     for (const entry of this.entries) {
       if (!('channel' in entry)) continue;
@@ -213,14 +226,16 @@ class Round {
 
   private async allGo(): Promise<void> {
     const living = this.all.filter(({ isWanted }) => isWanted);
-    await Promise.all(living.map((tab) => (this.random.chance(0.5) ? tab.disconnect() : tab.vanish())));
+    await Promise.all(
+      living.map((tab) => (this.options.random.chance(0.5) ? tab.disconnect() : tab.vanish())),
+    );
   }
 
   private async wrong(end: number): Promise<string[]> {
-    const database = await connect(this.world.sql.url);
+    const database = await connect(this.options.world.sql.url);
     try {
-      const { prefix, entries, all: tabs } = this;
-      const wrong = await wrongIn(database, { prefix, entries, tabs, end });
+      const { prefix, entries, all: tabs, began: begun } = this;
+      const wrong = await wrongIn(database, { prefix, entries, tabs, begun, end });
       // Those that are due, by whatever clock.
       await writeLists(database, Date.now() + 60_000);
       const lists = await database.tables
@@ -228,7 +243,7 @@ class Round {
         .select('user_info_list')
         .where('user_info_list', '!=', '[]')
         .execute();
-      const dropped = await this.reader.dropped();
+      const dropped = await this.options.reader.dropped();
       return [
         ...wrong,
         ...lists.map(({ user_info_list }) => `a list of who is there: ${user_info_list}`),
@@ -244,7 +259,7 @@ class Round {
   }
 
   private get prefix(): string {
-    return `/round${this.number}`;
+    return `/round${this.options.number}`;
   }
 
   private tell(what: string): void {

@@ -15,7 +15,8 @@ export interface Round {
   /** All that the journal has told of it. */
   entries: readonly JournalEntry[];
   tabs: readonly Tab[];
-  /** When all had gone, milliseconds since 1970. */
+  /** When it began, and when all had gone, milliseconds since 1970. */
+  begun: number;
   end: number;
 }
 
@@ -136,7 +137,7 @@ async function wrongTimes({ tables }: OpenDatabase, round: Round, times: Times):
 }
 
 function unlikely(
-  { tabs, end }: Round,
+  { tabs, begun, end }: Round,
   channel: string,
   uid: string,
   which: 'open' | 'visible',
@@ -146,7 +147,10 @@ function unlikely(
   const least = total(bounds.flatMap((each) => each.least));
   const most = total(bounds.flatMap((each) => each.most));
   if (least <= time && time <= most) return [];
-  return [`${uid} was ${which} in ${channel} for ${time} ms; by its tabs for ${least} to ${most} ms`];
+  const shown = JSON.stringify(bounds, (_key, value) => (typeof value === 'number' ? value - begun : value));
+  return [
+    `${uid} was ${which} in ${channel} for ${time} ms; by its tabs for ${least} to ${most} ms: ${shown}`,
+  ];
 }
 
 function difference(what: string, found: readonly string[], expected: readonly string[]): string[] {

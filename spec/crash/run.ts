@@ -1,4 +1,4 @@
-/** `npm run crash -- --seed S --rounds N --database sqlite|mariadb|postgres [--first R]` */
+/** `npm run crash -- --seed S --rounds N --database sqlite|mariadb|postgres [--first R] [--late 3000]` */
 import { parseArgs } from 'node:util';
 import { crash, type Failure } from './crash.js';
 import { DATABASES, type DatabaseName } from './sql.js';
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '10' },
     first: { type: 'string', default: '0' },
     database: { type: 'string', default: 'sqlite' },
+    late: { type: 'string', default: '3000' },
   },
 });
 
@@ -28,12 +29,14 @@ function databaseOf(name: string): DatabaseName {
 
 const seconds = (milliseconds: number): string => `${(milliseconds / 1_000).toFixed(2).padStart(6)} s`;
 
-function explain({ round, violations, history, told, logs }: Failure): string {
+function explain({ round, violations, history, told, journal, logs }: Failure): string {
   return [
     `Round ${round} was planned so:`,
     ...history.map(({ at, ...step }) => `${seconds(at)} ${JSON.stringify(step)}`),
     '\nand went so:',
     ...told.map(([at, what]) => `${seconds(at)} ${what}`),
+    '\nThe journal has told:',
+    ...journal.map(([at, what]) => `${seconds(at)} ${what}`),
     ...logs.flatMap((lines, node) => [`\nnode ${node} said last:`, ...lines]),
     '\nWhat was wrong:',
     ...violations,
@@ -49,6 +52,7 @@ const { failure, rounds, entries, faults } = await crash({
   first: wholeNumber('first', values.first),
   rounds: wholeNumber('rounds', values.rounds),
   lasts: LASTS,
+  late: wholeNumber('late', values.late),
   log: (line) => console.log(line),
 });
 if (failure) console.error(explain(failure));

@@ -13,6 +13,8 @@ export interface TabOptions {
   room: string;
   time: string;
   random: Random;
+  /** Milliseconds by which a busy machine may be late; a disconnect is answered before its client has left. */
+  late: number;
   /** Where a client can go now. */
   endpoints(): readonly string[];
 }
@@ -22,8 +24,6 @@ const PATIENCE = 10_000;
 const PAUSE = 200;
 /** Milliseconds: what is left of a node's life at its death nobody knows for longer. */
 const LEASE = 6_000;
-/** Milliseconds by which a busy machine may be late; a disconnect is answered before its client has left. */
-const LATE = 3_000;
 const GRACE = TIMINGS.grace * 1_000;
 
 type Stay = Stretch & { channel: string };
@@ -79,14 +79,14 @@ export class Tab {
     const { clientId, link } = this;
     const reply = await link?.ask({ channel: '/meta/disconnect', clientId }, PATIENCE).catch(() => undefined);
     link?.close();
-    const latest = Date.now() + LATE + (reply?.successful ? 0 : GRACE);
+    const latest = Date.now() + this.options.late + (reply?.successful ? 0 : GRACE);
     for (const stay of this.open(this.stays)) stay.ended = latest;
   }
 
   vanish(): void {
     this.goes(Date.now());
     this.link?.close();
-    for (const stay of this.open(this.stays)) stay.ended = Date.now() + GRACE + LATE;
+    for (const stay of this.open(this.stays)) stay.ended = Date.now() + GRACE + this.options.late;
   }
 
   /** Its node was killed. Whoever went a moment ago, and was not let go yet, ends with it; `withIt`: this one does. */
@@ -97,7 +97,7 @@ export class Tab {
     this.link?.close();
     for (const stay of this.stays.filter(({ ended = now }) => ended >= now)) {
       endNoLaterThan(stay, now - LEASE);
-      stay.ended = now + LATE;
+      stay.ended = now + this.options.late;
     }
   }
 
