@@ -91,8 +91,8 @@ describe('of what was recorded', () => {
 
 1 user with 1 client in 2 channels
 `);
-    expect(await typed('time --user 7')).toBe(`channel     seconds  h:mm:ss  in since
-/classes/4     3650  1:00:50
+    expect(await typed('time --user 7')).toBe(`channel     seconds  h:mm:ss  visible  in since
+/classes/4     3650  1:00:50  1:00:50
 `);
     expect(
       await typed('log --channel /classes/4 --to 2026-01-02T03:04:30Z'),
@@ -100,14 +100,16 @@ describe('of what was recorded', () => {
 2026-01-02T03:04:25.000Z  on  7     /classes/4  tab2
 2026-01-02T03:04:05.000Z  on  7     /classes/4  tab1
 `);
-    expect(await typed('log --user 7 --from 2026-01-02T03:04:10Z')).toBe(`/classes/4  1:00:45 (3645 s)
-  tab2  1:00:30 (3630 s)
+    expect(
+      await typed('log --user 7 --from 2026-01-02T03:04:10Z'),
+    ).toBe(`/classes/4  1:00:45 (3645 s), visible 1:00:45
+  tab2  1:00:30 (3630 s), visible 1:00:30
     2026-01-02T04:04:55.000Z  off
     2026-01-02T03:04:25.000Z  on
-  tab1  0:00:25 (25 s)
+  tab1  0:00:25 (25 s), visible 0:00:25
     2026-01-02T03:04:35.000Z  off
 
-In all, each second once: 1:00:45 (3645 s)
+In all, each second once: 1:00:45 (3645 s), visible 1:00:45
 `);
   });
 
@@ -119,7 +121,13 @@ In all, each second once: 1:00:45 (3645 s)
       channels: [{ channel: CLASS }, { channel: LESSON }],
     });
     expect(await read('time --user 7 --channel /classes/4')).toEqual({
-      channels: [{ channel: CLASS, spentSeconds: 3_650, startedAt: null, spentSecondsNow: 3_650 }],
+      channels: [
+        {
+          channel: CLASS,
+          ...{ spentSeconds: 3_650, startedAt: null, spentSecondsNow: 3_650 },
+          ...{ visibleSeconds: 3_650, visibleSince: null, visibleSecondsNow: 3_650 },
+        },
+      ],
       next: null,
     });
     const page = await read('log --limit 1');

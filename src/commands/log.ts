@@ -9,18 +9,21 @@ export function logTable({ rows, next }: LogPage): string {
   return table(['time', '', 'user', 'channel', 'client'], cells) + older(next);
 }
 
-export function userLogTable({ channels, seconds, next }: UserLog): string {
+export function userLogTable({ channels, seconds, visibleSeconds, next }: UserLog): string {
   if (channels.length === 0) return 'No rows.';
   const parts = channels.flatMap(({ channel, clients, ...sum }) => [
-    `${channel}  ${time(sum.seconds)}`,
+    `${channel}  ${time(sum)}`,
     ...clients.flatMap(({ clientId, rows, ...own }) => [
-      `  ${clientId}  ${time(own.seconds)}`,
+      `  ${clientId}  ${time(own)}`,
       ...rows.map(({ at, status }) => `    ${at}  ${status}`),
     ]),
   ]);
-  return `${parts.join('\n')}\n\nIn all, each second once: ${time(seconds)}${older(next)}`;
+  return `${parts.join('\n')}\n\nIn all, each second once: ${time({ seconds, visibleSeconds })}${older(next)}`;
 }
 
-const time = (seconds: number): string => `${duration(seconds)} (${seconds} s)`;
+type Times = { seconds: number; visibleSeconds: number };
+
+const time = ({ seconds, visibleSeconds }: Times): string =>
+  `${duration(seconds)} (${seconds} s), visible ${duration(visibleSeconds)}`;
 
 const older = (next: string | null): string => (next === null ? '' : `\n\nOlder ones: --before ${next}`);

@@ -5,11 +5,12 @@ import { table } from './table.js';
 
 export function timeTable({ channels }: UserTimes): string {
   if (channels.length === 0) return 'Never there.';
-  const rows = channels.map(({ channel, spentSecondsNow, startedAt }) => [
+  const rows = channels.map(({ channel, spentSecondsNow, visibleSecondsNow, startedAt }) => [
     channel,
     spentSecondsNow,
     duration(spentSecondsNow),
+    duration(visibleSecondsNow),
     startedAt ?? '',
   ]);
-  return table(['channel', 'seconds', 'h:mm:ss', 'in since'], rows);
+  return table(['channel', 'seconds', 'h:mm:ss', 'visible', 'in since'], rows);
 }
