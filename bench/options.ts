@@ -12,6 +12,7 @@ export const BENCHMARKS = [
   'latency-nodes',
   'idle-nodes',
   'death',
+  'records',
 ] as const;
 export type BenchmarkName = (typeof BENCHMARKS)[number];
 

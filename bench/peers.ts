@@ -11,6 +11,8 @@ export interface Peer {
   options?: Partial<ServerOptions>;
   /** It needs a redis-server. */
   redis?: true;
+  /** The URL of an empty database for what it records. Default: it records nothing. */
+  database?: () => Promise<string>;
 }
 
 export const OURS: Peer = { name: 'faye-online', server: 'faye-online', dialect: 'bayeux' };

@@ -16,11 +16,16 @@ export interface Goal {
   reached: boolean;
 }
 
-export interface Section {
-  title: string;
+export interface Part {
   /** How it is measured. */
   about: string;
   table: Table;
+}
+
+export interface Section extends Part {
+  title: string;
+  /** What else was measured. */
+  more?: readonly Part[];
   goals: Goal[];
   /** Every run's figures. */
   runs: unknown;
@@ -52,9 +57,10 @@ function measuredWith({ machine, options }: Measured): string {
 }
 
 function written(measured: Measured): string {
-  const { title, about, table, goals } = measured;
+  const { title, about, table, more = [], goals } = measured;
   const goalRows = goals.map(({ what, goal, got, reached }) => [what, goal, got, reached ? 'yes' : '**no**']);
   const parts = [`## ${title}\n`, `${about}\n`, `${measuredWith(measured)}\n`, markdown(table)];
+  for (const part of more) parts.push(`${part.about}\n`, markdown(part.table));
   if (goals.length > 0)
     parts.push(markdown({ head: ['To reach', 'goal', 'got', 'reached'], rows: goalRows }));
   return parts.join('\n');
@@ -80,4 +86,9 @@ export const small = (value: number): string =>
 export function atMost(what: string, got: number, limit: number, unit: string, why = ''): Goal {
   const goal = `≤ ${figure(limit)} ${unit}${why && ` (${why})`}`.trim();
   return { what, goal, got: `${figure(got)} ${unit}`.trim(), reached: got <= limit };
+}
+
+/** `got` is to be at least `limit`. */
+export function atLeast(what: string, got: number, limit: number, unit: string): Goal {
+  return { what, goal: `≥ ${figure(limit)} ${unit}`, got: `${figure(got)} ${unit}`, reached: got >= limit };
 }

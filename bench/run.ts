@@ -2,7 +2,7 @@
  * Compares this project's server with its peers, and writes bench/results/latest.md and latest.json: what is run now
  * takes the place of what was kept of it, the rest stays.
  *
- *     npm run bench [-- fanout|fanout-nodes|death …] [--quick] [--runs N] [--only regular-expression] [--profile]
+ *     npm run bench [-- fanout|fanout-nodes|records …] [--quick] [--runs N] [--only regular-expression] [--profile]
  *
  * Servers and load are processes of their own, on 127.0.0.1. It is no test: no time fails it.
  * With --only or --profile nothing is written.
@@ -14,6 +14,7 @@ import { idle } from './benchmarks/idle.js';
 import { idleNodes } from './benchmarks/idle-nodes.js';
 import { latency } from './benchmarks/latency.js';
 import { latencyNodes } from './benchmarks/latency-nodes.js';
+import { records } from './benchmarks/records.js';
 import { storm } from './benchmarks/storm.js';
 import { stormNodes } from './benchmarks/storm-nodes.js';
 import { machine } from './machine.js';
@@ -32,6 +33,7 @@ const BENCHMARKS: Record<BenchmarkName, (options: Options) => Promise<Section>> 
   'latency-nodes': latencyNodes,
   'idle-nodes': idleNodes,
   death,
+  records,
 };
 
 // Exits, so that the children are ended too.

@@ -10,7 +10,7 @@ process.on('exit', () => {
 });
 
 /** What the servers read from their environment must not differ from machine to machine. */
-const ENVIRONMENT = ['PORT', 'HOST', 'REDIS_URL', 'NODE_ENV', 'LOG_LEVEL', 'NODE_OPTIONS'];
+const ENVIRONMENT = ['PORT', 'HOST', 'REDIS_URL', 'DATABASE_URL', 'NODE_ENV', 'LOG_LEVEL', 'NODE_OPTIONS'];
 const CHOSEN = /^FAYE_ONLINE_/;
 
 interface Waiting {

@@ -11,12 +11,15 @@ export interface Run<P extends Peer> {
   load: Child;
 }
 
-export interface Rounds<P extends Peer, T> {
+interface Turns<P> {
   name: string;
   options: Options;
   peers: readonly P[];
   /** How often this one is run, where not as often as all. */
   runsOf?: (peer: P) => number;
+}
+
+export interface Rounds<P extends Peer, T> extends Turns<P> {
   server: ServerOptions;
   /** Server processes that share one Redis. Default 1. */
   nodes?: number;
@@ -26,7 +29,14 @@ export interface Rounds<P extends Peer, T> {
 }
 
 /** The figures of each run, by peer. */
-export async function rounds<P extends Peer, T>(what: Rounds<P, T>): Promise<Map<P, T[]>> {
+export function rounds<P extends Peer, T>(what: Rounds<P, T>): Promise<Map<P, T[]>> {
+  return inTurn(what, (peer, round) => once(what, peer, round));
+}
+
+export async function inTurn<P extends { name: string }, T>(
+  what: Turns<P>,
+  run: (peer: P, round: number) => Promise<T>,
+): Promise<Map<P, T[]>> {
   const { options, runsOf = () => options.runs } = what;
   const peers = what.peers.filter(({ name }) => new RegExp(options.only).test(name));
   const figures = new Map(peers.map((peer) => [peer, [] as T[]]));
@@ -34,7 +44,7 @@ export async function rounds<P extends Peer, T>(what: Rounds<P, T>): Promise<Map
     for (const peer of peers) {
       if (round > runsOf(peer)) continue;
       progress(`${what.name} ${round}/${options.runs}: ${peer.name}`);
-      figures.get(peer)?.push(await once(what, peer, round));
+      figures.get(peer)?.push(await run(peer, round));
     }
   }
   return figures;

@@ -34,6 +34,8 @@ export interface ServerOptions {
   gc?: number;
   engine?: 'faye-online' | 'faye-memory';
   redisPort?: number;
+  /** The URL of a database for what is recorded. Default: nothing is. */
+  database?: string;
 }
 
 const PROFILES = new URL('../results/profiles', import.meta.url).pathname;
@@ -49,7 +51,13 @@ export class Served {
   static async start(peer: Peer, options: ServerOptions, count: number, profile?: string): Promise<Served> {
     const redis = peer.redis ? await RedisServer.start() : undefined;
     const flags = profile ? ['--cpu-prof', `--cpu-prof-dir=${PROFILES}/${profile}`] : [];
-    const all = { ...options, ...peer.options, ...(redis && { redisPort: redis.port }) };
+    const database = await peer.database?.();
+    const all = {
+      ...options,
+      ...peer.options,
+      ...(redis && { redisPort: redis.port }),
+      ...(database && { database }),
+    };
     const nodes: Child[] = [];
     const ports: number[] = [];
     while (nodes.length < count) {

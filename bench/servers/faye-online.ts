@@ -14,7 +14,8 @@ const { Redis } = createRequire(built)('ioredis') as typeof import('ioredis');
 countCommands(Redis.prototype, 'sendCommand');
 const { createServer } = (await import(built)) as typeof import('../../src/index.js');
 
-serveOn(async ({ timeout, compression = false, engine = 'faye-online', gc, redisPort }) => {
+serveOn(async ({ compression = false, engine = 'faye-online', database = 'none', ...options }) => {
+  const { timeout, gc, redisPort } = options;
   const server = createServer({
     host: '127.0.0.1',
     port: 0,
@@ -25,7 +26,7 @@ serveOn(async ({ timeout, compression = false, engine = 'faye-online', gc, redis
     ...(gc !== undefined && { gc }),
     ...(redisPort !== undefined && { redis: `redis://127.0.0.1:${redisPort}` }),
     logLevel: 'silent',
-    records: { url: 'none' },
+    records: { url: database },
     demo: false,
     limits: { clientsPerAddress: 1_000_000, waitingMessages: 100_000, waitingBytes: 104_857_600 },
     rates: { messagesPerClient: 1_000_000, messagesPerAddress: 1_000_000, handshakesPerAddress: 1_000_000 },
@@ -33,5 +34,8 @@ serveOn(async ({ timeout, compression = false, engine = 'faye-online', gc, redis
   const { url } = await server.start();
   const { port } = new URL(url);
   await until(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok, 'the server to be ready');
+  const { records } = server;
+  const answers = () => records?.status().then(Boolean, () => false) ?? true;
+  await until(answers, 'the database to answer');
   return Number(port);
 });

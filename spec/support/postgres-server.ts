@@ -11,6 +11,9 @@ import { until } from './until.js';
 
 const run = promisify(execFile);
 
+/** Nothing waits for the disk: what is committed is there after the process was killed; the machine is not. */
+const FAST = ['-F'];
+
 export class PostgresServer {
   private databases = 0;
 
@@ -20,7 +23,8 @@ export class PostgresServer {
     private readonly server: SqlProcess,
   ) {}
 
-  static async start(): Promise<PostgresServer> {
+  /** `options`: more of postgres', as its command line has them. */
+  static async start(options: readonly string[] = FAST): Promise<PostgresServer> {
     const folder = await mkdtemp(join(tmpdir(), 'faye-online-postgres-'));
     const user = await lesserUser();
     if (user) await chown(folder, user.uid, user.gid);
@@ -31,7 +35,7 @@ export class PostgresServer {
       { cwd: folder, ...user },
     );
     const port = await freePort();
-    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, '-F'];
+    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...options];
     const process = new SqlProcess(program('postgres'), args, { cwd: folder, ...user });
     const server = new PostgresServer(port, folder, process);
     await server.start();
