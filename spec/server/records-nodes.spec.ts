@@ -102,7 +102,7 @@ it('each in and out is there once, through an outage of the database and a loss 
     // Without a break, from the first to the last.
     expect(union(stays)).toHaveLength(1);
     const seconds = Math.floor(total(stays) / 1_000);
-    expect(await timeOf(database, 'ann', { channel, now: Date.now() })).toEqual([
+    expect(await timeOf(database, 'ann', { channel, now: Date.now() })).toMatchObject([
       { channel, spentSeconds: seconds, startedAt: null, spentSecondsNow: seconds },
     ]);
   }
