@@ -6,7 +6,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // Of two cores: a spec is mostly waiting.
+    maxWorkers: 3,
     // No spec writes to a database that somebody works with.
     env: { DATABASE_URL: '' },
   },

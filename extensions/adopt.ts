@@ -12,8 +12,16 @@ export function adopt(bayeux: Bayeux): Extension {
     const { clientId } = message;
     if (clientId === undefined || request === null) return;
     if (!bayeux.has(clientId)) return elsewhere(message, clientId);
+    if (message.channel !== '/meta/connect') return;
     // What is yet to be done for it may take longer than it has left.
-    if (message.channel === '/meta/connect') bayeux.heardFrom(clientId);
+    bayeux.heardFrom(clientId);
+    const certain = bayeux.certain(clientId);
+    return certain && orElsewhere(certain, message, clientId);
+  }
+
+  /** What this node has for a client that went elsewhere while it was cut off is older than what that was told since. */
+  async function orElsewhere(certain: Promise<boolean>, message: Message, clientId: string): Promise<void> {
+    if (!(await certain)) await elsewhere(message, clientId);
   }
 
   async function elsewhere(message: Message, clientId: string): Promise<void> {

@@ -8,7 +8,7 @@
 --
 -- KEYS  1 client   2 subscriptions   3 clients of the node   4 nodes   5 rounds   6 epoch
 -- ARGV  1 clientId   2 node   3 its round   4 generation   5... channels
--- returns {'saved', the node that had it before, or '' for none or this one}, {'lost'} where it is another's or ending,
+-- returns {'saved', the node that had it before, or '' for none or this one, '1' where there was no record}, {'lost'} where it is another's or ending,
 --         {'fenced'} where the node has no lease, or another round
 
 if not redis.call('ZSCORE', KEYS[4], ARGV[2]) then return {'fenced'} end
@@ -26,4 +26,4 @@ redis.call('DEL', KEYS[2])
 for first = 5, #ARGV, 1000 do
   redis.call('SADD', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
-return {'saved', known[1] and known[1] ~= ARGV[2] and known[1] or ''}
+return {'saved', known[1] and known[1] ~= ARGV[2] and known[1] or '', known[1] and '0' or '1'}

@@ -72,9 +72,19 @@ export const faultsOf = (history: readonly Timed[]): Fault[] =>
 export const awayFor = (faults: readonly Fault[]): number =>
   faults.filter(({ kind }) => kind.startsWith('redis-')).reduce((sum, { lasts }) => sum + lasts, 0);
 
+/** Faults in which Redis loses data, or comes back with older. */
+export const LOSES_DATA: ReadonlySet<FaultKind> = new Set(['redis-restart', 'redis-loss', 'redis-flush']);
+
+/** What Redis has lost, and a node that is dead can't write down again, nobody knows any more. */
+const losesWhatANodeKnew = (faults: readonly Fault[]): boolean =>
+  faults.some(({ kind }) => LOSES_DATA.has(kind)) &&
+  faults.some(({ kind }) => kind === 'kill' || kind === 'stop');
+
 /** Whether a client that is connected, or comes back in time, stays through all of these. */
 export const keepsEverybody = (faults: readonly Fault[]): boolean =>
-  awayFor(faults) <= AWAY_TOO_LONG && faults.every(({ kind }) => kind !== 'freeze');
+  awayFor(faults) <= AWAY_TOO_LONG &&
+  !losesWhatANodeKnew(faults) &&
+  faults.every(({ kind }) => kind !== 'freeze');
 
 /** Seldom: most ends leave the others somebody to see. */
 const ACTIONS = [

@@ -1,7 +1,7 @@
 /** Plays one history on a cluster, and waits until all is right; then ends everybody, and waits until nothing is left. */
 import type { Cluster } from './cluster.js';
 import { describe, Faults, pause } from './faults.js';
-import { type FaultKind, faultsOf, type Step, type Timed } from './history.js';
+import { type FaultKind, faultsOf, LOSES_DATA, type Step, type Timed } from './history.js';
 import { Journal } from './journal.js';
 import type { Oracle } from './oracle.js';
 import { leftOver, wrongWithLists } from './quiet.js';
@@ -28,8 +28,6 @@ const LIMIT = 30_000;
 /** Milliseconds for which it must stay so. */
 const HOLDS = 2_000;
 const LOOK_EVERY = 200;
-/** Faults after which the journal is not what it was. */
-const LOSES_DATA: ReadonlySet<FaultKind> = new Set(['redis-restart', 'redis-loss', 'redis-flush']);
 /** Milliseconds after a fault in which it may yet have consequences: a lease, and the end of a dead node's clients. */
 const CONSEQUENCES: Partial<Record<FaultKind, number>> = { kill: 14_000, stop: 6_000, freeze: 14_000 };
 

@@ -261,6 +261,26 @@ describe('nodes on one Redis', () => {
       expect(b.has(clientId)).toBe(true);
     });
 
+    it('enters again where others had taken it for gone before its node wrote it down', async () => {
+      const namespace = 'gone';
+      const [a, b] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
+      const clientId = await newClientId(a.endpoint);
+      const auth = { room_channel: '/r', time_channel: '/t', current_user: { uid: 1, uname: 'Ann' } };
+      await say(a.endpoint, connectMessage(clientId, auth));
+      const count = async () => (await b.server.presence.list('/r')).count;
+      expect(await count()).toBe(1);
+      const client = a.engine.get(clientId);
+      const keys = new EngineKeys(namespace);
+      await redis.ask((ask) => ask.del(keys.client(clientId)));
+      await b.server.presence.end(clientId);
+      expect(await count()).toBe(0);
+      const { residence } = a.engine as unknown as {
+        residence: { keeping: { unsaved: { add(who: unknown): void } } };
+      };
+      residence.keeping.unsaved.add(client);
+      await until(async () => (await count()) === 1, 'it to be in again');
+    });
+
     it("is this node's again once that is not new any more, without another word", async () => {
       const namespace = 'again';
       const [a] = (await startNodes(1, { redis: redis.url, namespace })) as [OneNode];

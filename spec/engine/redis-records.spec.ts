@@ -91,9 +91,9 @@ describe('a save', () => {
 describe('a save over the record of another node', () => {
   it('tells which that was, and takes the client from it', async () => {
     const [a, b] = [await held('a'), await held('b')];
-    expect(await saves(a, 1)).toEqual({ outcome: 'saved' });
-    expect(await saves(b, 2)).toEqual({ outcome: 'saved', before: 'a' });
-    expect(await saves(b, 2)).toEqual({ outcome: 'saved' });
+    expect(await saves(a, 1)).toEqual({ outcome: 'saved', isNew: true });
+    expect(await saves(b, 2)).toEqual({ outcome: 'saved', before: 'a', isNew: false });
+    expect(await saves(b, 2)).toEqual({ outcome: 'saved', isNew: false });
     await records.disown('ann', 'a');
     expect(await redis.keys(keys.clientsOf('*'))).toEqual([keys.clientsOf('b')]);
   });
@@ -105,6 +105,19 @@ describe('a save over the record of another node', () => {
     await save(a, 3);
     await records.disown('ann', 'a');
     expect(await redis.smembers(keys.clientsOf('a'))).toEqual(['ann']);
+  });
+});
+
+describe('a record of an earlier epoch', () => {
+  it('holds where its node lives, and is nothing where that died before it could write it down again', async () => {
+    const [a, b] = [await held('a'), await held('b')];
+    await save(a, 1, ['/x']);
+    await redis.hset(keys.epoch, 'id', 'another');
+    await b.renew();
+    await redis.hset(keys.epoch, 'quiet', 0);
+    expect(await find(b)).toMatchObject({ node: 'a', alive: true });
+    await redis.zrem(keys.nodes, 'a');
+    expect(await find(b)).toBeNull();
   });
 });
 

@@ -39,6 +39,11 @@ export interface EngineExtras {
    * they do, with false where the client has ended, or gone to another.
    */
   written?(clientId: string): Promise<boolean> | undefined;
+  /**
+   * Undefined where this node is sure that a client of its own still is. Else, after an outage, it resolves with whether that is
+   * so.
+   */
+  certain?(clientId: string): Promise<boolean> | undefined;
   /** Makes a client this node's. False where there is no such client; rejects where that can't be known. */
   adopt?(clientId: string): Promise<boolean>;
   /** For a client of another node; as `adopt`. */
@@ -225,6 +230,11 @@ export class Bayeux {
   /** Whether this node can serve the client without asking another, or Redis. */
   has(clientId: string): boolean {
     return this.extras.has?.(clientId) ?? this.connected;
+  }
+
+  /** As `EngineExtras.certain`. */
+  certain(clientId: string): Promise<boolean> | undefined {
+    return this.extras.certain?.(clientId);
   }
 
   /** Makes a client this node's. False where there is no such client; rejects where that can't be known. */

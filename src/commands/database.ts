@@ -59,6 +59,6 @@ function expectFile(url: string): void {
   const place = placeOf(url);
   if (place.kind !== 'sqlite' || existsSync(place.file)) return;
   throw new Complaint(
-    `Expected a database at ${resolve(place.file)}, got no such file. A server makes it; DATABASE_URL says where else to look`,
+    `Expected a database at ${resolve(place.file)}, got no such file. A server makes it, or \`faye-online migrate\`; DATABASE_URL says where else to look`,
   );
 }

@@ -4,6 +4,7 @@ import { ConfigError, type ResolvedConfig } from '../config/index.js';
 import { type NodeStatus, readNodes } from '../engine/redis/nodes.js';
 import { openRedis } from '../redis/connection.js';
 import { partitionsOf } from '../redis/partitions.js';
+import { Complaint } from './complaint.js';
 import { table } from './table.js';
 
 /** Milliseconds in which Redis must answer. */
@@ -24,7 +25,7 @@ export async function nodesOf({ redis: configured, namespace }: ResolvedConfig):
 
 function ready(commands: ReturnType<typeof openRedis>['commands'], description: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => reject(new Error(`${description} does not answer`)), PATIENCE);
+    const patience = setTimeout(() => reject(new Complaint(`${description} does not answer`)), PATIENCE);
     const done = () => {
       clearTimeout(patience);
       resolve();

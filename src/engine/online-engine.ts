@@ -189,6 +189,12 @@ export class OnlineEngine implements EngineExtras, Residents {
     return client && this.residence?.written(client);
   }
 
+  /** As `Residence.certain`, for a client of this node. */
+  certain(clientId: string): Promise<boolean> | undefined {
+    const client = this.registry.get(clientId);
+    return client && this.residence?.certain(client);
+  }
+
   /** Makes a client this node's. False where there is no such client; rejects where that can't be asked. */
   async adopt(clientId: string): Promise<boolean> {
     return this.has(clientId) || ((await this.residence?.adopt(clientId)) ?? false);

@@ -30,6 +30,11 @@ export interface Residence {
   exists(clientId: string): Promise<boolean>;
   /** Which of these clients of other nodes exist. */
   existing(clientIds: readonly string[]): Promise<string[]>;
+  /**
+   * Undefined where this node is sure that a client of its own still is. Else, after an outage, it resolves with whether that is
+   * so; with true where it can't be asked.
+   */
+  certain(client: Client): Promise<boolean> | undefined;
   /** Makes a client this node's, with its subscriptions and what waits for it. False where there is no such client. */
   adopt(clientId: string): Promise<boolean>;
   /** Subscribes, or unsubscribes, a client of another node. False where there is no such client. */
@@ -85,7 +90,7 @@ export interface Residents {
   back(): void;
   /** Clients of this node, and channels that they subscribe to. */
   readonly size: { clients: number; channels: number };
-  /** A client that had been ended while this node could not know is back: as a new stay. */
+  /** A client that had been ended while this node could not know, or may have been, is back: if so as a new stay. */
   returned(clientId: string): void;
   answer(clientId: string, question: Question): unknown;
   /** A client has asked for its EventSource, which may wait here. `isFirst`: it has had none before. */

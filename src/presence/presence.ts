@@ -250,10 +250,13 @@ export class Presence extends EventEmitter<PresenceEvents> {
     }
   }
 
-  /** Of a client that was ended while its node could not know, and is back: a new stay. */
+  /** Of a client that may have been ended while its node could not know, and is back: if so, a new stay. */
   async begin(clientId: string): Promise<void> {
-    const channels = this.local.get(clientId)?.channels;
-    if (channels) await this.enter(clientId, channels);
+    const client = this.local.get(clientId);
+    if (!client?.channels) return;
+    const record = await this.options.store.read(clientId);
+    if (record?.state === 'in' && record.intended === client.intended) return;
+    await this.enter(clientId, client.channels);
   }
 
   /** Clients that this node remembers, and that a new epoch concerns: by their record, or by a channel. */

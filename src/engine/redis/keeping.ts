@@ -7,7 +7,7 @@ import type { Residents } from '../residence.js';
 import type { HandOvers } from './hand-overs.js';
 import type { Lease } from './lease.js';
 import type { Leases } from './leases.js';
-import type { Records } from './records.js';
+import type { Records, Saved } from './records.js';
 import { Unsaved } from './unsaved.js';
 
 export interface KeepingOptions {
@@ -59,7 +59,9 @@ export class Keeping {
     // One that is returning comes back first.
     if (client.state !== 'here') return 'fenced';
     const channels = [...client.channels];
-    const outcome = await this.write(client, client.generation, channels);
+    const { outcome, isNew } = await this.write(client, client.generation, channels);
+    // Until now others may have taken it for gone, unless they wait for the nodes of a new epoch.
+    if (isNew && !this.options.leases.of(client.id).isNew) this.options.engine().returned(client.id);
     if (outcome === 'lost') this.options.lost(client);
     // What has changed meanwhile is written at the next look.
     else if (outcome === 'saved' && isSame(channels, client.channels)) this.unsaved.remove(client, true);
@@ -74,21 +76,17 @@ export class Keeping {
   }
 
   /** Writes down the whole record of a client. */
-  async write(
-    client: Client,
-    generation: number,
-    channels: Iterable<string>,
-  ): Promise<'saved' | 'lost' | 'fenced'> {
+  async write(client: Client, generation: number, channels: Iterable<string>): Promise<Saved> {
     const { records, leases, lostSight } = this.options;
     const lease = leases.of(client.id);
-    const { outcome, before } = await records
+    const saved = await records
       .save(client.id, lease.name, lease.inRound, generation, channels)
       .catch((error: unknown) => {
         lostSight(lease);
         throw error;
       });
-    if (before) this.tookOver(client, before);
-    return outcome;
+    if (saved.before) this.tookOver(client, saved.before);
+    return saved;
   }
 
   /** What could not be done yet for the nodes that had clients of this one. */

@@ -19,6 +19,12 @@ export interface Place {
   channels: string[];
 }
 
+export interface Saved {
+  outcome: 'saved' | 'lost' | 'fenced';
+  before?: string;
+  isNew: boolean;
+}
+
 /** Milliseconds after which an end that somebody has begun is taken over. */
 const TAKE_OVER = 5_000;
 
@@ -41,16 +47,16 @@ export class Records {
     return this.keys[this.partitions.of(clientId)] as EngineKeys;
   }
 
-  /** `before`: the node that had it by its record, where that was another. */
+  /** `before`: the node that had it by its record, where that was another. `isNew`: there was no record. */
   async save(
     clientId: string,
     node: string,
     round: number,
     generation: number,
     channels: Iterable<string>,
-  ): Promise<{ outcome: 'saved' | 'lost' | 'fenced'; before?: string }> {
+  ): Promise<Saved> {
     const keys = this.keysOf(clientId);
-    const [outcome, before] = await this.ask((redis) =>
+    const [outcome, before, isNew] = await this.ask((redis) =>
       steps.save(
         redis,
         [
@@ -64,7 +70,7 @@ export class Records {
         [clientId, node, round, generation, ...channels],
       ),
     );
-    return before ? { outcome, before } : { outcome };
+    return { outcome, ...(before && { before }), isNew: isNew === '1' };
   }
 
   /** The node, which had the client before, does not have it any more. */

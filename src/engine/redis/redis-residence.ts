@@ -207,6 +207,14 @@ export class RedisResidence implements Residence {
     return (await Promise.all(asked)).flat();
   }
 
+  certain(client: Client): Promise<boolean> | undefined {
+    if (!this.unsure.has(client) || !this.connected) return undefined;
+    return this.verify(client).then(
+      () => this.engine.get(client.id) === client,
+      () => true,
+    );
+  }
+
   adopt(clientId: string): Promise<boolean> {
     return this.adopting.adopt(clientId);
   }

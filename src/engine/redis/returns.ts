@@ -96,7 +96,7 @@ export class Returns {
   private async beginAgain(client: Client): Promise<boolean> {
     const generation = client.generation + 1;
     const { epoch } = this.options.leases.of(client.id);
-    const outcome = await this.options.keeping.write(client, generation, client.channels);
+    const { outcome } = await this.options.keeping.write(client, generation, client.channels);
     if (outcome === 'fenced') throw new Away('what this node may take');
     if (outcome === 'lost') {
       this.options.lost(client);
