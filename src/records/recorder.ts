@@ -7,35 +7,24 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
-import type { Journal, JournalEntry } from '../presence/journal.js';
+import type { Journal } from '../presence/journal.js';
+import { BATCH, Batches, GROUP } from './batches.js';
+import { Chores } from './chores.js';
 import { Connection } from './connection.js';
 import type { OpenDatabase } from './database.js';
-import { Every } from './every.js';
 import { JournalWatch } from './journal-watch.js';
 import { loggable } from './loggable.js';
 import type { MigrateOptions } from './migrate.js';
-import { endStaysOf, loseStaysOfTheDead, SIGN_OF_LIFE, signOfLife } from './nodes.js';
+import { endStaysOf, signOfLife } from './nodes.js';
 import { writeLastLists, writeLists } from './online-lists.js';
 import { Resumptions } from './resumptions.js';
-import { forgetWritten, removeOlder } from './retention.js';
 import { type Ailment, Trouble } from './trouble.js';
 import { type Held, Writer } from './writer.js';
 
-/** The group of the journal's readers that records are written by. */
-export const GROUP = 'records';
-
-/** Entries that are read in one go. */
-const COUNT = 500;
 /** Milliseconds to wait for an entry. What is to be done now and then waits as long. */
 const WAIT = 500;
 /** Milliseconds in which entries gather, after a read that found fewer than it could have. */
 const GATHER = 250;
-/** Milliseconds after which an entry that was read and not acknowledged is another's to write. */
-const IDLE = 30_000;
-/** Milliseconds between two looks at what others have left. */
-const LOOK = 10_000;
-/** Milliseconds between two looks for what is too old. */
-const TIDY = 60_000;
 /** Milliseconds after which a database that does not answer is in trouble, and after which it is given up. */
 const SLOW = 10_000;
 const PATIENCE = 60_000;
@@ -72,9 +61,8 @@ export class Recorder {
   private readonly watch: JournalWatch;
   private readonly problem: Trouble;
   private readonly resumptions: Resumptions;
-  private readonly signs = new Every(SIGN_OF_LIFE);
-  private readonly looks = new Every(LOOK);
-  private readonly tidying = new Every(TIDY);
+  private readonly batches: Batches;
+  private readonly chores: Chores;
   private running: Promise<void> | undefined;
   private closing: Promise<void> | undefined;
   private readonly stopping = new AbortController();
@@ -82,9 +70,6 @@ export class Recorder {
   /** Whether it closed without waiting for what was under way. */
   private isCut = false;
   private stepBegan: number | undefined;
-  /** Read, and not known to be acknowledged. */
-  private batch: readonly JournalEntry[] = [];
-  private count = 0;
 
   /** Throws where the URL is none of ours. */
   constructor(private readonly options: RecorderOptions) {
@@ -93,6 +78,9 @@ export class Recorder {
     this.watch = new JournalWatch(journal, GROUP, log);
     this.problem = new Trouble(log);
     this.resumptions = new Resumptions(node);
+    const writerOf = (database: OpenDatabase) => this.writerOf(database);
+    this.batches = new Batches({ journal, node, writerOf, signal: this.stopping.signal });
+    this.chores = new Chores({ ...options, batches: this.batches });
   }
 
   /** Of the database, for people and logs, without a password. */
@@ -119,7 +107,7 @@ export class Recorder {
 
   /** Entries that this node has written since it began. */
   get written(): number {
-    return this.count;
+    return this.batches.written;
   }
 
   /** Entries that are yet to be written. Rejects where the journal is away. */
@@ -196,7 +184,7 @@ export class Recorder {
         const count = await this.inTime(this.step());
         this.problem.well();
         // What comes in meanwhile is one transaction, not one each.
-        if (count > 0 && count < COUNT) await wait(GATHER, undefined, { signal, ref: false }).catch(() => {});
+        if (count > 0 && count < BATCH) await wait(GATHER, undefined, { signal, ref: false }).catch(() => {});
       } catch (error) {
         if (this.isCut) return;
         await wait(this.fail(error as Error), undefined, { signal, ref: false }).catch(() => {});
@@ -227,8 +215,11 @@ export class Recorder {
   private async step(): Promise<number> {
     await this.beginToRead();
     const database = await this.connection.opened();
-    await this.chores(database);
-    return this.readAndWrite(database, WAIT);
+    await this.resumptions.write(database, this.writerOf(database), this.options.epochs());
+    await this.chores.do(database);
+    const count = await this.batches.writeNext(database, WAIT);
+    await writeLists(database, Date.now());
+    return count;
   }
 
   /** Before the database is there: nothing is put into a journal that nobody has begun to read. */
@@ -243,26 +234,7 @@ export class Recorder {
     this.isReading = true;
   }
 
-  /** Returns how many entries there were. */
-  private async readAndWrite(database: OpenDatabase, waitMs: number): Promise<number> {
-    const { journal, node } = this.options;
-    const { signal } = this.stopping;
-    if (this.batch.length === 0) this.batch = await journal.read(GROUP, node, COUNT, waitMs, signal);
-    const { length } = this.batch;
-    await this.writeBatch(database);
-    await writeLists(database, Date.now());
-    return length;
-  }
-
-  private async writeBatch(database: OpenDatabase): Promise<void> {
-    const { batch } = this;
-    if (batch.length === 0) return;
-    this.count += await this.writer(database).write(batch);
-    await this.options.journal.acknowledge(GROUP, batch);
-    if (this.batch === batch) this.batch = [];
-  }
-
-  private writer(database: OpenDatabase): Writer {
+  private writerOf(database: OpenDatabase): Writer {
     const { node, hashClientIds = false } = this.options;
     return new Writer(database, { node, hashClientIds });
   }
@@ -272,39 +244,9 @@ export class Recorder {
     const { node, shared } = this.options;
     const database = await this.connection.opened();
     const enough = shared ? performance.now() + LAST_WORDS : Number.POSITIVE_INFINITY;
-    while ((await this.readAndWrite(database, 0)) > 0 && performance.now() < enough);
+    while ((await this.batches.writeNext(database, 0)) > 0 && performance.now() < enough);
     await signOfLife(database, node, Date.now());
     if (!shared) await endStaysOf(database, node, Date.now());
     await writeLastLists(database);
-  }
-
-  /** What is to be done now and then, and may be done by all nodes. */
-  private async chores(database: OpenDatabase): Promise<void> {
-    const { node, epochs } = this.options;
-    await this.signs.when(() => signOfLife(database, node, Date.now()));
-    await this.resumptions.write(database, this.writer(database), epochs());
-    await this.looks.when(async () => {
-      await this.takeOver(database);
-      await loseStaysOfTheDead(database, epochs(), Date.now());
-    });
-    await this.tidying.when(() => this.tidy(database));
-  }
-
-  /** What others have read, and not acknowledged: they may have died. */
-  private async takeOver(database: OpenDatabase): Promise<void> {
-    const { journal, node } = this.options;
-    for (;;) {
-      await this.writeBatch(database);
-      this.batch = await journal.takeOver(GROUP, node, IDLE);
-      if (this.batch.length === 0) return;
-    }
-  }
-
-  /** A step of each, after the take-over: nothing is left that could come again. */
-  private async tidy(database: OpenDatabase): Promise<void> {
-    const { keep } = this.options;
-    const removed = keep === undefined ? 0 : await removeOlder(database, Date.now() - keep);
-    const forgotten = await forgetWritten(database, Date.now());
-    if (removed + forgotten > 0) this.tidying.again();
   }
 }
