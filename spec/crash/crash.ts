@@ -46,6 +46,8 @@ export interface Summary {
   entries: number;
   /** How often each was. */
   faults: Map<string, number>;
+  /** How often a node has killed itself at a point. */
+  deaths: ReadonlyMap<string, number>;
 }
 
 /** Milliseconds in which all must be right once everything is healed. */
@@ -54,8 +56,9 @@ const LIMIT = 90_000;
 /** Plays until the end, or until something is wrong: then the world is not fit for another round. */
 export async function crash(options: CrashOptions): Promise<Summary> {
   const { seed, first, rounds, database, log } = options;
-  const summary: Summary = { failure: undefined, rounds: 0, entries: 0, faults: new Map() };
   const world = await World.start(database);
+  const { deaths } = world;
+  const summary: Summary = { failure: undefined, rounds: 0, entries: 0, faults: new Map(), deaths };
   const stop = () => void world.dispose().then(() => process.exit(130));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);

@@ -46,7 +46,7 @@ function explain({ round, violations, history, told, journal, logs }: Failure): 
 const seed = wholeNumber('seed', values.seed);
 const database = databaseOf(values.database);
 console.log(`seed ${seed}, ${database}`);
-const { failure, rounds, entries, faults } = await crash({
+const { failure, rounds, entries, faults, deaths } = await crash({
   seed,
   database,
   first: wholeNumber('first', values.first),
@@ -56,7 +56,12 @@ const { failure, rounds, entries, faults } = await crash({
   log: (line) => console.log(line),
 });
 if (failure) console.error(explain(failure));
-const counts = [...faults].map(([name, count]) => `${count} ${name}`).sort();
-console.log(`seed ${seed}, ${database}: ${rounds} rounds, ${entries} entries; ${counts.join(', ')}`);
+const listed = (counts: ReadonlyMap<string, number>) =>
+  [...counts]
+    .map(([name, count]) => `${count} ${name}`)
+    .sort()
+    .join(', ');
+console.log(`seed ${seed}, ${database}: ${rounds} rounds, ${entries} entries; ${listed(faults)}`);
+console.log(`nodes that killed themselves: ${listed(deaths)}`);
 console.log(failure ? `round ${failure.round}: ${failure.violations.length} violations` : 'no violation');
 process.exit(failure ? 1 : 0);

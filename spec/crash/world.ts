@@ -17,6 +17,8 @@ const DIE_WITH_IT = 0.4;
 
 export class World {
   readonly nodes: (NodeProcess | undefined)[] = [];
+  /** How often a node has killed itself there: one that gets nothing to consume is killed. */
+  readonly deaths = new Map<string, number>();
   private readonly underWay = new Map<string, Promise<void>>();
 
   private constructor(
@@ -79,6 +81,7 @@ export class World {
     if (fault.kind === 'die') {
       node.dieAt(fault.point);
       await Promise.race([node.ended, pause(DIES_WITHIN)]);
+      if (!node.isAlive) this.deaths.set(fault.point, (this.deaths.get(fault.point) ?? 0) + 1);
     }
     await node.kill();
     for (const tab of tabs) {
