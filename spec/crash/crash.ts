@@ -2,9 +2,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JournalEntry } from '../../src/presence/journal.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
+import { GROUP } from '../../src/records/batches.js';
 import { connect } from '../../src/records/database.js';
 import { writeLists } from '../../src/records/online-lists.js';
-import { GROUP } from '../../src/records/recorder.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { Random } from '../chaos/random.js';
 import { silent } from '../support/log.js';

@@ -1,6 +1,6 @@
 /** Three nodes on one real Redis, which write to one database. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { GROUP } from '../../src/records/recorder.js';
+import { GROUP } from '../../src/records/batches.js';
 import type { Random } from '../chaos/random.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
