@@ -96,8 +96,10 @@ export class HandOvers {
     const answer = alive ? await this.asked(clientId, node, generation) : undefined;
     const letter = letterFrom(answer);
     if (!letter) return { waiting: [], heardOf: this.heardSince(clientId, node), left: undefined };
-    const { waiting, position, channels, left } = letter;
-    return { waiting, heardOf: this.options.backplane.heardOf(position, channels), left };
+    const { position, channels, left } = letter;
+    const { backplane } = this.options;
+    const waiting = [...letter.waiting, ...backplane.beyond(position, channels)];
+    return { waiting, heardOf: backplane.heardOf(position, channels), left };
   }
 
   /** As `ask`, of a client that is here already. */

@@ -16,6 +16,7 @@ import { type Letter, read, write } from './letter.js';
 import { Listening, type Name } from './listening.js';
 import { Outbox } from './outbox.js';
 import { Positions } from './positions.js';
+import { Recent } from './recent.js';
 
 export interface RedisBackplaneOptions {
   redis: RedisConnections;
@@ -35,6 +36,7 @@ export class RedisBackplane implements Backplane {
   private readonly keys: readonly EngineKeys[];
   private readonly outboxes: readonly Outbox[];
   private readonly listening: Listening;
+  private readonly recent = new Recent();
   /** By partition. */
   private readonly heard: readonly Positions[];
   private readonly back: (() => void)[] = [];
@@ -102,6 +104,11 @@ export class RedisBackplane implements Backplane {
     return number <= this.heardIn(message.channel).of(node);
   }
 
+  /** What this node has just heard, and one at that position not yet, of what a client subscribes to. */
+  beyond(position: Position, channels: readonly string[]): Published[] {
+    return this.recent.beyond(position, channels);
+  }
+
   /** What it has to say after an outage waits for this as well; called once others hear again. */
   whenSettled(settled: () => Promise<void>): void {
     this.settled = settled;
@@ -119,7 +126,7 @@ export class RedisBackplane implements Backplane {
     const { channel, json } = message;
     const exact = channels.length === 1;
     const partition = partitions.of(channel);
-    this.hear({ id: `${node} ${number}`, channel, json }, channels);
+    this.heardNow({ id: `${node} ${number}`, channel, json }, channels);
     this.outboxes[partition]?.put(
       this.saidOn(channel, partition),
       write({ node, number, exact, channel, json }),
@@ -178,7 +185,12 @@ export class RedisBackplane implements Backplane {
     const letter = read(text);
     if (!letter || letter.node === this.options.node || !this.isNew(letter)) return;
     const { node, number, exact, channel, json } = letter;
-    this.hear({ id: `${node} ${number}`, channel, json }, exact ? [channel] : expanded(channel));
+    this.heardNow({ id: `${node} ${number}`, channel, json }, exact ? [channel] : expanded(channel));
+  }
+
+  private heardNow(message: Published, names: readonly string[]): void {
+    if (this.isCluster) this.recent.add(message, names, this.options.partitions.of(message.channel));
+    this.hear(message, names);
   }
 
   private isNew({ node, number, channel }: Letter): boolean {
