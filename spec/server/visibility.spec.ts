@@ -140,6 +140,19 @@ describe('what a client says of its page', () => {
     expect(replies.at(-1)?.error).toMatch(/^429:\d+:Too many requests$/);
   });
 
+  it('is known with the engine faye-redis, to any server', async () => {
+    const [first, second] = [await start({ engine: 'faye-redis' }), await start({ engine: 'faye-redis' })];
+    const clientId = await newClientId(first.endpoint);
+    await say(first.endpoint, connectMessage(clientId, user('ann')));
+    for (const [server, hidden] of [
+      [first, true],
+      [second, false],
+    ] as const) {
+      expect(await tell(server, clientId, { hidden })).toMatchObject({ successful: true });
+      expect(await recorded(clientId)).toBe(hidden ? 'hidden' : 'shown');
+    }
+  });
+
   it('is known without Redis too', async () => {
     const server = await startServer();
     const clientId = await newClientId(server.endpoint);
