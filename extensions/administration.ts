@@ -31,7 +31,7 @@ export function administration(bayeux: Bayeux, presence: Presence, store: Orders
 
   const meant = ({ clientId, uid }: Order): string[] => {
     if (clientId !== undefined) return [clientId];
-    return uid === undefined ? [] : presence.clientsOf(uid);
+    return uid === undefined ? [] : presence.remembered.clientsOf(uid);
   };
 
   function sendAway(clientId: string, awayFor: number): void {
@@ -44,7 +44,7 @@ export function administration(bayeux: Bayeux, presence: Presence, store: Orders
   return {
     async enforce() {
       for (const { uid, left } of await store.banned()) {
-        for (const clientId of presence.clientsOf(uid)) sendAway(clientId, left);
+        for (const clientId of presence.remembered.clientsOf(uid)) sendAway(clientId, left);
       }
     },
     async disconnect(whom, awayFor) {

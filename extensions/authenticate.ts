@@ -32,7 +32,7 @@ export function authenticate(options: AuthenticateOptions): Extension {
     if (message.channel === '/meta/handshake') return handshake(message, request);
     const { clientId } = message;
     if (clientId === undefined) return serverOf(message, request);
-    const known = presence.known(clientId);
+    const known = presence.remembered.identityOf(clientId);
     if (known && !isStale(message, known)) return setSpeaker(message, { kind: 'user', identity: known });
     return identify(message, request, clientId);
   }
@@ -71,7 +71,7 @@ export function authenticate(options: AuthenticateOptions): Extension {
    */
   async function bound(message: Message, clientId: string): Promise<Identity | null> {
     if (!(await options.clientExists(clientId))) throw refuse('clientUnknown', clientId);
-    if (!isMeta(message.channel) && presence.isNobody(clientId)) return null;
+    if (!isMeta(message.channel) && presence.remembered.isNobody(clientId)) return null;
     return presence.identityOf(clientId);
   }
 

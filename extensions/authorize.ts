@@ -47,7 +47,7 @@ export function authorize(options: AuthorizeOptions): Extension {
     const { clientId = '' } = message;
     if (!identity) return;
     const wanted = roomsOf(message) ?? [];
-    const enters = wanted.length > 0 && !presence.isIn(clientId, wanted);
+    const enters = wanted.length > 0 && !presence.remembered.isIn(clientId, wanted);
     if (!enters && judged.has(identity)) return;
     return judge(identity, clientId, wanted);
   }
@@ -55,11 +55,11 @@ export function authorize(options: AuthorizeOptions): Extension {
   /** Where a proof is new, also what the client has by the one before. */
   async function judge(identity: Identity, clientId: string, wanted: string[]): Promise<void> {
     const heard = [...options.subscriptionsOf(clientId)].map(listedChannel);
-    const has = judged.has(identity) ? [] : [...presence.channelsOf(clientId), ...heard];
+    const has = judged.has(identity) ? [] : [...presence.remembered.channelsOf(clientId), ...heard];
     for (const room of new Set([...wanted, ...has])) {
       if (room === undefined || (await mayBeIn(identity, room))) continue;
       // Its last proof allowed what this one does not: it must not stay where it was, nor hear what it heard.
-      if (presence.isSomewhere(clientId) || has.length > 0) options.endClient(clientId);
+      if (presence.remembered.isSomewhere(clientId) || has.length > 0) options.endClient(clientId);
       throw refuse('roomForbidden', room);
     }
     judged.add(identity);
@@ -110,7 +110,7 @@ export function authorize(options: AuthorizeOptions): Extension {
 
   /** Who has proven to be the client since authenticate has remembered that nobody had. */
   async function boundSince(clientId: string): Promise<Identity | null> {
-    const identity = presence.isNobody(clientId) ? await presence.identityOf(clientId) : null;
+    const identity = presence.remembered.isNobody(clientId) ? await presence.identityOf(clientId) : null;
     if (identity && hasExpired(identity)) throw refuse('tokenExpired');
     return identity;
   }

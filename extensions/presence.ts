@@ -13,7 +13,7 @@ export function presence(domain: Presence): Extension {
     const { channel, clientId } = message;
     if (channel !== '/meta/connect' || clientId === undefined || !identityOf(message)) return;
     const rooms = roomsOf(message);
-    if (!rooms || domain.isIn(clientId, rooms)) return;
+    if (!rooms || domain.remembered.isIn(clientId, rooms)) return;
     return enter(clientId, rooms);
   }
 

@@ -19,7 +19,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- A new epoch has begun since the taking.
-if now < tonumber(redis.call('HGET', KEYS[5], 'quiet') or 0) then return {0, -1} end
+if now < quiet_until(KEYS[5], now) then return {0, -1} end
 
 -- Who left and came back keeps its place: nobody was told, so the list of the version before has it there.
 local seen = {}

@@ -3,8 +3,8 @@
 -- Atomic because two nodes may prove two users of one clientId at once: the first must win.
 --
 -- A record is a JSON object of strings only (cjson would change numbers and empty arrays): uid, identity (itself JSON,
--- opaque), channels (where it means to be, parted by spaces), leaving (what it may be in beside that), intended (when that
--- was meant, ms), state: bound, in or ending; and once it has said so, visibility (hidden or shown) and since (when, ms).
+-- opaque), channels (where it means to be, parted by spaces), leaving (what it may be in beside that), intended (when that,
+-- or its end, was meant, ms), state: bound, in or ending; and once it has said so, visibility (hidden or shown) and since (when, ms).
 --
 -- KEYS  1 clientId_auth/<clientId>   2 clientIds
 -- ARGV  1 clientId   2 uid   3 identity, JSON (opaque)

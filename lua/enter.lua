@@ -2,11 +2,12 @@
 -- and marks the channel to be announced. Each client that comes is put into the journal. Repeating it changes nothing.
 --
 -- A stay that goes on after Redis had lost its data comes with the time since when the user is in: it is no client that
--- comes, and not journalled.
+-- comes, and not journalled. A user who is announced keeps its place all the same: one version is one list, in one order.
 --
 -- Refused where the client's record does not say that it means to enter the channel: whoever ended it, or moved it, has
--- not seen this membership and will not take it back. Where the record is in another partition the age of the intent
--- has to do: by then a client whose node stood still may have been ended by others.
+-- not seen this membership and will not take it back. Where the record is in another partition the channel itself knows
+-- who has left it lately, and by which intent: an enter by an older one is refused, and so is one that is older than that
+-- is known for.
 --
 -- Atomic because two tabs of one user, on two nodes, read and write the same array: done in two steps one would be lost;
 -- and because a membership must not be without its record and its entry in the journal.
@@ -15,7 +16,8 @@
 -- (4 digits), the uid, and the user's JSON.
 --
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>, or none in another partition
+--       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>; or where that is in
+--       another partition 10 intents<channel>   11 left<channel>
 -- ARGV  1 channel   2 uid   3 clientId   4 user, JSON (opaque)   5 window: base, ms   6 window: per user, ms
 --       7 window: max, ms   8 entries of the journal at most   9 when the client meant to enter, ms   10 how old that may
 --       be, ms   11 since when the user is in, microseconds (16 digits), or '' for a stay that begins
@@ -23,13 +25,16 @@
 --         call made the client come (ms) or 0};
 --         {-1} where it is refused, {-2} where Redis has lost its data and no epoch has begun yet
 
-local epoch = redis.call('HMGET', KEYS[7], 'id', 'quiet')
-if not epoch[1] then return {-2} end
+local epoch = redis.call('HGET', KEYS[7], 'id')
+if not epoch then return {-2} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function is_meant()
-  if not KEYS[10] then return now - ARGV[9] <= tonumber(ARGV[10]) end
+  if KEYS[11] then
+    local left = tonumber(redis.call('ZSCORE', KEYS[11], ARGV[3]) or 0)
+    return now - ARGV[9] <= tonumber(ARGV[10]) and left < tonumber(ARGV[9])
+  end
   local known = redis.call('GET', KEYS[10])
   if not known then return false end
   local record = cjson.decode(known)
@@ -37,17 +42,27 @@ local function is_meant()
   return string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) ~= nil
 end
 if not is_meant() then return {-1} end
+if KEYS[11] then redis.call('HSET', KEYS[10], ARGV[3], ARGV[9]) end
 
 -- Only where somebody reads it: a group makes the stream. Beyond the bound the oldest go, and are counted.
 local function journal(transition)
   if ARGV[11] ~= '' then return end
   local id = redis.call(
-    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch[1], 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2],
+    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch, 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2],
     'clientId', ARGV[3], 'transition', transition, 'at', now, 'user', ARGV[4]
   )
   if not id then return end
   local dropped = redis.call('XTRIM', KEYS[8], 'MAXLEN', ARGV[8])
   if dropped > 0 then redis.call('HINCRBY', KEYS[9], 'dropped', dropped) end
+end
+
+-- Whether nobody was told yet that the user is in. Its first pending change says whether it was.
+local function is_unannounced()
+  for _, change in ipairs(redis.call('LRANGE', KEYS[5], 0, -1)) do
+    local length = tonumber(string.sub(change, 18, 21))
+    if string.sub(change, 22, 21 + length) == ARGV[2] then return string.sub(change, 1, 1) == 'j' end
+  end
+  return false
 end
 
 local clients = redis.call('HGET', KEYS[1], ARGV[2])
@@ -61,9 +76,13 @@ if clients and redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then
     redis.call('HSET', KEYS[1], ARGV[2], cjson.encode(ids))
     journal(0)
   end
-  if ARGV[11] ~= '' then redis.call('ZADD', KEYS[3], 'LT', ARGV[11], ARGV[2]) end
+  local entered = string.format('%016.0f', redis.call('ZSCORE', KEYS[3], ARGV[2]))
+  if ARGV[11] ~= '' and ARGV[11] < entered and is_unannounced() then
+    entered = ARGV[11]
+    redis.call('ZADD', KEYS[3], entered, ARGV[2])
+  end
   local came = (known or ARGV[11] ~= '') and 0 or now
-  return {0, -1, string.format('%016.0f', redis.call('ZSCORE', KEYS[3], ARGV[2])), came}
+  return {0, -1, entered, came}
 end
 
 local entered = ARGV[11] ~= '' and ARGV[11] or string.format('%010d%06d', time[1], time[2])
@@ -77,7 +96,7 @@ redis.call('RPUSH', KEYS[5], 'j' .. entered .. string.format('%04d', #ARGV[2]) .
 
 local users = redis.call('HLEN', KEYS[2])
 local window = math.ceil(math.min(ARGV[5] + ARGV[6] * users, ARGV[7]))
-local quiet = tonumber(epoch[2] or 0)
+local quiet = quiet_until(KEYS[7], now)
 -- What comes in while the nodes write down who is with them is one announcement, and before it there is no list.
 if now < quiet then redis.call('HSET', KEYS[4], 'hush', 1) end
 local due = math.max(now + window, quiet)

@@ -3,25 +3,45 @@
 -- nothing.
 --
 -- Nor does it where the client's record says that it means to be in the channel: whoever leaves it for an older intent, or an
--- end that is over, comes too late. Where the record is in another partition that can't be seen, and is repaired.
+-- end that is over, comes too late. Where the record is in another partition the channel itself knows by which intent the
+-- client is in; and keeps for a while by which it has left, so that what was meant earlier does not enter any more.
 --
 -- Atomic for the same reasons as enter: the array of clientIds is read and written back, and journalled as it is.
 --
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>, or none in another partition
+--       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>; or where that is in
+--       another partition 10 intents<channel>   11 left<channel>
 -- ARGV  1 channel   2 uid   3 clientId   4 window: base, ms   5 window: per user, ms   6 window: max, ms
---       7 entries of the journal at most   8 when it was, ms, for the journal, or '' for now
+--       7 entries of the journal at most   8 when it was, ms, for the journal, or '' for now   9 the intent, or the
+--       end, that it is left for, ms, or '' where the client is not known any more   10 for how long to know that, ms
 -- returns {1 for a leave or 0, ms until due where this call marked the channel or -1}
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function is_meant()
+  if KEYS[11] then
+    if ARGV[9] == '' then return false end
+    return tonumber(redis.call('HGET', KEYS[10], ARGV[3]) or 0) > tonumber(ARGV[9])
+  end
+  local known = redis.call('GET', KEYS[10])
+  if not known then return false end
+  local record = cjson.decode(known)
+  if record.state ~= 'in' then return false end
+  return string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) ~= nil
+end
+if is_meant() then return {0, -1} end
+if KEYS[11] then
+  redis.call('HDEL', KEYS[10], ARGV[3])
+  if ARGV[9] ~= '' then
+    redis.call('ZADD', KEYS[11], 'GT', ARGV[9], ARGV[3])
+    redis.call('ZREMRANGEBYSCORE', KEYS[11], '-inf', now - ARGV[10])
+    redis.call('PEXPIRE', KEYS[11], ARGV[10])
+  end
+end
 
 local clients = redis.call('HGET', KEYS[1], ARGV[2])
 if not clients then return {0, -1} end
-
-local known = KEYS[10] and redis.call('GET', KEYS[10])
-if known then
-  local record = cjson.decode(known)
-  local is_meant = string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true)
-  if record.state == 'in' and is_meant then return {0, -1} end
-end
 
 local rest = {}
 local found = false
@@ -30,14 +50,12 @@ for _, id in ipairs(cjson.decode(clients)) do
 end
 if not found then return {0, -1} end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local epoch = redis.call('HMGET', KEYS[7], 'id', 'quiet')
+local epoch = redis.call('HGET', KEYS[7], 'id')
 
 -- As enter does.
 local function journal(transition)
   local id = redis.call(
-    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch[1] or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
+    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
     'clientId', ARGV[3], 'transition', transition, 'at', ARGV[8] ~= '' and ARGV[8] or now
   )
   if not id then return end
@@ -66,7 +84,7 @@ redis.call(
 
 local users = redis.call('HLEN', KEYS[2])
 local window = math.ceil(math.min(ARGV[4] + ARGV[5] * users, ARGV[6]))
-local quiet = tonumber(epoch[2] or 0)
+local quiet = quiet_until(KEYS[7], now)
 if now < quiet then redis.call('HSET', KEYS[4], 'hush', 1) end
 local due = math.max(now + window, quiet)
 if redis.call('ZADD', KEYS[6], 'NX', due, ARGV[1]) == 0 then return {1, -1} end

@@ -9,11 +9,10 @@
 -- returns {number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil where Redis has
 --         lost its data and no epoch has begun yet
 
-local epoch = redis.call('HMGET', KEYS[3], 'id', 'quiet')
-if not epoch[1] then return nil end
+if redis.call('HEXISTS', KEYS[3], 'id') == 0 then return nil end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local quiet = tonumber(epoch[2] or 0)
+local quiet = quiet_until(KEYS[3], now)
 if now < quiet then return quiet - now end
 
 local uids = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1)

@@ -12,11 +12,11 @@
 --         where Redis has lost its data and no epoch has begun yet
 
 local limit = tonumber(ARGV[1])
-local epoch = redis.call('HMGET', KEYS[4], 'id', 'floor', 'quiet')
+local epoch = redis.call('HMGET', KEYS[4], 'id', 'floor')
 if not epoch[1] then return nil end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local quiet = tonumber(epoch[3] or 0)
+local quiet = quiet_until(KEYS[4], now)
 if now < quiet then return quiet - now end
 local state = redis.call('HMGET', KEYS[3], 'version', 'hush')
 if state[2] then return 20 end

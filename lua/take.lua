@@ -14,9 +14,9 @@ if not state[1] then return nil end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local epoch = redis.call('HMGET', KEYS[4], 'id', 'quiet')
-if now < tonumber(epoch[2] or 0) then return epoch[2] - now end
+local quiet = quiet_until(KEYS[4], now)
+if now < quiet then return quiet - now end
 if state[2] and state[2] ~= ARGV[1] and tonumber(state[3]) > now then return nil end
 
 redis.call('HSET', KEYS[1], 'claim', ARGV[1], 'claim_until', now + ARGV[2])
-return {epoch[1] or '', tonumber(state[1]), redis.call('HLEN', KEYS[3]), redis.call('LRANGE', KEYS[2], 0, -1)}
+return {redis.call('HGET', KEYS[4], 'id') or '', tonumber(state[1]), redis.call('HLEN', KEYS[3]), redis.call('LRANGE', KEYS[2], 0, -1)}

@@ -6,13 +6,14 @@
 -- ARGV  1 the epoch that the node knows
 -- returns for each client 1, or 0 where there is no such client, or it is ending; nil where that is not known yet of one
 
-local epoch = redis.call('HMGET', KEYS[1], 'id', 'quiet')
+local epoch = redis.call('HGET', KEYS[1], 'id')
 local time = redis.call('TIME')
-local isNew = epoch[1] ~= ARGV[1] or time[1] * 1000 + math.floor(time[2] / 1000) < tonumber(epoch[2] or 0)
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local isNew = epoch ~= ARGV[1] or now < quiet_until(KEYS[1], now)
 local existing = {}
 for i = 2, #KEYS do
   local known = redis.call('HMGET', KEYS[i], 'node', 'state', 'epoch')
-  if isNew and (not known[1] or known[3] ~= epoch[1]) then return nil end
+  if isNew and (not known[1] or known[3] ~= epoch) then return nil end
   existing[i - 1] = (known[1] and known[2] ~= 'ending') and 1 or 0
 end
 return existing

@@ -7,13 +7,13 @@
 --
 -- KEYS  1 nodes   2 about nodes   3 rounds   4 dead nodes   5 epoch   6 last signs of life of dead nodes
 -- ARGV  1 node   2 how long the lease holds, ms   3 about the node, JSON (opaque)   4 its round
---       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewal went well
+--       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewals went well
 --       7 for how long the clients of a dead node are kept, ms
 -- returns {'renewed' or 'fenced', dead node whose clients are to be ended...}
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local quiet = tonumber(redis.call('HGET', KEYS[5], 'quiet') or 0)
+local quiet = quiet_until(KEYS[5], now)
 local held = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
 
 -- In a new epoch the lease may be among what was lost. Once that is over, whoever had none was buried, and forgotten.

@@ -3,10 +3,12 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
 import type { MembershipEntry } from '../../src/presence/journal.js';
 import { Presence } from '../../src/presence/presence.js';
+import { Reaper } from '../../src/presence/reaper.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
+import { scripts } from '../../src/redis/scripts.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -45,7 +47,7 @@ async function start(quiet: number, partitions = new Partitions('faye', null)): 
   const store = new RedisStore({ source: redis.url, partitions, window, quiet, log: silent });
   const announcer = new Announcer({ store, node: `n${nodes.length}`, log: silent });
   const clientExists = async () => true;
-  const has = (clientId: string): boolean => presence.concerned(() => true).includes(clientId);
+  const has = (clientId: string): boolean => presence.remembered.concerned(() => true).includes(clientId);
   const presence = new Presence({ store, announcer, clientExists, has, listLimit: 100, log: silent });
   store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn: (_clientId, step) => step() }));
   const events: string[] = [];
@@ -127,6 +129,23 @@ it('announces nothing in the quiet time, and then once what came in it', async (
   expect(heard[0]?.joins.map(({ uid }) => uid).sort()).toEqual([1, 'b']);
 });
 
+it('does not count in the quiet time what Redis itself stood still for', async () => {
+  const key = '/faye/epoch';
+  const members = () =>
+    redis.ask((raw) => scripts.members(raw, ['/faye/users/a', '/faye/order/a', key], [10]));
+  const look = () => redis.ask((raw) => scripts.epoch(raw, [key], ['first', 'second', 600, '']));
+  const now = Date.now();
+  await redis.ask((raw) => scripts.epoch(raw, [key], ['', 'first', 600, '']));
+  // Nobody has looked for 4 s, of which it was quiet for 3.
+  await redis.ask((raw) => raw.hset(key, { quiet: now - 1_000, looked: now - 4_000 }));
+  expect(await members()).toBeGreaterThan(2_000);
+  const [epoch, left] = await look();
+  expect([epoch, left > 2_000, left <= 3_000]).toEqual(['first', true, true]);
+  expect(await members()).toBeGreaterThan(2_000);
+  await redis.ask((raw) => raw.hset(key, { quiet: now - 1_000, looked: now }));
+  expect(await members()).toEqual([0, []]);
+});
+
 it('begins an epoch with what comes in after the loss and before the next look', async () => {
   const node = await start(300);
   await come(node, 'c1', ann, ['/a']);
@@ -135,6 +154,20 @@ it('begins an epoch with what comes in after the loss and before the next look',
   await come(node, 'c2', bob, ['/a']);
   expect((await listed(node, '/a')).sort()).toEqual([1, 'b']);
   expect((await node.presence.snapshot('/a')).epoch).not.toBe(epoch);
+});
+
+it('shows no part of a list where a node that is new is the first to look after the loss', async () => {
+  const node = await start(3_000);
+  await come(node, 'c1', ann, ['/a']);
+  await until(async () => (await listed(node, '/a')).length === 1, 'Ann to be announced');
+  await redis.flush();
+  const late = await start(3_000);
+  expect(await listed(late, '/a')).toEqual([1]);
+});
+
+it('has lists at once where there was never any data, whoever begins', async () => {
+  for (const node of await Promise.all([start(60_000), start(60_000)]))
+    expect(await listed(node, '/a')).toEqual([]);
 });
 
 it('concerns the partition alone that has lost its data', async () => {
@@ -162,6 +195,37 @@ it('concerns the partition alone that has lost its data', async () => {
   expect(new Set(after).size).toBe(2);
 });
 
+it('takes out who is in a channel of another partition than the one that has lost its client', async () => {
+  const partitions = new Partitions('faye', 2);
+  const [dead, living] = [await start(300, partitions), await start(300, partitions)];
+  const channels = ['/a', '/b', '/c', '/d', '/e', '/f'];
+  const elsewhere = channels.filter((channel) => partitions.of(channel) !== partitions.of('c1'));
+  expect(elsewhere).not.toEqual([]);
+  await come(dead, 'c1', ann, channels);
+  await come(living, 'c2', bob, channels);
+  await dead.store.close();
+  nodes.splice(nodes.indexOf(dead), 1);
+  const existing = new Set(['c1', 'c2']);
+  const reaper = new Reaper({
+    ...{ store: living.store, presence: living.presence, node: 'n1', every: 0, forgetAfter: 60_000 },
+    ...{ expiryGrace: 60, log: silent, endClient: () => {}, inTurn: (_clientId, step) => step() },
+    clientsExist: async () => existing,
+  });
+  await reaper.tick();
+  await redis.ask(async (raw) => raw.del(await raw.keys(`/{faye:${partitions.of('c1')}}*`)));
+  await living.store.look();
+  const inAll = async () => (await Promise.all(channels.map((channel) => listed(living, channel)))).flat();
+  await until(async () => (await inAll()).filter((uid) => uid === 'b').length === channels.length, 'Bob');
+  // It is, for all that is known.
+  await reaper.tick();
+  for (const channel of elsewhere) expect((await living.presence.list(channel)).users).toEqual([ann, bob]);
+  existing.delete('c1');
+  await redis.ask((raw) => raw.hdel(`/{faye:${partitions.of('c1')}}/epoch`, 'swept'));
+  await reaper.tick();
+  for (const channel of channels) expect((await living.presence.list(channel)).users).toEqual([bob]);
+  expect(living.events.filter((event) => event.includes('leaves')).length).toBe(elsewhere.length);
+});
+
 it('knows whom it holds and since when, and which epochs go on, or that it does not know', async () => {
   const node = await start(300);
   await node.store.journal.open('sql');
@@ -174,7 +238,7 @@ it('knows whom it holds and since when, and which epochs go on, or that it does 
     ...{ user: ann, visibility: null },
   }));
   const byName = (one: object, other: object) => JSON.stringify(one).localeCompare(JSON.stringify(other));
-  const held = () => node.presence.held((name) => name !== '/b').sort(byName);
+  const held = () => node.presence.remembered.held((name) => name !== '/b').sort(byName);
   expect(held()).toEqual(said.filter(({ channel }) => channel === '/a').sort(byName));
   const [epoch] = node.store.epochs;
   await redis.flush();

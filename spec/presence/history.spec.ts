@@ -19,6 +19,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
+import { expires } from './steps.js';
 
 const WINDOW = { base: 1, perUser: 0, max: 1 };
 const CHANNELS = ['/a', '/b', '/a/b'];
@@ -145,8 +146,8 @@ class Cluster {
     const has = (clientId: string) => this.owners.get(clientId) === index;
     const presence = new Presence({ store, announcer, clientExists, has, listLimit: 100, log: silent });
     const inTurn = turns();
-    store.onMoved((clientId) => presence.doubtChannels(clientId));
-    store.onVisibility((clientId, visibility) => presence.heardVisibility(clientId, visibility));
+    store.onMoved((clientId) => presence.remembered.doubtChannels(clientId));
+    store.onVisibility((clientId, visibility) => presence.remembered.heardVisibility(clientId, visibility));
     store.onEpoch(async (concerns) => {
       await resume(concerns, { presence, has, inTurn });
       this.resumptions += 1;
@@ -169,7 +170,7 @@ class Cluster {
   /** The client is this node's from now on; the other knows nothing of it any more. */
   adopt(clientId: string, node: number): void {
     this.owners.set(clientId, node);
-    this.nodes[1 - node]?.presence.drop(clientId);
+    this.nodes[1 - node]?.presence.remembered.drop(clientId);
   }
 
   /** What each client has said last of its page. */
@@ -241,7 +242,7 @@ class Cluster {
     const id = this.idOf(client);
     const node = this.nodes[this.owners.get(id) ?? 0];
     await node?.inTurn(id, async () => {
-      if (node.presence.isIn(id, channels)) return;
+      if (node.presence.remembered.isIn(id, channels)) return;
       if ((await node.presence.bind(id, identityOf(client))) === 'bound')
         await node.presence.enter(id, channels);
     });
@@ -289,7 +290,7 @@ async function enter(cluster: Cluster, id: string, step: Connect): Promise<void>
     cluster.adopt(id, step.node);
     if ((await node.presence.bind(id, identityOf(step.client))) !== 'bound') return;
     // What the client is in may have changed on the other node, which tells by ending or not at all.
-    node.presence.drop(id);
+    node.presence.remembered.drop(id);
     if ((await node.presence.bind(id, identityOf(step.client))) === 'bound') {
       await node.presence.enter(id, step.channels);
     }
@@ -305,7 +306,11 @@ async function show(
   await node?.inTurn(id, async () => {
     if (!cluster.isOwned(id)) cluster.adopt(id, number);
     // As authenticate does.
-    if (!node.presence.known(id) && (await node.presence.bind(id, identityOf(client))) !== 'bound') return;
+    if (
+      !node.presence.remembered.identityOf(id) &&
+      (await node.presence.bind(id, identityOf(client))) !== 'bound'
+    )
+      return;
     if (await node.presence.setVisibility(id, hidden)) cluster.hidden.set(id, hidden);
   });
 }
@@ -495,7 +500,7 @@ describe('histories on Redis', () => {
     new Cluster([distant(first, turns), distant(second, turns.toReversed())]);
 
   async function nothingIsLeft(): Promise<void> {
-    const stays = (key: string) => key.endsWith('/epoch') || key.endsWith('/partitions');
+    const stays = (key: string) => key.endsWith('/epoch') || key.endsWith('/partitions') || expires(key);
     await until(async () => (await redis.keys()).every(stays), 'no key to be left but the epoch');
   }
 

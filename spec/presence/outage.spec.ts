@@ -65,7 +65,7 @@ it.each([
 ])('enters again after %s failed (done: %s)', async (step, done) => {
   failing = { steps: new Set([step]), done };
   await expect(presence.enter('c1', ['/a', '/b'])).rejects.toBeInstanceOf(Away);
-  expect(presence.isIn('c1', ['/a', '/b'])).toBe(false);
+  expect(presence.remembered.isIn('c1', ['/a', '/b'])).toBe(false);
   failing.steps.clear();
   await reaper.tick();
   expect(await presence.enter('c1', ['/a', '/b'])).toBe(true);
@@ -118,11 +118,11 @@ it.each(['intend', 'enter', 'bind'])('says a stay again, later, where %s failed'
   await forget(store, 'c1');
   failing = { steps: new Set([step]), done: false };
   await expect(presence.resume('c1')).rejects.toBeInstanceOf(Away);
-  expect(presence.isIn('c1', ['/a'])).toBe(true);
+  expect(presence.remembered.isIn('c1', ['/a'])).toBe(true);
   failing.steps.clear();
   await presence.resume('c1');
   expect([await there(), joins]).toEqual([1, []]);
-  expect(presence.isIn('c1', ['/a'])).toBe(true);
+  expect(presence.remembered.isIn('c1', ['/a'])).toBe(true);
   await reaper.tick();
   expect([await there(), presence.doubtful]).toEqual([1, []]);
 });
@@ -174,7 +174,7 @@ it('tells the other nodes where a client went to one of them while this one said
   };
   const inner = store.enter.bind(store);
   store.enter = async (...args) => {
-    presence.drop('c1');
+    presence.remembered.drop('c1');
     return inner(...args);
   };
   await presence.enter('c1', ['/a']);

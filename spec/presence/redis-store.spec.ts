@@ -5,7 +5,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { enter, leave, take } from './steps.js';
+import { enter, expires, leave, take } from './steps.js';
 import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
 
 describe('RedisStore', () => {
@@ -34,7 +34,7 @@ describe('RedisStore', () => {
           store,
           other,
           seesRecords: namespaces.length === 1,
-          left: async () => (await redis.keys()).filter((key) => !stays.includes(key)),
+          left: async () => (await redis.keys()).filter((key) => !stays.includes(key) && !expires(key)),
           close: async () => {
             await Promise.all([store.close(), other.close()]);
           },
@@ -78,6 +78,24 @@ describe('RedisStore', () => {
     expect(await store.enter(elsewhere, ann, clientId, intended - 6_000)).toBeNull();
     expect(await store.enter(elsewhere, ann, clientId, intended)).toMatchObject({ changed: true });
     expect(await store.enter(here, ann, clientId, intended - 6_000)).toMatchObject({ changed: true });
+    await store.close();
+  });
+
+  it('knows who has left for a while only, where the record is in another partition', async () => {
+    await redis.flush();
+    const partitions = new Partitions('faye', 2);
+    const store = await open(partitions);
+    const channel =
+      ['/a', '/b', '/c', '/d'].find((each) => partitions.of(each) !== partitions.of('c1')) ?? '';
+    await enter(store, channel, { uid: 1, uname: 'Ann' }, 'c1');
+    const before = await redis.keys();
+    await leave(store, channel, 1, 'c1');
+    const after = await redis.keys();
+    expect(before.some((key) => key.endsWith(`/intents${channel}`))).toBe(true);
+    expect(after.some((key) => key.endsWith(`/intents${channel}`))).toBe(false);
+    const [left = ''] = after.filter(expires);
+    const ttl = await redis.ask((raw) => raw.pttl(left));
+    expect([left.endsWith(`/left${channel}`), ttl > 0, ttl <= 10_000]).toEqual([true, true, true]);
     await store.close();
   });
 

@@ -45,17 +45,17 @@ beforeEach(() => {
 it('forgets unused clients of other nodes, and none of its own', async () => {
   await presence.bind('c1', ann);
   await presence.bind('c2', ann);
-  presence.forgetUnused(-1);
-  expect(presence.clientsOf(1)).toEqual(['c1']);
+  presence.remembered.forgetUnused(-1);
+  expect(presence.remembered.clientsOf(1)).toEqual(['c1']);
   here.delete('c1');
-  presence.forgetUnused(-1);
-  expect(presence.size).toBe(0);
+  presence.remembered.forgetUnused(-1);
+  expect(presence.remembered.size).toBe(0);
 });
 
 it('finds the channels that a client is to leave without asking for its record', async () => {
   await presence.bind('c1', ann);
   await presence.enter('c1', ['/a', '/b']);
-  presence.drop('c1');
+  presence.remembered.drop('c1');
   await presence.bind('c1', ann);
   await presence.enter('c1', ['/b']);
   expect([(await store.members('/a', 10)).count, (await store.members('/b', 10)).count]).toEqual([0, 1]);
@@ -65,44 +65,50 @@ it('finds the channels that a client is to leave without asking for its record',
 it('is asked for again once this node may have missed what others did', async () => {
   await presence.bind('c1', ann);
   await presence.enter('c1', ['/a']);
-  presence.doubtAll();
-  expect(presence.isIn('c1', ['/a'])).toBe(false);
-  expect(presence.channelsOf('c1')).toEqual(['/a']);
+  presence.remembered.doubtAll();
+  expect(presence.remembered.isIn('c1', ['/a'])).toBe(false);
+  expect(presence.remembered.channelsOf('c1')).toEqual(['/a']);
   await presence.enter('c1', ['/a']);
-  expect(presence.isIn('c1', ['/a'])).toBe(true);
+  expect(presence.remembered.isIn('c1', ['/a'])).toBe(true);
 });
 
 describe('that nobody is', () => {
   it('is remembered of a client of this node, until it is bound', async () => {
-    expect(presence.isNobody('c1')).toBe(false);
+    expect(presence.remembered.isNobody('c1')).toBe(false);
     expect(await presence.identityOf('c1')).toBeNull();
-    expect(presence.isNobody('c1')).toBe(true);
+    expect(presence.remembered.isNobody('c1')).toBe(true);
     await presence.bind('c1', ann);
-    expect(presence.isNobody('c1')).toBe(false);
+    expect(presence.remembered.isNobody('c1')).toBe(false);
   });
 
   it('is not remembered of a client of another node', async () => {
     await presence.identityOf('c2');
-    expect(presence.isNobody('c2')).toBe(false);
+    expect(presence.remembered.isNobody('c2')).toBe(false);
   });
 
-  it.each(['doubtChannels', 'drop', 'end'] as const)('is forgotten by %s', async (step) => {
+  it.each(['doubtChannels', 'drop'] as const)('is forgotten by %s', async (step) => {
     await presence.identityOf('c1');
-    await presence[step]('c1');
-    expect(presence.isNobody('c1')).toBe(false);
+    presence.remembered[step]('c1');
+    expect(presence.remembered.isNobody('c1')).toBe(false);
+  });
+
+  it('is forgotten as it ends', async () => {
+    await presence.identityOf('c1');
+    await presence.end('c1');
+    expect(presence.remembered.isNobody('c1')).toBe(false);
   });
 
   it('is forgotten once this node may have missed what others did', async () => {
     await presence.identityOf('c1');
-    presence.doubtAll();
-    expect(presence.isNobody('c1')).toBe(false);
+    presence.remembered.doubtAll();
+    expect(presence.remembered.isNobody('c1')).toBe(false);
   });
 
   it('is forgotten also where it is told while the answer is under way', async () => {
     const asking = presence.identityOf('c1');
-    presence.doubtChannels('c1');
+    presence.remembered.doubtChannels('c1');
     expect(await asking).toBeNull();
-    expect(presence.isNobody('c1')).toBe(false);
+    expect(presence.remembered.isNobody('c1')).toBe(false);
   });
 
   it('is told by the node that binds a client of another, once', async () => {
@@ -145,7 +151,7 @@ describe('messages of a client that nobody has proven to be', () => {
     await says('/open', () => true);
     await expect(says('/open')).rejects.toThrow();
     await store.bind('c1', ann);
-    expect(presence.isNobody('c1')).toBe(true);
+    expect(presence.remembered.isNobody('c1')).toBe(true);
     expect(identityOf(await says('/open'))).toEqual(ann);
   });
 

@@ -26,11 +26,11 @@ export async function leave(
   at?: number,
 ): Promise<Transition> {
   const meant = (await store.read(clientId))?.channels ?? [];
-  await store.intend(
+  const intent = await store.intend(
     clientId,
     meant.filter((each) => each !== channel),
   );
-  return store.leave(channel, uid, clientId, at);
+  return store.leave(channel, uid, clientId, intent?.at ?? null, at);
 }
 
 /** Nothing is left of the clients but what they have not left. */
@@ -47,3 +47,6 @@ export async function take(store: Store, channel: string, claim: string): Promis
   if (typeof taken === 'number') throw new Error(`Nothing is announced for ${taken} ms`);
   return taken;
 }
+
+/** Whether a key goes by itself: with partitions, who has left a channel lately. */
+export const expires = (key: string): boolean => key.includes('}/left/');

@@ -44,7 +44,7 @@ class Node {
     });
     this.store.onMoved((clientId) => {
       this.told.push(clientId);
-      this.presence.doubtChannels(clientId);
+      this.presence.remembered.doubtChannels(clientId);
     });
   }
 
@@ -136,21 +136,44 @@ async function endsWithoutGhost(node: Node): Promise<void> {
 }
 
 it.each([
-  ['refused', seen, seenToo],
-  ['left again', unseen, unseenToo],
-])('an enter that lands after the move of another is %s', async (_what, early, late) => {
+  ['sees', seen, seenToo],
+  ['does not see', unseen, unseenToo],
+])(
+  'an enter that lands after the move of another, and %s the record, changes nothing',
+  async (_, early, late) => {
+    const [first, second] = await start();
+    const [gate, answer] = [first.hold('enter', 'before'), first.hold('enter', 'after')];
+    const entering = first.come(early);
+    await gate.reached;
+    await second.come(late);
+    gate.open();
+    await answer.reached;
+    // As it stays where the first is killed now.
+    expect(await where(second)).toEqual([late]);
+    answer.open();
+    expect(await entering).toBe(true);
+    expect(await where(first)).toEqual([late]);
+    expect([first.presence.remembered.isIn('c1', [early]), first.presence.doubtful]).toEqual([false, []]);
+    expect(await first.come(early)).toBe(true);
+    expect(await where(first)).toEqual([early]);
+    await endsWithoutGhost(second);
+  },
+);
+
+it.each([
+  ['sees', seen],
+  ['does not see', unseen],
+])('an enter that lands after the end, and %s the record, changes nothing', async (_, room) => {
   const [first, second] = await start();
-  const gate = first.hold('enter', 'before');
-  const entering = first.come(early);
+  const [gate, answer] = [first.hold('enter', 'before'), first.hold('enter', 'after')];
+  const entering = first.come(room);
   await gate.reached;
-  await second.come(late);
-  gate.open();
-  expect(await entering).toBe(true);
-  expect(await where(first)).toEqual([late]);
-  expect([first.presence.isIn('c1', [early]), first.presence.doubtful]).toEqual([false, []]);
-  expect(await first.come(early)).toBe(true);
-  expect(await where(first)).toEqual([early]);
   await endsWithoutGhost(second);
+  gate.open();
+  await answer.reached;
+  expect(await where(second)).toEqual([]);
+  answer.open();
+  expect(await entering).toBe(false);
 });
 
 it.each([
@@ -181,24 +204,30 @@ it('a node that hears of another’s move within its own enters again', async ()
   await until(() => first.told.length > 0, 'the first to be told');
   gate.open();
   expect(await entering).toBe(true);
-  expect(first.presence.isIn('c1', [seen])).toBe(false);
+  expect(first.presence.remembered.isIn('c1', [seen])).toBe(false);
   expect(await first.come(seen)).toBe(true);
   expect(await where(first)).toEqual([seen]);
 });
 
-it('what a late leave took from another’s later move is entered again', async () => {
+it.each([
+  ['sees', seen, seenToo],
+  ['does not see', unseen, unseenToo],
+])('a late leave that %s the record takes nothing from another’s later move', async (_, room, other) => {
   const [first, second] = await start();
-  await first.come(seen);
-  const gate = first.hold('leave', 'before');
-  const moving = first.come(seenToo);
+  await first.come(room);
+  const [gate, answer] = [first.hold('leave', 'before'), first.hold('leave', 'after')];
+  const moving = first.come(other);
   await gate.reached;
-  await second.come(seen);
+  await second.come(room);
   gate.open();
+  await answer.reached;
+  expect(await where(second)).toEqual([room]);
+  answer.open();
   await moving;
   await until(() => second.told.length > 0, 'the second to be told');
-  expect(second.presence.isIn('c1', [seen])).toBe(false);
-  await second.come(seen);
-  expect(await where(second)).toEqual([seen]);
+  expect(second.presence.remembered.isIn('c1', [room])).toBe(false);
+  await second.come(room);
+  expect(await where(second)).toEqual([room]);
 });
 
 it('what a node that died had not left yet is left by the end', async () => {

@@ -52,7 +52,7 @@ async function start(partitions: Partitions): Promise<Node> {
   const presence = new Presence({ store, announcer, clientExists, has, listLimit: 10, log: silent });
   const heard: string[] = [];
   store.onVisibility((clientId, visibility) => {
-    presence.heardVisibility(clientId, visibility);
+    presence.remembered.heardVisibility(clientId, visibility);
     heard.push(clientId);
   });
   const queues = new ClientQueues({ messages: 100, bytes: 100_000 });
@@ -68,7 +68,7 @@ async function start(partitions: Partitions): Promise<Node> {
 async function come(node: Node, clientId: string, channels: string[]): Promise<void> {
   const before = owners.get(clientId);
   owners.set(clientId, node);
-  if (before !== node) before?.presence.drop(clientId);
+  if (before !== node) before?.presence.remembered.drop(clientId);
   await node.presence.bind(clientId, { ...ann });
   expect(await node.presence.enter(clientId, channels)).toBe(true);
 }
@@ -103,7 +103,7 @@ describe.each([null, 4])('the visibility of a client, %s partitions', (count) =>
     await until(() => said.length === 1, 'the join to be announced');
     expect(await first.presence.setVisibility('c1', true)).toBe(true);
     expect((await second.presence.list('/a')).users).toEqual([ann]);
-    expect(first.presence.isIn('c1', ['/a'])).toBe(true);
+    expect(first.presence.remembered.isIn('c1', ['/a'])).toBe(true);
     await come(second, 'c2', ['/b']);
     await second.announcer.announce('/b');
     await until(() => said.some(({ channel }) => channel === '/b'), 'what came after it to be announced');
@@ -150,7 +150,7 @@ describe.each([null, 4])('the visibility of a client, %s partitions', (count) =>
     await first.presence.setVisibility('c1', true);
     await sayElsewhere(second, first, false);
     const shown = await recorded(first);
-    expect(first.presence.isIn('c1', ['/a'])).toBe(true);
+    expect(first.presence.remembered.isIn('c1', ['/a'])).toBe(true);
     await loseAll(first);
     await until(() => recorded(second), 'it to be said again');
     expect(await recorded(second)).toEqual(shown);

@@ -144,7 +144,7 @@ describe('a Redis Cluster', () => {
     expect(redis.description).toBe('Redis Cluster');
     // All partitions at once, by scripts that no master knows yet.
     const epochs = await Promise.all(
-      namespaces.map((tag) => scripts.epoch(redis.commands, [`/${tag}/epoch`], ['', tag, 0])),
+      namespaces.map((tag) => scripts.epoch(redis.commands, [`/${tag}/epoch`], ['', tag, 0, ''])),
     );
     expect(epochs.map(([, quiet]) => quiet)).toEqual(namespaces.map(() => 0));
     await until(() => namespaces.every((tag) => redis.listener.lineOf(tag)), 'a line to each master');

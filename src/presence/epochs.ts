@@ -14,6 +14,8 @@ export interface EpochsOptions {
   redis: RedisConnections;
   /** By partition. */
   keys: readonly Keys[];
+  /** Pub/Sub channel that every node listens to, once it has looked. */
+  heard: string;
   /** Milliseconds in which nothing is announced in a new epoch. */
   quiet: number;
   /** Done again after the next look where it rejects. */
@@ -30,12 +32,18 @@ export class Epochs {
   private readonly unlooked: Set<number>;
   /** Partitions in a new epoch, of which that is still to be said. */
   private readonly unsaid = new Set<number>();
+  /** Resolves once all partitions were looked at for the first time. */
+  readonly first: Promise<void>;
   private readonly timer: NodeJS.Timeout;
+  private looked = (): void => {};
   private looking: Promise<void> | undefined;
   private saying: Promise<void> | undefined;
 
   constructor(private readonly options: EpochsOptions) {
     this.known = options.keys.map(() => '');
+    this.first = new Promise((resolve) => {
+      this.looked = resolve;
+    });
     this.unlooked = new Set(options.keys.keys());
     options.redis.commands.on('ready', () => this.lookAgain());
     options.redis.commands.on('close', () => this.doubt());
@@ -79,16 +87,17 @@ export class Epochs {
         this.unlooked.delete(partition);
       }),
     );
+    this.looked();
     this.saying ??= this.say().finally(() => {
       this.saying = undefined;
     });
   }
 
   private async read({ epoch: key }: Keys, partition: number): Promise<void> {
-    const { redis, quiet, log } = this.options;
+    const { redis, quiet, heard, log } = this.options;
     const before = this.known[partition] ?? '';
     const [epoch] = await ask(redis, (commands) =>
-      scripts.epoch(commands, [key], [before, randomUUID(), quiet]),
+      scripts.epoch(commands, [key], [before, randomUUID(), quiet, heard]),
     );
     this.known[partition] = epoch;
     if (before === '' || epoch === before) return;

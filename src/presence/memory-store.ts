@@ -145,7 +145,10 @@ export class MemoryStore implements Store {
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
     const client = this.clients.get(clientId);
-    if (client) client.state = 'ending';
+    if (client && client.state !== 'ending') {
+      client.state = 'ending';
+      client.intended = Math.max(this.now(), client.intended + 1);
+    }
     return this.copy(clientId);
   }
 
@@ -173,29 +176,35 @@ export class MemoryStore implements Store {
     const room = this.room(channel);
     const key = userKey(user.uid);
     const member = room.members.get(key);
+    const at = this.now();
     if (member) {
       const isNew = !member.clientIds.has(clientId);
       member.clientIds.add(clientId);
       if (since !== undefined) this.goesBackTo(room, member, since);
-      else if (isNew) this.write('in', channel, clientId, { uid: key, user, transition: false });
-      const came = isNew && since === undefined ? this.now() : null;
-      return { changed: false, dueIn: null, since: member.entered, came, seen: true };
+      else if (isNew) this.write('in', channel, clientId, { uid: key, user, transition: false, at });
+      const came = isNew && since === undefined ? at : null;
+      return { changed: false, dueIn: null, since: member.entered, came };
     }
-    const entered = since ?? Math.max(this.now() * 1_000, this.entered + 1);
+    const entered = since ?? Math.max(at * 1_000, this.entered + 1);
     this.entered = Math.max(entered, this.entered);
     room.members.set(key, { user, clientIds: new Set([clientId]), entered });
-    if (since === undefined) this.write('in', channel, clientId, { uid: key, user, transition: true });
+    if (since === undefined) this.write('in', channel, clientId, { uid: key, user, transition: true, at });
     else inOrder(room);
-    const came = since === undefined ? this.now() : null;
+    const came = since === undefined ? at : null;
     return {
       ...this.change(channel, room, { type: 'join', user, entered }),
       since: entered,
       came,
-      seen: true,
     };
   }
 
-  async leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition> {
+  async leave(
+    channel: string,
+    uid: string | number,
+    clientId: string,
+    _intended: number | null,
+    at?: number,
+  ): Promise<Transition> {
     const room = this.rooms.get(channel);
     const key = userKey(uid);
     const member = room?.members.get(key);
@@ -281,6 +290,9 @@ export class MemoryStore implements Store {
     }
   }
 
+  /** It loses nothing, and all that it has is in one place. */
+  async strays(): Promise<void> {}
+
   async lock(): Promise<boolean> {
     return true;
   }
@@ -339,7 +351,11 @@ export class MemoryStore implements Store {
     this.journal.append({ epoch: this.epoch, type, channel, clientId, at: this.now(), ...what });
   }
 
+  /** But for a user who is announced: one version is one list, in one order. */
   private goesBackTo(room: Room, member: Member, since: number): void {
+    const key = userKey(member.user.uid);
+    const first = room.pending.find(({ user }) => userKey(user.uid) === key);
+    if (first?.type !== 'join') return;
     member.entered = Math.min(member.entered, since);
     inOrder(room);
   }

@@ -9,9 +9,9 @@
  * - end marks the record as ending, reads its channels, leaves them, then removes the record.
  * Whatever the order, one of the two sees the other: an intent after the mark is refused; an intent before it is read
  * by the end; and an enter that lands after the end has begun is refused, because the record does not say any more that
- * the client means to enter. Where the store can't see the record in the same step, and the enter may land after all, it
- * is undone by the one that entered, which keeps in `unsettled` where it meant to enter until that is certain.
- * Where the store could not be asked it stays there, and `settle` makes it right.
+ * the client means to enter; or, where the store can't see the record in the same step, because the channel remembers
+ * that the client has left it by a later word. Until it is certain where a client is, `unsettled` has where it may be; where
+ * the store could not be asked it stays there, and `settle` makes it right.
  *
  * Two nodes may enter a client at once, with different channels: whoever has meant it last moves it. An intent tells, in
  * the same step, all that the client may be in beside; that is left, and stays in the record as `leaving` until it is.
@@ -19,10 +19,10 @@
  * - A enters, B means: B has been told of it, and leaves it;
  * - B means, A enters: refused, as the record means B's channels. A finds the later intent as it binds again, and gives way;
  * - B means, A enters in another partition, which can't see the record, before B leaves it: B leaves it;
- * - the same after B has left it: A asks for the last intent after its enter, finds B's, and leaves what that does not mean;
- * - B leaves, late, what a third (C) has meant again: refused, as the record means it; in another partition, which can't see
- *   the record, B tells it, as it has left something, and C enters again. It hears it in time also where it is still moving
- *   (`doubted`). Where it could not hear for a while, it takes it that it was told (`doubtAll`).
+ * - the same after B has left it: refused, as the channel remembers that B's later intent has left it;
+ * - B leaves, late, what a third (C) has meant again: refused, as the record means it, or C is in by a later intent.
+ * Who has left something tells the others, which enter again with the client's next connect: they hear it in time also where
+ * they are still moving it (`doubted`). Where a node could not hear for a while, it takes it that it was told (`doubtAll`).
  * Only the last intent's node settles the record, so that `leaving` keeps what an earlier one has left too early.
  *
  * Where the store has lost its data, each node knows the stays of its own clients, and since when they are; `resume` says
@@ -37,7 +37,8 @@ import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
 import { type Identity, publicUser, type User, userKey } from './identity.js';
-import type { ClientRecord, Concerns, Entered, Members, Snapshot, Store, Transition } from './store.js';
+import { type LocalClient, Remembered } from './remembered.js';
+import type { ClientRecord, Entered, Member, Members, Snapshot, Store, Transition } from './store.js';
 import { laterOf, type Visibility } from './visibility.js';
 
 export interface PresenceOptions {
@@ -59,65 +60,21 @@ interface PresenceEvents {
   leave: [channel: string, user: User];
 }
 
-interface LocalClient {
-  identity: Identity;
-  /** The channels that it is in for certain; null until it has entered on this node. */
-  channels: readonly string[] | null;
-  /** By channel: since when its user is there, microseconds. */
-  since: ReadonlyMap<string, number>;
-  /** By channel: when it came itself, ms, where this node brought it there. */
-  came: ReadonlyMap<string, number>;
-  /** The identity that it entered them with. */
-  enteredAs: Identity | null;
-  /** When this node meant to move it last, ms; null where it could not. */
-  intended: number | null;
-  /** Whether another node has moved it since. */
-  doubted: boolean;
-  /** Whether another node may have moved it since: this one would not have heard of it. */
-  stale: boolean;
-  /** The last that is known of it here; null where nothing is. */
-  visibility: Visibility | null;
-  usedAt: number;
-}
-
-/** A client in a channel, as its node knows it. */
-export interface Membership {
-  channel: string;
-  clientId: string;
-  user: User;
-  /** Since when, ms since 1970: the client, where this node brought it there, or else its user. */
-  at: number;
-  /** What the client has said of its page; null where nothing is known. */
-  visibility: Visibility | null;
-}
-
 /** How often an enter is tried that was refused to a client which lives. */
 const TRIES = 3;
-/** Milliseconds that it is remembered that nobody has proven to be a client. */
-const NOBODY_FOR = 1_000;
-const NEVER: ReadonlyMap<string, number> = new Map();
-/** Where a client is that this node has not brought anywhere yet. */
-const UNKNOWN = {
-  channels: null,
-  since: NEVER,
-  came: NEVER,
-  enteredAs: null,
-  intended: null,
-  doubted: false,
-  stale: false,
-  visibility: null,
-};
+/** Stays that begin. */
+const ANEW: ReadonlyMap<string, number> = new Map();
 
 export class Presence extends EventEmitter<PresenceEvents> {
-  private readonly local = new Map<string, LocalClient>();
+  /** What this node knows of clients without asking the store. */
+  readonly remembered: Remembered;
   /** Where clients may be whose last step in the store is under way, or has an unknown outcome. */
   private readonly unsettled = new Map<string, { user: User; channels: Set<string> }>();
-  /** Clients of this node that nobody has proven to be, and until when that counts. */
-  private readonly nobodies = new Map<string, { until: number }>();
   private readonly snapshots: Coalesced<Snapshot>;
 
   constructor(private readonly options: PresenceOptions) {
     super();
+    this.remembered = new Remembered(options.has);
     this.snapshots = new Coalesced((channel) => options.store.snapshot(channel, options.listLimit));
   }
 
@@ -131,35 +88,18 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return this.snapshots.get(channel);
   }
 
-  /** What this node knows of a client without asking the store. */
-  known(clientId: string): Identity | undefined {
-    const client = this.local.get(clientId);
-    if (client) client.usedAt = Date.now();
-    return client?.identity;
-  }
-
   /** Who a client is, as bound on whichever node; null for a client that nobody has proven to be. */
   async identityOf(clientId: string): Promise<Identity | null> {
-    const known = this.known(clientId);
+    const known = this.remembered.identityOf(clientId);
     if (known) return known;
-    const nobody = { until: 0 };
-    this.nobodies.set(clientId, nobody);
+    const isNobody = this.remembered.asking(clientId);
     const record = await this.options.store.read(clientId);
     if (!record || record.state === 'ending') {
-      // Unless another node has bound it meanwhile: then this was forgotten, and stays so.
-      nobody.until = Date.now() + NOBODY_FOR;
+      isNobody();
       return null;
     }
-    this.remember(clientId, record.identity);
+    this.remembered.remember(clientId, record.identity);
     return record.identity;
-  }
-
-  /**
-   * Whether nobody had proven to be this client of this node when that was asked for, a second ago at most. Another node may
-   * have bound it since: whoever would refuse it asks `identityOf`.
-   */
-  isNobody(clientId: string): boolean {
-    return (this.nobodies.get(clientId)?.until ?? 0) > Date.now() && this.options.has(clientId);
   }
 
   /**
@@ -171,36 +111,18 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return typeof bound === 'string' ? bound : 'bound';
   }
 
-  /** Whether a client is in exactly these channels, by the proof that it has now, as far as this node knows. */
-  isIn(clientId: string, channels: readonly string[]): boolean {
-    const client = this.local.get(clientId);
-    if (!client || client.stale || client.enteredAs !== client.identity) return false;
-    const present = client.channels;
-    return present?.length === channels.length && channels.every((channel) => present.includes(channel));
-  }
-
-  /** The channels that a client is in, as far as this node knows. */
-  channelsOf(clientId: string): readonly string[] {
-    return this.local.get(clientId)?.channels ?? [];
-  }
-
-  /** Whether a client is in any channel, as far as this node knows. */
-  isSomewhere(clientId: string): boolean {
-    return (this.local.get(clientId)?.channels?.length ?? 0) > 0;
-  }
-
   /**
    * Brings a bound client into these channels, and out of all others. False where the client is gone: then nothing is
    * left of it. Rejects where the store is away, or the client is just going to another node; then it is in no channel for
    * certain until it enters again.
    */
   async enter(clientId: string, channels: readonly string[]): Promise<boolean> {
-    const client = this.local.get(clientId);
+    const client = this.remembered.get(clientId);
     if (!client) {
       if (!(await this.options.clientExists(clientId))) return false;
       throw new Away('who a client is, which goes to another node,');
     }
-    return this.bring(clientId, client, channels, NEVER);
+    return this.bring(clientId, client, channels, ANEW);
   }
 
   /**
@@ -211,7 +133,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const { store, has } = this.options;
     for (let tried = 0; tried < TRIES; tried += 1) {
       const visibility = await store.setVisibility(clientId, hidden, { elsewhere: !has(clientId) });
-      const client = this.local.get(clientId);
+      const client = this.remembered.get(clientId);
       if (visibility && client) client.visibility = visibility;
       if (visibility || !client) return visibility !== null;
       // It has ended; or it lives, and its record was lost: then once more.
@@ -220,18 +142,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
     throw new Away('a client, whose record is lost again and again,');
   }
 
-  /** Of a client of this node, as it has said to another. */
-  heardVisibility(clientId: string, visibility: Visibility): void {
-    const client = this.local.get(clientId);
-    if (client) client.visibility = laterOf(client.visibility, visibility);
-  }
-
   /**
    * For a new epoch: says again where a client is, and since when, and whether its page is hidden. One that is in no
    * channel for certain enters with its next connect.
    */
   async resume(clientId: string): Promise<void> {
-    const client = this.local.get(clientId);
+    const client = this.remembered.get(clientId);
     if (!client?.channels) {
       if (client?.visibility) await this.recall(clientId, client);
       return;
@@ -252,34 +168,16 @@ export class Presence extends EventEmitter<PresenceEvents> {
 
   /** Of a client that may have been ended while its node could not know, and is back: if so, a new stay. */
   async begin(clientId: string): Promise<void> {
-    const client = this.local.get(clientId);
+    const client = this.remembered.get(clientId);
     if (!client?.channels) return;
     const record = await this.options.store.read(clientId);
     if (record?.state === 'in' && record.intended === client.intended) return;
     await this.enter(clientId, client.channels);
   }
 
-  /** Clients that this node remembers, and that a new epoch concerns: by their record, or by a channel. */
-  concerned(concerns: Concerns): string[] {
-    return [...this.local]
-      .filter(([clientId, { channels }]) => concerns(clientId) || channels?.some(concerns))
-      .map(([clientId]) => clientId);
-  }
-
   /** Ends the presence of a client that the engine does not have. It is asked again, in the client's turn. */
   async endIfGone(clientId: string): Promise<void> {
     if (!(await this.options.clientExists(clientId))) await this.end(clientId);
-  }
-
-  /** Where the clients of this node are for certain: in those channels that are concerned. */
-  held(concerns: Concerns): Membership[] {
-    return [...this.local].flatMap(([clientId, { identity, channels, since, came, visibility }]) => {
-      if (!channels || !this.options.has(clientId)) return [];
-      return channels.filter(concerns).map((channel) => {
-        const at = came.get(channel) ?? Math.floor((since.get(channel) ?? 0) / 1_000);
-        return { channel, clientId, user: publicUser(identity), at, visibility };
-      });
-    });
   }
 
   /**
@@ -288,9 +186,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
    */
   async end(clientId: string, at?: number): Promise<void> {
     const { store } = this.options;
-    const local = this.local.get(clientId);
+    const local = this.remembered.get(clientId);
     const doubtful = this.unsettled.get(clientId);
-    this.drop(clientId);
+    this.remembered.drop(clientId);
     try {
       const record = await store.beginEnd(clientId);
       const identity = record?.identity ?? local?.identity ?? doubtful?.user;
@@ -300,7 +198,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
         ...(local?.channels ?? []),
         ...(doubtful?.channels ?? []),
       ]);
-      if (identity) await this.leaveAll(clientId, publicUser(identity), [...channels], at);
+      if (identity) {
+        await this.leaveAll(clientId, publicUser(identity), [...channels], record?.intended ?? null, at);
+      }
       if (record) await store.forget(clientId);
       this.unsettled.delete(clientId);
     } catch (error) {
@@ -320,67 +220,6 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (!this.unsettled.has(clientId)) return;
     if (!(await clientExists(clientId))) return this.end(clientId);
     await this.giveWay(clientId, await store.read(clientId));
-  }
-
-  /**
-   * Forgets what this node remembered of clients of other nodes, unused for `age` ms; the store still knows those that
-   * live. Its own it knows for as long as they live: they may be silent, and must be found by who they are.
-   */
-  forgetUnused(age: number): void {
-    const now = Date.now();
-    for (const [clientId, { usedAt }] of this.local) {
-      if (usedAt < now - age && !this.options.has(clientId)) this.local.delete(clientId);
-    }
-    for (const [clientId, { until }] of this.nobodies) if (until < now) this.nobodies.delete(clientId);
-  }
-
-  /** Where a client is, or who, is not certain any more: it enters again with its next connect. */
-  doubtChannels(clientId: string): void {
-    this.nobodies.delete(clientId);
-    const client = this.local.get(clientId);
-    if (client) Object.assign(client, { channels: null, doubted: true });
-  }
-
-  /**
-   * For a node that could not be told for a while what others did: all of its clients enter again, with their next connect.
-   * Where they were it still knows.
-   */
-  doubtAll(): void {
-    this.nobodies.clear();
-    for (const client of this.local.values()) client.stale = true;
-  }
-
-  /** Forgets what this node remembered of a client; the store still knows it if it lives. */
-  drop(clientId: string): void {
-    this.nobodies.delete(clientId);
-    this.local.delete(clientId);
-  }
-
-  /** Clients of a user that this node remembers. */
-  clientsOf(uid: string | number): string[] {
-    const key = userKey(uid);
-    return [...this.local]
-      .filter(([, { identity }]) => userKey(identity.uid) === key)
-      .map(([clientId]) => clientId);
-  }
-
-  /** Clients that this node remembers with a proof which ended more than `grace` seconds ago. */
-  expired(grace: number): string[] {
-    const before = Date.now() / 1_000 - grace;
-    return [...this.local]
-      .filter(([, { identity }]) => identity.expiresAt !== undefined && identity.expiresAt < before)
-      .map(([clientId]) => clientId);
-  }
-
-  /** Clients that this node remembers, and the users that they are. */
-  get sizes(): { clients: number; users: number } {
-    const users = new Set([...this.local.values()].map(({ identity }) => userKey(identity.uid)));
-    return { clients: this.local.size, users: users.size };
-  }
-
-  /** Clients that this node remembers. */
-  get size(): number {
-    return this.local.size;
   }
 
   /** `since`: of stays that go on. Channels without begin one. False where the client is gone: then nothing is left of it. */
@@ -426,12 +265,11 @@ export class Presence extends EventEmitter<PresenceEvents> {
       channels.map((channel) => this.enterOne(channel, user, clientId, intent.at, since.get(channel))),
     );
     if (!stays.every((stay) => stay !== null)) return false;
-    await this.leaveAll(clientId, user, dropped);
+    await this.leaveAll(clientId, user, dropped, intent.at);
     if (!(await clientExists(clientId))) return false;
-    const isCertain = dropped.length === 0 && stays.every(({ seen }) => seen);
-    if (!isCertain && !(await store.settle(clientId, intent.at))) return false;
+    if (dropped.length > 0 && !(await store.settle(clientId, intent.at))) return false;
     // Or it has gone to another node meanwhile, and entered there: that node is to ask again where it is.
-    if (dropped.length > 0 || this.local.get(clientId) !== client) await store.tellMoved(clientId);
+    if (dropped.length > 0 || this.remembered.get(clientId) !== client) await store.tellMoved(clientId);
     this.unsettled.delete(clientId);
     if (!client.doubted) client.channels = [...channels];
     client.enteredAs = identity;
@@ -472,7 +310,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const doubtful = this.unsettled.get(clientId);
     if (!doubtful) return;
     const left = [...doubtful.channels].filter((channel) => !record?.channels.includes(channel));
-    await this.leaveAll(clientId, doubtful.user, left);
+    await this.leaveAll(clientId, doubtful.user, left, record?.intended ?? null);
     // It may be meant again by now.
     if (left.length > 0) await this.options.store.tellMoved(clientId);
     this.unsettled.delete(clientId);
@@ -485,7 +323,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const record = await store.bind(clientId, identity);
     if (record.state === 'ending') return 'gone';
     if (userKey(record.identity.uid) !== userKey(identity.uid)) return 'other';
-    this.remember(clientId, identity);
+    this.remembered.remember(clientId, identity);
     // Its node may remember that it is nobody. Of one that has entered anywhere it has asked since, or asks.
     if (record.state === 'bound' && !has(clientId)) await store.tellMoved(clientId);
     return record;
@@ -506,15 +344,22 @@ export class Presence extends EventEmitter<PresenceEvents> {
     return entered;
   }
 
+  /** A client that nobody knows is in the channel no more, unless it has entered anew. */
+  async leaveStray({ channel, user, clientId, intended }: Member): Promise<void> {
+    const transition = await this.options.store.leave(channel, user.uid, clientId, intended);
+    this.made('leave', channel, user, transition);
+  }
+
   private async leaveAll(
     clientId: string,
     user: User,
     channels: readonly string[],
+    intended: number | null,
     at?: number,
   ): Promise<void> {
     await allSettled(
       channels.map(async (channel) => {
-        const transition = await this.options.store.leave(channel, user.uid, clientId, at);
+        const transition = await this.options.store.leave(channel, user.uid, clientId, intended, at);
         this.made('leave', channel, user, transition);
       }),
     );
@@ -525,14 +370,6 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (!transition.changed) return;
     this.options.log.info({ channel, uid: user.uid }, type);
     this.emit(type, channel, user);
-  }
-
-  private remember(clientId: string, identity: Identity): void {
-    this.nobodies.delete(clientId);
-    const usedAt = Date.now();
-    const client = this.local.get(clientId);
-    if (client) Object.assign(client, { identity, usedAt });
-    else this.local.set(clientId, { ...UNKNOWN, identity, usedAt });
   }
 
   /** All where it may be. */

@@ -8,7 +8,7 @@
 import type { Logger } from 'pino';
 import { allSettled, firstFailure } from './all-settled.js';
 import type { Presence } from './presence.js';
-import type { Upkeep } from './store.js';
+import type { Member, Upkeep } from './store.js';
 
 export interface ReaperOptions {
   store: Upkeep;
@@ -56,7 +56,7 @@ export class Reaper {
   async tick(): Promise<void> {
     const { presence, forgetAfter, log } = this.options;
     try {
-      presence.forgetUnused(forgetAfter);
+      presence.remembered.forgetUnused(forgetAfter);
       await allSettled(
         presence.doubtful.map((clientId) => this.options.inTurn(clientId, () => presence.settle(clientId))),
       );
@@ -70,10 +70,10 @@ export class Reaper {
   /** A proof that expired here may have been renewed on another node: that is asked first. */
   private async expire(): Promise<void> {
     const { presence, expiryGrace, endClient } = this.options;
-    for (const clientId of presence.expired(expiryGrace)) {
-      presence.drop(clientId);
+    for (const clientId of presence.remembered.expired(expiryGrace)) {
+      presence.remembered.drop(clientId);
       await presence.identityOf(clientId);
-      if (presence.expired(expiryGrace).includes(clientId)) endClient(clientId);
+      if (presence.remembered.expired(expiryGrace).includes(clientId)) endClient(clientId);
     }
   }
 
@@ -82,12 +82,19 @@ export class Reaper {
     if (!(await store.lock(node, Math.max(every, 10_000)))) return;
     try {
       const clientIds = await store.unchecked(every, BATCH);
-      if (clientIds.length === 0) return;
       // One that can't be asked for must not keep the others from it.
-      await this.check(clientIds).catch(() => this.checkEach(clientIds));
+      if (clientIds.length > 0) await this.check(clientIds).catch(() => this.checkEach(clientIds));
+      await store.strays((members) => this.leaveStrays(members));
     } finally {
       await store.unlock(node);
     }
+  }
+
+  private async leaveStrays(members: readonly Member[]): Promise<void> {
+    const { presence, clientsExist } = this.options;
+    const existing = await clientsExist([...new Set(members.map(({ clientId }) => clientId))]);
+    const strays = members.filter(({ clientId }) => !existing.has(clientId));
+    await allSettled(strays.map((member) => presence.leaveStray(member)));
   }
 
   private async checkEach(clientIds: readonly string[]): Promise<void> {

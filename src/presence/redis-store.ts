@@ -15,6 +15,7 @@ import { Epochs } from './epochs.js';
 import { type Identity, type User, userKey } from './identity.js';
 import { JOURNAL_BOUND } from './journal.js';
 import { RedisJournal } from './redis-journal.js';
+import { RedisStrays } from './redis-strays.js';
 import {
   type Announced,
   type Announcement,
@@ -26,6 +27,8 @@ import {
   type Entered,
   INTENT_TTL,
   type Intent,
+  LEFT_TTL,
+  type Member,
   type Members,
   type Order,
   type Snapshot,
@@ -85,6 +88,7 @@ export class RedisStore implements Store {
   /** What there is once. */
   private readonly home: Keys;
   private readonly looks: Epochs;
+  private readonly straying: RedisStrays;
   private readonly listeners: ((announcement: Announcement) => void)[] = [];
   private readonly obeying: ((order: Order) => void)[] = [];
   private readonly following: ((moved: Moved) => void)[] = [];
@@ -101,9 +105,11 @@ export class RedisStore implements Store {
     this.keys = this.partitions.namespaces.map((namespace) => new Keys(namespace));
     this.home = this.keys[0] as Keys;
     this.journal = new RedisJournal(this.redis, this.keys);
+    this.straying = new RedisStrays({ redis: this.redis, keys: this.keys, partitions: this.partitions });
     this.looks = new Epochs({
       redis: this.redis,
       keys: this.keys,
+      heard: this.home.announcements,
       quiet: options.quiet ?? QUIET,
       renewed: (partition) => this.renew(partition),
       log,
@@ -134,6 +140,8 @@ export class RedisStore implements Store {
 
   async open(): Promise<void> {
     await this.redis.accepted(this.partitions);
+    // Whoever listens has looked (lua/epoch.lua).
+    await this.looks.first;
     const { listener } = this.redis;
     const { announcements, orders, moved, visibility } = this.home;
     await listener.subscribe(announcements, orders, moved, visibility);
@@ -235,20 +243,7 @@ export class RedisStore implements Store {
     intended: number,
     since?: number,
   ): Promise<Entered | null> {
-    const keys = this.keysOf(channel);
-    const seen = this.keysOf(clientId) === keys;
-    const names = [
-      keys.uidToClientIds(channel),
-      keys.users(channel),
-      keys.order(channel),
-      keys.state(channel),
-      keys.pending(channel),
-      keys.dirty,
-      keys.epoch,
-      keys.journal,
-      keys.journalState,
-      ...(seen ? [keys.clientAuth(clientId)] : []),
-    ];
+    const keys = this.keysOfMember(channel, clientId);
     const args = [
       channel,
       userKey(user.uid),
@@ -261,7 +256,7 @@ export class RedisStore implements Store {
       since === undefined ? '' : String(since).padStart(16, '0'),
     ];
     for (;;) {
-      const [outcome, dueIn, entered, came] = await this.run(scripts.enter, names, args);
+      const [outcome, dueIn, entered, came] = await this.run(scripts.enter, keys, args);
       if (outcome === REFUSED) return null;
       if (outcome !== NO_EPOCH) {
         return {
@@ -269,31 +264,29 @@ export class RedisStore implements Store {
           dueIn: due(dueIn),
           since: Number(entered),
           came: came || null,
-          seen,
         };
       }
       await this.looks.look();
     }
   }
 
-  async leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition> {
-    const keys = this.keysOf(channel);
-    const [left, dueIn] = await this.run(
-      scripts.leave,
-      [
-        keys.uidToClientIds(channel),
-        keys.users(channel),
-        keys.order(channel),
-        keys.state(channel),
-        keys.pending(channel),
-        keys.dirty,
-        keys.epoch,
-        keys.journal,
-        keys.journalState,
-        ...(this.keysOf(clientId) === keys ? [keys.clientAuth(clientId)] : []),
-      ],
-      [channel, userKey(uid), clientId, ...this.window, this.journalBound, at ?? ''],
-    );
+  async leave(
+    channel: string,
+    uid: string | number,
+    clientId: string,
+    intended: number | null,
+    at?: number,
+  ): Promise<Transition> {
+    const [left, dueIn] = await this.run(scripts.leave, this.keysOfMember(channel, clientId), [
+      channel,
+      userKey(uid),
+      clientId,
+      ...this.window,
+      this.journalBound,
+      at ?? '',
+      intended ?? '',
+      LEFT_TTL,
+    ]);
     return { changed: left === 1, dueIn: due(dueIn) };
   }
 
@@ -381,6 +374,10 @@ export class RedisStore implements Store {
     );
   }
 
+  strays(look: (members: readonly Member[]) => Promise<void>): Promise<void> {
+    return this.straying.find(look);
+  }
+
   async lock(holder: string, ttl: number): Promise<boolean> {
     return (await this.ask((redis) => redis.set(this.home.reaper, holder, 'PX', ttl, 'NX'))) === 'OK';
   }
@@ -430,6 +427,25 @@ export class RedisStore implements Store {
   /** The keys of a channel's or a client's partition. */
   private keysOf(name: string): Keys {
     return this.keys[this.partitions.of(name)] as Keys;
+  }
+
+  /** What entering and leaving touch; the last is the client's record, or what stands for it where that is elsewhere. */
+  private keysOfMember(channel: string, clientId: string): string[] {
+    const keys = this.keysOf(channel);
+    return [
+      keys.uidToClientIds(channel),
+      keys.users(channel),
+      keys.order(channel),
+      keys.state(channel),
+      keys.pending(channel),
+      keys.dirty,
+      keys.epoch,
+      keys.journal,
+      keys.journalState,
+      ...(this.keysOf(clientId) === keys
+        ? [keys.clientAuth(clientId)]
+        : [keys.intents(channel), keys.left(channel)]),
+    ];
   }
 
   /** As many of each partition, so that none waits for another. */

@@ -19,13 +19,13 @@ const AT_A_TIME = 100;
 /** Rejects where some could not be said; may be repeated. */
 export async function resume(concerns: Concerns, options: ResumptionOptions): Promise<void> {
   const { presence, has, inTurn } = options;
-  const clientIds = presence.concerned(concerns).values();
+  const clientIds = presence.remembered.concerned(concerns).values();
 
   async function one(clientId: string): Promise<void> {
     await inTurn(clientId, async () => {
       // In its turn, since it may have gone to another node meanwhile.
       if (has(clientId)) await presence.resume(clientId);
-      else presence.doubtChannels(clientId);
+      else presence.remembered.doubtChannels(clientId);
     });
   }
 

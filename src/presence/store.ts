@@ -16,7 +16,7 @@ export interface ClientRecord {
   channels: string[];
   /** What it may be in beside that: intended or entered before, and not yet settled. */
   leaving: string[];
-  /** When it meant to, ms; 0 before the first intent. */
+  /** When it meant to, ms, or to end; 0 before the first intent. */
   intended: number;
   /** Null where the client has said nothing of it. */
   visibility: Visibility | null;
@@ -47,8 +47,6 @@ export interface Entered extends Transition {
   since: number;
   /** When this step made the client come, as the journal says it: ms since 1970. Null for one that was in, or goes on. */
   came: number | null;
-  /** Whether the client's record was seen in the same step: who moves or ends the client later knows of it. */
-  seen: boolean;
 }
 
 export interface Change {
@@ -177,10 +175,17 @@ export interface Memberships {
     since?: number,
   ): Promise<Entered | null>;
   /**
-   * `at`: when it was, for the journal, where that was not now: ms since 1970. Changes nothing where the client means to be
-   * there, by its last intent.
+   * `intended`: when the client meant to be elsewhere, as `intend` has said, or to end, as `beginEnd` has; null where it is
+   * not known any more. `at`: when it was, for the journal, where that was not now: ms since 1970. Changes nothing where the
+   * client means to be there, by a later intent; what was meant before does not enter any more.
    */
-  leave(channel: string, uid: string | number, clientId: string, at?: number): Promise<Transition>;
+  leave(
+    channel: string,
+    uid: string | number,
+    clientId: string,
+    intended: number | null,
+    at?: number,
+  ): Promise<Transition>;
   /** At most `limit` users, oldest first. As `snapshot`, not before the nodes of a new epoch had the time to say who is there. */
   members(channel: string, limit: number): Promise<Members>;
   /**
@@ -214,11 +219,26 @@ export interface Announcements {
   onAnnouncement(listener: (announcement: Announcement) => void): void;
 }
 
+/** A client in a channel. */
+export interface Member {
+  channel: string;
+  user: User;
+  clientId: string;
+  /** The intent by which it is in, ms; null where that is not known. */
+  intended: number | null;
+}
+
 /** For the reaper: which clients to look at, and who looks. */
 export interface Upkeep {
   /** At most `limit` clients that nobody looked at for `age` ms, in each partition longest first. */
   unchecked(age: number, limit: number): Promise<string[]>;
   checked(clientIds: readonly string[]): Promise<void>;
+  /**
+   * Calls `look` with members that may be of clients which nobody knows, some at a time, once in each epoch: with Redis
+   * Cluster a client and its channels may be in different partitions, of which one has lost what the other still has. Done
+   * again at the next call where `look` rejects.
+   */
+  strays(look: (members: readonly Member[]) => Promise<void>): Promise<void>;
   /** True for one holder at a time, for `ttl` ms at most. */
   lock(holder: string, ttl: number): Promise<boolean>;
   unlock(holder: string): Promise<void>;
@@ -269,3 +289,6 @@ export const CLAIM_TTL = 2_000;
 
 /** Milliseconds after which an intent is too old to enter by, where the client's record can't be asked in the same step. */
 export const INTENT_TTL = 5_000;
+
+/** Milliseconds for which a channel knows who has left it, for the same case: no intent that old enters any more. */
+export const LEFT_TTL = 2 * INTENT_TTL;

@@ -47,6 +47,7 @@ const COMMANDS = {
 const LISTENS = {
   lazyConnect: false,
   autoResubscribe: false,
+  autoResendUnfulfilledCommands: false,
   disconnectTimeout: DISCONNECT_TIMEOUT,
   maxRetriesPerRequest: null,
   retryStrategy,

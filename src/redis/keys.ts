@@ -21,6 +21,16 @@ export class Keys {
   state = (channel: string): string => `/${this.ns}/state${channel}`;
   /** list: changes not announced yet, `j` or `l` and the user's JSON. Gone once announced. */
   pending = (channel: string): string => `/${this.ns}/pending${channel}`;
+  /**
+   * hash: clientId → the intent by which it is in, ms, where the client is in another partition. An entry goes as the client
+   * leaves.
+   */
+  intents = (channel: string): string => `/${this.ns}/intents${channel}`;
+  /**
+   * zset: clientId → the intent by which it has left, ms, where the client is in another partition. Expires 10 s after the
+   * last has left.
+   */
+  left = (channel: string): string => `/${this.ns}/left${channel}`;
   /** string: JSON of uid, identity, channels, state, visibility. Gone with the client. */
   clientAuth = (clientId: string): string => `/${this.ns}/clientId_auth/${clientId}`;
   /** string: 1 once the client is in a channel. Gone with the client. */
@@ -35,8 +45,9 @@ export class Keys {
     return `/${this.ns}/dirty`;
   }
   /**
-   * hash: id, run_id (Redis'), begun (ms), quiet (until when nothing is announced, ms), floor (the highest version of a
-   * channel that is gone). Stays.
+   * hash: id, run_id (Redis'), begun (ms), quiet (until when nothing is announced, ms), looked (when a node last did, ms),
+   * swept (with Redis Cluster: the epoch in which all channels were looked through for clients that nobody knows), floor (the
+   * highest version of a channel that is gone). Stays.
    */
   get epoch(): string {
     return `/${this.ns}/epoch`;

@@ -16,8 +16,14 @@ export type Script<T> = (
   args?: readonly (string | number)[],
 ) => Promise<T>;
 
-/** The text of lua/<name>.lua. */
-export const luaOf = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
+const textOf = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
+const QUIET = textOf('quiet');
+
+/** The text of lua/<name>.lua, behind the function that it shares with others, where it calls that. */
+export function luaOf(name: string): string {
+  const text = textOf(name);
+  return text.includes('quiet_until(') ? QUIET + text : text;
+}
 
 /** A script of lua/<name>.lua; its command is defined on a connection when it is first used there. */
 export function script<T extends Result>(name: string): Script<T> {
@@ -55,6 +61,7 @@ export const scripts = {
   overdue: script<string[]>('overdue'),
   settle: script<number>('settle'),
   snapshot: script<[epoch: string, version: number, count: number, users: string[]] | NotYet>('snapshot'),
+  swept: script<[epoch: string, swept: number] | null>('swept'),
   take: script<[epoch: string, version: number, count: number, changes: string[]] | NotYet>('take'),
   unlock: script<number>('unlock'),
   visibility: script<[outcome: number, visibility: string]>('visibility'),

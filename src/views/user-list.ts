@@ -89,20 +89,8 @@ export class UserListView {
     outgoing: (message, request) => this.isNews(message, request),
   });
 
-  /** Sends the list as it is now; where that fails, later, if the client still wants it here. */
+  /** Those who ask for a list at the same time share one read, and one encoding where the engine can. */
   private greet(clientId: string, channel: string): void {
-    this.greetNow(clientId, channel).catch((error: unknown) => {
-      this.failed(error, channel);
-      const again = (): void => {
-        if (this.options.bayeux.subscriptionsOf(clientId).has(userListOf(channel)))
-          this.greet(clientId, channel);
-      };
-      setTimeout(again, RETRY).unref();
-    });
-  }
-
-  /** Those who subscribe at the same time share one read, and one encoding where the engine can. */
-  private async greetNow(clientId: string, channel: string): Promise<void> {
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
     if (together) {
@@ -111,8 +99,27 @@ export class UserListView {
     }
     const clientIds = new Set([clientId]);
     this.greeting.set(read, clientIds);
+    this.show(channel, read, clientIds).catch((error: unknown) => {
+      this.failed(error, channel);
+      setTimeout(() => this.greetAgain(clientIds, channel), RETRY).unref();
+    });
+  }
+
+  private async show(
+    channel: string,
+    read: Promise<Snapshot>,
+    clientIds: ReadonlySet<string>,
+  ): Promise<void> {
     const snapshot = await read;
     await this.options.bayeux.deliver([...clientIds], userListOf(channel), toUserList(snapshot));
+  }
+
+  /** All whom a failed read was for, if they still want the list here. */
+  private greetAgain(clientIds: ReadonlySet<string>, channel: string): void {
+    const name = userListOf(channel);
+    for (const clientId of clientIds) {
+      if (this.options.bayeux.subscriptionsOf(clientId).has(name)) this.greet(clientId, channel);
+    }
   }
 
   /** What could not be sent is tried again, until it is: for the subscribers the list is wrong until then. */
