@@ -104,13 +104,13 @@ export function attach(
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
   store.onAnnouncement((announcement) => view.heard(announcement));
-  store.onMoved((clientId) => presence.doubtChannels(clientId));
+  store.onMoved((clientId) => presence.remembered.doubtChannels(clientId));
   store.onHearing(() => {
-    presence.doubtAll();
+    presence.remembered.doubtAll();
     // Announcements may have been missed.
     view.refresh();
   });
-  store.onVisibility((clientId, visibility) => presence.heardVisibility(clientId, visibility));
+  store.onVisibility((clientId, visibility) => presence.remembered.heardVisibility(clientId, visibility));
   store.onEpoch(async (concerns) => {
     recording?.begun(concerns);
     view.refresh(concerns);
@@ -130,7 +130,7 @@ export function attach(
       log[level]({ err: error }, 'a client is back; it enters with its next connect');
     });
   });
-  bayeux.on('close', (clientId) => presence.drop(clientId));
+  bayeux.on('close', (clientId) => presence.remembered.drop(clientId));
 
   let enforcer: NodeJS.Timeout | undefined;
   return {

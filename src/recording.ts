@@ -36,7 +36,7 @@ export function recordingFor({
 }: RecordingOptions): Recording | undefined {
   if (!config.records) return undefined;
   const held = (concerns: Concerns): Held[] =>
-    presence.held(concerns).map(({ user, channel, ...rest }) => ({
+    presence.remembered.held(concerns).map(({ user, channel, ...rest }) => ({
       ...rest,
       channel,
       user,

@@ -88,7 +88,8 @@ export class FayeOnlineServer {
 
   /**
    * Stops accepting, closes its sockets without ending their clients, so that they go to another node, and resolves
-   * once all is closed and what there is to record is written: within 3 s. Before `start`, and while it starts, too.
+   * once all is closed and what there is to record is written: within 3 s, or 5 where there is something yet to be said to
+   * other nodes, just after Redis was away. Before `start`, and while it starts, too.
    */
   async stop(): Promise<void> {
     const end = performance.now() + LONGEST_STOP;
@@ -118,7 +119,7 @@ export class FayeOnlineServer {
     return {
       engine: bayeux.engine,
       store: store.description,
-      ...presence.sizes,
+      ...presence.remembered.sizes,
       channels: bayeux.channels,
       records: this.records?.state ?? null,
       nodes: (await this.engine.nodes?.()) ?? [],
@@ -157,7 +158,7 @@ export class FayeOnlineServer {
 
   private sample(): Sample {
     const { bayeux, presence } = this.attached;
-    const { clients, users } = presence.sizes;
+    const { clients, users } = presence.remembered.sizes;
     const { streams, bytesOut, framesOut } = bayeux.traffic;
     return {
       clients,

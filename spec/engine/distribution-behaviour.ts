@@ -78,7 +78,7 @@ export function behavesDistributed(
   async function leavesNothing(): Promise<void> {
     const left = async () =>
       (await source().keys()).filter(
-        (key) => !/\/(?:epoch|nodes|nodes\/about|nodes\/rounds|rates\/.*)$/.test(key),
+        (key) => !/\/(?:epoch|nodes|nodes\/about|nodes\/rounds|rates\/.*|left\/.*)$/.test(key),
       );
     await until(async () => (await left()).length === 0, 'all keys to be gone').catch(
       async (error: Error) => {
@@ -127,6 +127,15 @@ export function behavesDistributed(
       expect(exact.socket.heard('/a/b')).toEqual(['exactly']);
       expect(star.socket.heard('/a/b')).toEqual([]);
     });
+  });
+
+  it('a node none of whose clients subscribes any more hears what other nodes ask of it', async () => {
+    const [clientId, last] = [await newClientId(a.endpoint), await newClientId(a.endpoint)];
+    await subscribe(a, last, ...fences);
+    for (const subscription of fences)
+      await say(a.endpoint, { channel: '/meta/unsubscribe', clientId: last, subscription });
+    await say(b.endpoint, connectMessage(clientId));
+    expect(owners(clientId)).toEqual([b]);
   });
 
   describe('a client whose polls reach another node each time', () => {

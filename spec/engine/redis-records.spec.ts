@@ -1,9 +1,10 @@
 /** The atomic steps of clients and leases, one by one, on a real Redis: what comes late, twice, or from two nodes at once. */
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
-import { LEASE, Lease } from '../../src/engine/redis/lease.js';
+import { LEASE, Lease, STEADY } from '../../src/engine/redis/lease.js';
 import { Records } from '../../src/engine/redis/records.js';
+import { steps } from '../../src/engine/redis/scripts.js';
 import { openRedis, type RedisConnections } from '../../src/redis/connection.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
@@ -30,11 +31,12 @@ afterAll(async () => {
   await server.dispose();
 });
 
-const leaseOf = (node: string) => new Lease(redis, keys, node, () => ({}));
+const leaseOf = (node: string) => new Lease(redis, keys, '/faye/announcements', node, () => ({}));
 
+/** Renewed so often that with the next time it may judge others. */
 async function held(node: string): Promise<Lease> {
   const lease = leaseOf(node);
-  await lease.renew();
+  for (let times = 0; times < STEADY; times += 1) await lease.renew();
   return lease;
 }
 
@@ -109,15 +111,36 @@ describe('a save over the record of another node', () => {
 });
 
 describe('a record of an earlier epoch', () => {
-  it('holds where its node lives, and is nothing where that died before it could write it down again', async () => {
-    const [a, b] = [await held('a'), await held('b')];
+  let a: Lease;
+  let b: Lease;
+
+  beforeEach(async () => {
+    a = await held('a');
+    b = await held('b');
     await save(a, 1, ['/x']);
     await redis.hset(keys.epoch, 'id', 'another');
     await b.renew();
     await redis.hset(keys.epoch, 'quiet', 0);
+  });
+
+  it('holds where its node lives, and is nothing where that died before it could write it down again', async () => {
     expect(await find(b)).toMatchObject({ node: 'a', alive: true });
     await redis.zrem(keys.nodes, 'a');
     expect(await find(b)).toBeNull();
+  });
+
+  it('is nothing as soon as the lease of its node is over, and not only once that is buried', async () => {
+    await passes('a', LEASE + 1);
+    expect(await find(b)).toBeNull();
+  });
+
+  it('is one of this epoch once it was adopted', async () => {
+    const place = await find(b);
+    if (!place) throw new Error('ann is not there');
+    await records.adopt('ann', place, 'b', b.inRound);
+    const c = await held('c');
+    await redis.zrem(keys.nodes, 'b');
+    expect(await find(c)).toMatchObject({ node: 'b', generation: 2, alive: false, channels: ['/x'] });
   });
 });
 
@@ -216,6 +239,18 @@ describe('a lease', () => {
     expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
   });
 
+  it('is judged by no node that was away just now: others may take longer to come back', async () => {
+    const b = await held('b');
+    await held('a');
+    const { renew } = steps;
+    steps.renew = () => Promise.reject(new Error('Redis is away'));
+    await expect(b.renew()).rejects.toThrow('away');
+    steps.renew = renew;
+    await passes('a', LEASE + 6_000);
+    for (let times = 0; times < STEADY; times += 1) expect((await b.renew()).dead).toEqual([]);
+    expect((await b.renew()).dead).toEqual(['a']);
+  });
+
   it('goes on in a new epoch, in which nobody is judged for a while, or unknown', async () => {
     const [a, b] = [await held('a'), await held('b')];
     await save(a);
@@ -300,5 +335,9 @@ describe('which of many exist', () => {
     await expect(records.existing(keys, ['ann', 'bob'], a.epoch)).rejects.toThrow('asked now');
     await redis.hset(keys.epoch, 'quiet', 0);
     expect(await records.existing(keys, ['ann', 'bob'], a.epoch)).toEqual(['ann']);
+    // Nobody could write down anything: Redis itself stood still.
+    await redis.hset(keys.epoch, { quiet: Date.now() - 1_000, looked: Date.now() - 4_000 });
+    await expect(records.existing(keys, ['ann', 'bob'], a.epoch)).rejects.toThrow('asked now');
+    await expect(records.look('bob', a.epoch)).rejects.toThrow('asked now');
   });
 });

@@ -16,6 +16,8 @@ const FAST = ['-F'];
 
 export class PostgresServer {
   private databases = 0;
+  /** Processes that stand still beside its first one. */
+  private paused: number[] = [];
 
   private constructor(
     private readonly port: number,
@@ -36,8 +38,8 @@ export class PostgresServer {
     );
     const port = await freePort();
     const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, ...options];
-    const process = new SqlProcess(program('postgres'), args, { cwd: folder, ...user });
-    const server = new PostgresServer(port, folder, process);
+    const postgres = new SqlProcess(program('postgres'), args, { cwd: folder, ...user });
+    const server = new PostgresServer(port, folder, postgres);
     await server.start();
     return server;
   }
@@ -51,6 +53,18 @@ export class PostgresServer {
   /** At once, as a crash would, but with all of its processes. */
   async stop(): Promise<void> {
     await this.server.stop('SIGQUIT');
+  }
+
+  /** With the processes of all its connections; no more can come. */
+  pause(): void {
+    this.server.signal('SIGSTOP');
+    this.paused = this.server.children;
+    for (const pid of this.paused) signal(pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    for (const pid of this.paused.splice(0)) signal(pid, 'SIGCONT');
+    this.server.signal('SIGCONT');
   }
 
   /** An empty database of its own. */
@@ -89,5 +103,14 @@ export class PostgresServer {
       () => true,
       () => false,
     );
+  }
+}
+
+/** It may have ended by itself. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // So it has.
   }
 }

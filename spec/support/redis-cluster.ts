@@ -1,11 +1,10 @@
 /** A real Redis Cluster: masters, and replicas where a spec wants them, each a process on ports of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Cluster, type ClusterOptions, Redis } from 'ioredis';
+import { Cluster, type ClusterOptions, type Redis } from 'ioredis';
 import { freePort } from './ports.js';
+import { RedisProcess } from './redis-process.js';
 import { until } from './until.js';
 
 const SLOTS = 16_384;
@@ -47,12 +46,12 @@ export class RedisCluster {
 
   async keys(pattern = '*'): Promise<string[]> {
     const running = this.nodes.filter(({ runs }) => runs);
-    const lists = await Promise.all(running.map((node) => node.ask((redis) => redis.keys(pattern))));
+    const lists = await Promise.all(running.map((node) => node.keys(pattern)));
     return [...new Set(lists.flat())].sort();
   }
 
   async flush(): Promise<void> {
-    await Promise.all(this.masters.map((node) => node.ask((redis) => redis.flushall())));
+    await Promise.all(this.masters.map((node) => node.flush()));
   }
 
   /** Until every node that runs says that all slots are served. */
@@ -102,53 +101,34 @@ export class RedisCluster {
   }
 }
 
-export class ClusterNode {
-  private child: ChildProcess | undefined;
-
+export class ClusterNode extends RedisProcess {
   private constructor(
-    readonly port: number,
+    port: number,
     readonly busPort: number,
-    private readonly config: string,
-    private readonly folder: string,
-  ) {}
-
-  static async start(config: string, folder: string): Promise<ClusterNode> {
-    const node = new ClusterNode(await freePort(), await freePort(), config, folder);
-    await node.start();
-    return node;
-  }
-
-  get runs(): boolean {
-    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
-  }
-
-  /** Starts it again after `stop`, on the same ports, empty. */
-  async start(): Promise<void> {
+    config: string,
+    folder: string,
+  ) {
     const options = {
-      port: this.port,
-      bind: '127.0.0.1',
-      dir: this.folder,
-      save: '',
+      dir: folder,
+      dbfilename: `${port}.rdb`,
       'cluster-enabled': 'yes',
-      'cluster-port': this.busPort,
-      'cluster-config-file': this.config,
+      'cluster-port': busPort,
+      'cluster-config-file': config,
       'cluster-node-timeout': NODE_TIMEOUT,
       // A replica that could not yet get all its data may still take over.
       'cluster-replica-validity-factor': 0,
       'repl-diskless-sync-delay': 0,
     };
-    const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.child = spawn('redis-server', args, { stdio: 'ignore' });
-    await once(this.child, 'spawn');
-    await until(() => this.ask((redis) => redis.ping()).catch(() => false), `port ${this.port} to answer`);
+    super(
+      port,
+      Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    );
   }
 
-  async stop(): Promise<void> {
-    const { child } = this;
-    if (!child || !this.runs) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGKILL');
-    await gone;
+  static async start(config: string, folder: string): Promise<ClusterNode> {
+    const node = new ClusterNode(await freePort(), await freePort(), config, folder);
+    await node.start();
+    return node;
   }
 
   async says(what: string): Promise<boolean> {
@@ -167,15 +147,5 @@ export class ClusterNode {
       async () => (await this.ask((redis) => redis.info('replication'))).includes('master_link_status:up'),
       `port ${this.port} to have its master's data`,
     );
-  }
-
-  async ask<T>(question: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis(this.port, '127.0.0.1', { retryStrategy: () => null, maxRetriesPerRequest: 0 });
-    redis.on('error', () => {});
-    try {
-      return await question(redis);
-    } finally {
-      redis.disconnect();
-    }
   }
 }

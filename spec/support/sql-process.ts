@@ -1,7 +1,7 @@
 /** A database server of the specs' own: its data in a folder of its own, ended by its process id. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -54,6 +54,14 @@ export class SqlProcess {
   /** Of itself alone: PostgreSQL has a process of its own for each connection. */
   signal(signal: NodeJS.Signals): void {
     this.child?.kill(signal);
+  }
+
+  /** Process ids. */
+  get children(): number[] {
+    const pid = this.child?.pid;
+    if (pid === undefined || !this.isRunning) return [];
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter(Boolean).map(Number);
   }
 
   async stop(signal: NodeJS.Signals): Promise<void> {

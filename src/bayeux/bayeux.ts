@@ -114,6 +114,8 @@ export class Bayeux {
   private readonly answered: ClientListener[] = [];
   /** Clients of this node that have, or had, a stream. */
   private readonly streamed = new Set<string>();
+  /** Clients of this node whose poll was given up: what it was answered with may be lost. */
+  private readonly missing = new Set<string>();
   private readonly subscriptions = new Map<string, Set<string>>();
   private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
@@ -134,7 +136,7 @@ export class Bayeux {
       wordOf: (clientId) => this.wordOf(clientId),
       keep: (clientId, word) => void this.extras.keepStream?.(clientId, word).catch(NOTHING),
       want: (clientId, word) => void this.extras.wantStream?.(clientId, word).catch(NOTHING),
-      claim: (clientId, word) => this.claimStream(clientId, word, true),
+      claim: (clientId, word) => this.claimStream(clientId, word),
       admit: (request) => this.admitting(request),
       listener: {
         attached: (clientId, stream) => this.attached(clientId, stream),
@@ -143,6 +145,9 @@ export class Bayeux {
       answered: (clientId) => {
         for (const listener of this.answered) listener(clientId);
       },
+      givenUp: (clientId) => {
+        if (this.subscriptions.has(clientId)) this.missing.add(clientId);
+      },
       onSlow: options.onSlow,
       log: options.log,
     });
@@ -150,6 +155,7 @@ export class Bayeux {
       this.transports.ended(clientId);
       this.subscriptions.delete(clientId);
       this.streamed.delete(clientId);
+      this.missing.delete(clientId);
     });
     this.extras.onQuestion?.((clientId, question) => this.answers.get(question)?.(clientId));
     this.onQuestion('renew', (clientId) => {
@@ -157,7 +163,7 @@ export class Bayeux {
       return this.transports.hasStream(clientId);
     });
     this.extras.onStreamWanted?.((clientId, word, isFirst) => {
-      if (this.hasEventSource(clientId)) this.claimStream(clientId, word, isFirst);
+      if (this.hasEventSource(clientId)) this.claimFree(clientId, word, isFirst);
     });
     this.extras.onSubscription?.((clientId, channel) => {
       this.remember(clientId, [channel]);
@@ -349,7 +355,7 @@ export class Bayeux {
 
   /**
    * Calls back after each accepted subscription, once the engine has it, also for one that it had before; and for all that a
-   * client has when it comes back on a new stream, since what went out by the old one may be lost.
+   * client has when it comes back on a new stream, or after a poll that was given up, since what went out before may be lost.
    */
   onSubscribed(listener: SubscribedListener): void {
     this.subscribed.push(listener);
@@ -412,13 +418,23 @@ export class Bayeux {
     return (await this.clientExists(clientId)) ? '' : null;
   }
 
-  /** An EventSource waits here whose client has asked for it: the client becomes this node's. */
-  private claimStream(clientId: string, word: string, tell: boolean): void {
+  /** An EventSource waits here whose client has asked for it, unless another has come first: this word may come late. */
+  private claimFree(clientId: string, word: string, tell: boolean): void {
     const claimed = this.queues.runAsync(clientId, async () => {
-      if (await this.adopt(clientId)) this.transports.bindEventSource(clientId, word, tell);
+      if ((await this.askElsewhere(clientId, 'renew')) !== true) await this.takeStream(clientId, word, tell);
     });
-    // It waits on, for its client's next connect.
     claimed.catch(NOTHING);
+  }
+
+  /** Of an EventSource that knows the word. */
+  private claimStream(clientId: string, word: string): void {
+    // It waits on, for its client's next connect.
+    this.queues.runAsync(clientId, () => this.takeStream(clientId, word, true)).catch(NOTHING);
+  }
+
+  /** The client becomes this node's. */
+  private async takeStream(clientId: string, word: string, tell: boolean): Promise<void> {
+    if (await this.adopt(clientId)) this.transports.bindEventSource(clientId, word, tell);
   }
 
   private passed(message: Message, request: Request): void {
@@ -427,6 +443,7 @@ export class Bayeux {
       for (const listener of this.connecting) listener(clientId, request);
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
+      if (this.missing.delete(clientId)) this.subscribedAgain(clientId);
     } else if (channel === '/meta/subscribe' && clientId) {
       // Faye subscribes to each that it finds, and each is answered by a list.
       if (Array.isArray(message.subscription)) message.subscription = [...new Set(message.subscription)];
@@ -506,10 +523,12 @@ export class Bayeux {
 
   private attached(clientId: string, stream: Stream): void {
     this.extras.attached?.(clientId, stream);
-    if (this.streamed.has(clientId)) {
-      for (const channel of this.subscriptionsOf(clientId)) this.hasSubscribed(clientId, channel);
-    }
+    if (this.streamed.has(clientId)) this.subscribedAgain(clientId);
     this.streamed.add(clientId);
+  }
+
+  private subscribedAgain(clientId: string): void {
+    for (const channel of this.subscriptionsOf(clientId)) this.hasSubscribed(clientId, channel);
   }
 
   private hasSubscribed(clientId: string, channel: string): void {

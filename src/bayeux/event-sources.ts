@@ -19,7 +19,10 @@ export interface EventSourcesOptions {
   origins: Origins;
   /** Whether this node has the client. */
   isHere(clientId: string): boolean;
-  /** The word of a client's stream, as all nodes know it; empty where there is none, null for no such client. */
+  /**
+   * The word of a client's stream, as all nodes know it; empty where there is none, null for no such client. Rejects where that
+   * is not known now.
+   */
   wordOf(clientId: string): Promise<string | null>;
   /** The word of a client of this node has changed; empty where it wants no stream any more. */
   keep(clientId: string, word: string): void;
@@ -41,6 +44,8 @@ export interface EventSourcesOptions {
 const UNASKED = 30_000;
 /** Milliseconds after which a browser reconnects. */
 const RETRY = 1_000;
+/** Milliseconds after which to ask again, where Redis is away. */
+const ASK_AGAIN = 5_000;
 
 export class EventSources {
   private readonly streams = new Map<string, Waiting>();
@@ -58,21 +63,16 @@ export class EventSources {
   /** `GET <mount>/<clientId>` with `Accept: text/event-stream`. */
   async open(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const wait = await this.options.admit(request);
-    if (wait > 0) {
-      const retry = { 'Retry-After': String(Math.ceil(wait / 1_000)) };
-      response.writeHead(429, { ...this.options.origins.headers(request), ...retry }).end();
-      return;
-    }
+    if (wait > 0) return this.refuse(request, response, 429, wait);
     const clientId = pathOf(request).split('/').pop() ?? '';
-    const word = await this.wordOf(clientId);
+    const word = await this.wordOf(clientId).catch(() => undefined);
     if (response.destroyed) return;
-    const isItsOwn = word !== null && word !== '' && request.headers['last-event-id'] === word;
+    if (word === undefined) return this.refuse(request, response, 503, ASK_AGAIN);
+    if (word === null) return this.refuse(request, response, 404);
+    const isItsOwn = word !== '' && request.headers['last-event-id'] === word;
     const before = this.streams.get(clientId)?.stream;
     // One that is another's stays: who comes second has no better claim, but for the browser's own reconnect.
-    if (word === null || (before?.open && !isItsOwn)) {
-      response.writeHead(word === null ? 404 : 409, this.options.origins.headers(request)).end();
-      return;
-    }
+    if (before?.open && !isItsOwn) return this.refuse(request, response, 409);
     this.begin(clientId, request, response, isItsOwn);
     if (isItsOwn && !this.wanted.has(clientId)) this.options.claim(clientId, word);
     before?.close();
@@ -120,9 +120,15 @@ export class EventSources {
     this.release();
   }
 
+  /** `wait`: milliseconds after which it may ask again. */
+  private refuse(request: IncomingMessage, response: ServerResponse, status: number, wait?: number): void {
+    const retry = wait === undefined ? {} : { 'Retry-After': String(Math.ceil(wait / 1_000)) };
+    response.writeHead(status, { ...this.options.origins.headers(request), ...retry }).end();
+  }
+
   private async wordOf(clientId: string): Promise<string | null> {
     if (clientId === '') return null;
-    return this.wanted.get(clientId) ?? this.options.wordOf(clientId).catch(() => null);
+    return this.wanted.get(clientId) ?? this.options.wordOf(clientId);
   }
 
   private asked(clientId: string): Stream | undefined {

@@ -14,6 +14,8 @@ export class Polls {
     private readonly proxy: EngineProxy,
     /** A poll of the client has been answered, and not given up before. */
     private readonly answered: (clientId: string) => void,
+    /** A poll of the client was given up; what it was just being answered with may be lost. */
+    private readonly givenUp: (clientId: string) => void,
   ) {}
 
   /** A request whose messages are about to be processed. */
@@ -30,22 +32,28 @@ export class Polls {
     if (before !== undefined) this.supersede(clientId, before);
     const response = request && this.responses.get(request);
     if (!response || !request) return;
-    // Given up while the extensions ran, or waiting behind another answer: Node would not tell of its close any more.
-    if (response.destroyed || !response.socket) message.advice = { ...message.advice, timeout: 0 };
-    else this.hold(clientId, message, request, response);
+    if (response.destroyed) return;
+    // Waiting behind another answer: Node would not tell of its close.
+    if (!response.socket) message.advice = { ...message.advice, timeout: 0 };
+    else this.hold(clientId, request, response);
   }
 
-  private hold(clientId: string, message: Message, request: IncomingMessage, response: ServerResponse): void {
+  /** Whether nobody waits for the answer any more. */
+  isGivenUp(request: IncomingMessage): boolean {
+    return this.responses.get(request)?.destroyed ?? false;
+  }
+
+  private hold(clientId: string, request: IncomingMessage, response: ServerResponse): void {
     this.latest.set(clientId, request);
-    message.advice ??= {};
-    const { advice } = message;
     response.once('close', () => {
-      // The engine may not have said yet that the client exists: then Faye has still to take the poll, and lets it go.
-      advice.timeout = 0;
       if (this.latest.get(clientId) !== request) return;
       this.latest.delete(clientId);
-      if (response.writableFinished) this.answered(clientId);
-      else this.proxy.flushConnection(clientId);
+      if (response.writableFinished) {
+        this.answered(clientId);
+        return;
+      }
+      this.givenUp(clientId);
+      this.proxy.flushConnection(clientId);
     });
   }
 

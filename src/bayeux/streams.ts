@@ -35,27 +35,42 @@ export interface StreamListener {
   detached(clientId: string): void;
 }
 
+export interface StreamsOptions {
+  protocol: Protocol;
+  proxy: EngineProxy;
+  /** The EventSource that waits for this client, where its connect says that it wants one. */
+  eventSource(message: Message): Stream | undefined;
+  /** Whether this node has the client. */
+  isHere(clientId: string): boolean;
+  /** Whether nobody waits for the answer of a poll any more. */
+  isGivenUp(request: IncomingMessage): boolean;
+  listener: StreamListener;
+}
+
+interface Accepted {
+  stream: Stream | undefined;
+  request: IncomingMessage;
+}
+
 export class Streams {
   private readonly bound = new Map<string, Stream>();
   private readonly clients = new WeakMap<Stream, string>();
   /** The stream that a request came by; the request of a WebSocket is that of its upgrade. */
   private readonly byRequest = new WeakMap<object, Stream>();
   /** What is to be bound where Faye accepts the connect; by the very object that it hands on to the engine. */
-  private readonly accepted = new WeakMap<object, { stream: Stream | undefined; request: Request }>();
+  private readonly accepted = new WeakMap<object, Accepted>();
   private readonly restore: () => void;
 
-  constructor(
-    private readonly protocol: Protocol,
-    private readonly proxy: EngineProxy,
-    /** The EventSource that waits for this client, where its connect says that it wants one. */
-    private readonly eventSource: (message: Message) => Stream | undefined,
-    private readonly listener: StreamListener,
-    /** Whether this node has the client. */
-    private readonly isHere: (clientId: string) => boolean,
-  ) {
+  constructor(private readonly options: StreamsOptions) {
+    const { proxy } = options;
     const connect = proxy.connect;
     proxy.connect = (clientId, options, callback, context) => {
       const known = options && this.accepted.get(options);
+      if (known && this.isGone(known)) {
+        // What waits for the client would be lost with the answer.
+        callback.call(context, []);
+        return;
+      }
       if (known) this.settle(clientId, known.stream, known.request);
       connect.call(proxy, clientId, options, callback, context);
     };
@@ -73,7 +88,7 @@ export class Streams {
   passed(message: Message, request: Request): void {
     if (!request) return;
     message.advice ??= {};
-    const stream = this.byRequest.get(request) ?? this.eventSource(message);
+    const stream = this.byRequest.get(request) ?? this.options.eventSource(message);
     this.accepted.set(message.advice, { stream, request });
   }
 
@@ -81,15 +96,15 @@ export class Streams {
     const clientId = this.clients.get(stream);
     if (clientId === undefined || this.bound.get(clientId) !== stream) return;
     this.bound.delete(clientId);
-    this.listener.detached(clientId);
-    this.proxy.flushConnection(clientId);
+    this.options.listener.detached(clientId);
+    this.options.proxy.flushConnection(clientId);
   }
 
   /** Binds a new stream of a client that has asked for it before. */
   rebind(clientId: string, stream: Stream, request: IncomingMessage): void {
     this.settle(clientId, stream, request);
     // As with a connect what has waited goes out now; but it proves nothing, and puts nothing off.
-    this.proxy._engine.emptyQueue(clientId);
+    this.options.proxy._engine.emptyQueue(clientId);
   }
 
   /** The client that the stream is bound to. */
@@ -112,33 +127,38 @@ export class Streams {
     this.restore();
   }
 
+  /** Whether what a connect came by has closed since. */
+  private isGone({ stream, request }: Accepted): boolean {
+    return stream ? !stream.open : this.options.isGivenUp(request);
+  }
+
   private settle(clientId: string, stream: Stream | undefined, request: Request): void {
     const before = this.bound.get(clientId);
     if (before === stream) return;
     // Not closeSocket with its default, which would tell Faye to close the stream: it is closed below, as no longer bound.
-    if (before) this.protocol.closeSocket(clientId, false);
+    if (before) this.options.protocol.closeSocket(clientId, false);
     this.bound.delete(clientId);
     before?.close();
-    if (stream?.open && request && this.isHere(clientId)) {
+    if (stream?.open && request && this.options.isHere(clientId)) {
       this.bind(clientId, stream, request);
       return;
     }
     // A client that has just gone to another node comes back where it is.
     stream?.close();
-    if (before) this.listener.detached(clientId);
+    if (before) this.options.listener.detached(clientId);
   }
 
   private bind(clientId: string, stream: Stream, request: Request): void {
     const other = this.clientOf(stream);
     if (other !== undefined) {
       this.bound.delete(other);
-      this.listener.detached(other);
-      this.protocol.closeSocket(other, false);
+      this.options.listener.detached(other);
+      this.options.protocol.closeSocket(other, false);
     }
     this.bound.set(clientId, stream);
     this.clients.set(stream, clientId);
-    this.protocol.openSocket(clientId, withoutNothing(stream), request);
-    this.listener.attached(clientId, stream);
+    this.options.protocol.openSocket(clientId, withoutNothing(stream), request);
+    this.options.listener.attached(clientId, stream);
   }
 }
 

@@ -38,6 +38,8 @@ export interface TransportsOptions
   listener: StreamListener;
   /** A poll of a client has been answered, and not given up before. */
   answered(clientId: string): void;
+  /** A poll of a client was given up; what it was just being answered with may be lost. */
+  givenUp(clientId: string): void;
   /** A client was disconnected for reading too slowly. */
   onSlow(): void;
   log: Logger;
@@ -66,7 +68,7 @@ export class Transports {
     const origins = new Origins(options.origins);
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
-    this.polls = new Polls(proxy, options.answered);
+    this.polls = new Polls(proxy, options.answered, options.givenUp);
     this.eventSources = new EventSources({
       ...options,
       origins,
@@ -74,13 +76,14 @@ export class Transports {
       traffic: this.traffic,
       streams: () => this.streams,
     });
-    this.streams = new Streams(
+    this.streams = new Streams({
       protocol,
       proxy,
-      (message) => this.eventSources.askedBy(message),
-      options.listener,
-      options.isHere,
-    );
+      eventSource: (message) => this.eventSources.askedBy(message),
+      isHere: options.isHere,
+      isGivenUp: (request) => this.polls.isGivenUp(request),
+      listener: options.listener,
+    });
     this.sockets = new WebSockets({
       ...options,
       protocol,

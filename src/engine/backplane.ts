@@ -12,6 +12,8 @@ export interface Published {
   readonly channel: string;
   /** The message as its subscribers get it. */
   readonly json: string;
+  /** Clients that have had it on the node that says it, before they went to another. */
+  readonly except?: ReadonlySet<string> | undefined;
 }
 
 /** The id of what a node has for its own clients alone. */

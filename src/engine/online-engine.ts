@@ -327,8 +327,10 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
     const there = new Set(waiting.map(({ id }) => id));
-    // This node may hear late what the client was given there: it may have gathered it, and more of it may be to come.
-    const since = gathered.filter((message) => !there.has(message.id) && !heardOf?.has(message));
+    // This node may hear late what the client was given there: it may have gathered it, and more of it may be to come. Of one
+    // that was here, and returns, that was asked as it was heard.
+    const isHad = (message: Published) => client.state === 'arriving' && heardOf?.has(message);
+    const since = gathered.filter((message) => !there.has(message.id) && !isHad(message));
     for (const message of [...waiting, ...since]) this.keep(client, message);
     Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
     this.mayBeSilent(client, left ?? 2_000 * this.host.timeout);
@@ -336,7 +338,10 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   late(client: Client, missed: readonly Published[], heardOf: HeardOf): void {
-    for (const message of missed) this.turn.add(message, [client]);
+    client.heardOf = null;
+    // Most of it is older than what waits here.
+    const waiting = client.waiting?.take() ?? [];
+    for (const message of [...missed, ...waiting]) this.turn.add(message, [client]);
     client.heardOf = heardOf;
   }
 
@@ -364,6 +369,10 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   gone(clientId: string): void {
     this.host.trigger('disconnect', clientId);
+  }
+
+  deaf(): void {
+    for (const client of this.registry.all()) client.waiting?.withdraw(({ id }) => id === NOT_SAID);
   }
 
   back(): void {

@@ -75,7 +75,7 @@ export interface Residents {
   bring(client: Client, channel: string): Promise<void>;
   /** The client is this node's from now on, with what the node before has handed over. */
   settle(client: Client, generation: number, handedOver: HandedOver): void;
-  /** Of a client of this node the node before says only now what it had there: what it has missed, and what it has heard. */
+  /** Of a client of this node the node before says only now what it had there: what it has missed, and gets now, and what it has heard. */
   late(client: Client, missed: readonly Published[], heardOf: HeardOf): void;
   /** The client has gone to another node, or was never here: what this node has of it goes. */
   leave(client: Client): Remains;
@@ -86,6 +86,8 @@ export interface Residents {
   ending(clientId: string, at?: number): Promise<void>;
   /** A client has ended, wherever it was. */
   gone(clientId: string): void;
+  /** This node hears the others no more: what only it says may be older by now than what its clients are told elsewhere. */
+  deaf(): void;
   /** This node hears the others again. */
   back(): void;
   /** Clients of this node, and channels that they subscribe to. */

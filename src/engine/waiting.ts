@@ -28,6 +28,12 @@ export class Waiting {
     }
   }
 
+  /** Those that it is true of wait no more. */
+  withdraw(isOver: (message: Published) => boolean): void {
+    this.queue = this.queue.filter(({ message }) => !isOver(message));
+    this.bytes = this.queue.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** All of them, oldest first; none wait after. */
   take(): Published[] {
     const messages = this.queue.map(({ message }) => message);

@@ -35,7 +35,7 @@ export class Adoptions {
     return this.underWay.size;
   }
 
-  /** Resolves once a client is not arriving any more; undefined where it is not. */
+  /** Resolves once a client is not arriving any more, whatever came of it; undefined where it is not. */
   settled(clientId: string): Promise<unknown> | undefined {
     return this.underWay.get(clientId)?.catch(() => {});
   }
@@ -106,7 +106,9 @@ export class Adoptions {
   }
 
   private async adoptFrom(clientId: string, place: Place): Promise<'adopted' | 'changed' | 'gone'> {
+    const { handOvers } = this.options;
     const client = this.options.engine().arrive(clientId);
+    const arrival = handOvers.arrival();
     try {
       // Heard from before it is taken, so that no message falls between the two nodes.
       await Promise.all(place.channels.map((channel) => this.options.engine().bring(client, channel)));
@@ -123,7 +125,7 @@ export class Adoptions {
         if (!channels.includes(channel)) this.options.engine().unsubscribeHere(client, channel);
       }
       const from = this.doubts.get(clientId) ?? place;
-      const handedOver = await this.options.handOvers.ask(clientId, from, generation);
+      const handedOver = await handOvers.ask(clientId, from, generation, arrival);
       this.doubts.delete(clientId);
       return this.options.returns.here(client, generation, epoch, handedOver) ? 'adopted' : 'gone';
     } catch (error) {

@@ -29,14 +29,17 @@ const BATCH = 200;
 export class Keeping {
   readonly unsaved = new Unsaved();
   /** What is being written of a client beside its whole record; the last. */
-  private readonly underWay = new Map<Client, Promise<void>>();
+  private readonly underWay = new Map<Client, Promise<boolean>>();
   /** By clientId: nodes that had a client which this node has written down over them, and still count it. */
   private readonly overwritten = new Map<string, string>();
 
   constructor(private readonly options: KeepingOptions) {}
 
-  /** Adds or removes a subscription; where that fails, later with the whole record. */
-  keep(client: Client, channel: string, subscribed: boolean): Promise<void> {
+  /**
+   * Adds or removes a subscription; where that fails, later with the whole record. Resolves with false where the client has
+   * gone to another node, or ended: that node may not know of it.
+   */
+  keep(client: Client, channel: string, subscribed: boolean): Promise<boolean> {
     const kept = this.keepOne(client, channel, subscribed).finally(() => {
       if (this.underWay.get(client) === kept) this.underWay.delete(client);
     });
@@ -47,7 +50,7 @@ export class Keeping {
   /** As `Residence.written`. */
   written(client: Client): Promise<boolean> | undefined {
     const underWay = this.underWay.get(client);
-    if (underWay) return underWay.then(() => this.unsaved.saved(client));
+    if (underWay) return underWay.then((isOurs) => isOurs && this.unsaved.saved(client));
     return this.unsaved.has(client) ? this.unsaved.saved(client) : undefined;
   }
 
@@ -94,14 +97,17 @@ export class Keeping {
     await Promise.all([...this.overwritten.keys()].map((clientId) => this.disown(clientId)));
   }
 
-  private async keepOne(client: Client, channel: string, subscribed: boolean): Promise<void> {
-    if (this.unsaved.has(client)) return;
+  private async keepOne(client: Client, channel: string, subscribed: boolean): Promise<boolean> {
+    if (this.unsaved.has(client)) return true;
     const { records, leases, doubt } = this.options;
     try {
       const node = await records.subscribe(client.id, [channel], subscribed);
-      if (node !== leases.of(client.id).name) doubt(client);
+      const isOurs = node === leases.of(client.id).name;
+      if (!isOurs) doubt(client);
+      return isOurs;
     } catch {
       this.unsaved.add(client);
+      return true;
     }
   }
 

@@ -46,6 +46,6 @@ export class EngineKeys {
   get everything(): string {
     return `/${this.ns}/engine/everything`;
   }
-  /** Pub/Sub channel, no key: letters to a node. */
+  /** Pub/Sub channel, no key: letters to a node; sharded with Redis Cluster. */
   letters = (node: string): string => `/${this.ns}/engine/letters/${node}`;
 }

@@ -15,6 +15,8 @@ export const LEASE = 6_000;
 export const RENEW = 2_000;
 /** Milliseconds that clients of a node that died have to go to another. */
 const LINGER = 5_000;
+/** After how many renewals that went well a node may judge others: they may take longer to reach Redis again than this one. */
+export const STEADY = 2;
 /** Milliseconds in which nothing is announced in a new epoch. */
 export const QUIET = 5_000;
 
@@ -34,13 +36,16 @@ export class Lease {
   private until = 0;
   /** Until when the epoch is new, likewise. */
   private quietUntil = 0;
-  private steady = false;
+  /** How many renewals have gone well, one after the other. */
+  private steady = 0;
   private round = 1;
   private said = 0;
 
   constructor(
     private readonly commands: Commands,
     readonly keys: EngineKeys,
+    /** Pub/Sub channel that every node listens to, once it has looked in which epoch Redis is. */
+    private readonly heard: string,
     private readonly node: string,
     /** What people are shown of the node. */
     private readonly about: () => Record<string, unknown>,
@@ -87,22 +92,22 @@ export class Lease {
 
   async renew(): Promise<Renewal> {
     const { keys, steady } = this;
-    this.steady = false;
+    this.steady = 0;
     const [epoch, quiet] = await scripts.epoch(
       this.commands,
       [keys.epoch],
-      [this.known, randomUUID(), QUIET],
+      [this.known, randomUUID(), QUIET, this.heard],
     );
     const isNew = this.known !== '' && epoch !== this.known;
     const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
-    const [outcome, ...dead] = await this.say(how, steady);
+    const [outcome, ...dead] = await this.say(how, steady >= STEADY);
     this.known = epoch;
     this.quietUntil = performance.now() + quiet;
     if (outcome === 'fenced') {
       this.names += 1;
       await this.say('first', false);
     }
-    this.steady = true;
+    this.steady = steady + 1;
     return { outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome, dead };
   }
 

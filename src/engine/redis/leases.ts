@@ -1,5 +1,6 @@
 /** The leases of this node, one in each partition, renewed every 2 s; and what is found out by that. */
 import type { RedisConnections } from '../../redis/connection.js';
+import { Keys } from '../../redis/keys.js';
 import type { Partitions } from '../../redis/partitions.js';
 import { Chore } from './chore.js';
 import { EngineKeys } from './keys.js';
@@ -36,10 +37,16 @@ export class Leases {
   constructor(private readonly options: LeasesOptions) {
     const { redis, partitions, node, clients, failed } = options;
     const about = () => ({ clients: clients(), lag: this.lag });
+    const { announcements } = new Keys(partitions.namespaces[0] as string);
     this.all = partitions.namespaces.map(
-      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), node, about),
+      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), announcements, node, about),
     );
     this.renewing = new Chore(() => this.renewAll(), failed);
+  }
+
+  /** Whether each was had once: before, nothing can be asked of Redis, since it is not known in which epoch it is. */
+  get wereHad(): boolean {
+    return this.all.every(({ epoch }) => epoch !== '');
   }
 
   /** The lease of a client's partition. */

@@ -1,16 +1,18 @@
-/** A message between nodes: who says it, its number there, how it is to be looked up, its channel, and its JSON. */
+/** A message between nodes: who says it, its number there, how it is to be looked up, for whom it is not, its channel, its JSON. */
 export interface Letter {
   node: string;
   number: number;
   /** Whether subscribers by pattern do not hear it. */
   exact: boolean;
+  /** Clients that have had it. */
+  except: readonly string[];
   channel: string;
   json: string;
 }
 
-/** Node names and channels hold no space. */
-export const write = ({ node, number, exact, channel, json }: Letter): string =>
-  `${node} ${number} ${exact ? '=' : '*'} ${channel} ${json}`;
+/** Node names, clientIds and channels hold no space, and clientIds no comma. */
+export const write = ({ node, number, exact, except, channel, json }: Letter): string =>
+  `${node} ${number} ${exact ? '=' : '*'}${except.join(',')} ${channel} ${json}`;
 
 /** Undefined for what is no letter. */
 export function read(text: string): Letter | undefined {
@@ -22,6 +24,7 @@ export function read(text: string): Letter | undefined {
     head.push(text.slice(from, to));
     from = to + 1;
   }
-  const [node = '', number, how, channel = ''] = head;
-  return { node, number: Number(number), exact: how === '=', channel, json: text.slice(from) };
+  const [node = '', number, how = '', channel = ''] = head;
+  const except = how.length > 1 ? how.slice(1).split(',') : [];
+  return { node, number: Number(number), exact: how[0] === '=', except, channel, json: text.slice(from) };
 }

@@ -1,14 +1,22 @@
-/** Letters from node to node, and their answers, over Redis Pub/Sub. A node that does not answer has had its chance. */
+/**
+ * Letters from node to node, and their answers, over Redis Pub/Sub. A node that does not answer has had its chance.
+ *
+ * With Redis Cluster they are sharded as messages are: a connection may listen to both kinds of channels, but with the last of
+ * the one kind that goes ioredis takes it that there is none of the other.
+ */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { isRecord } from '../../bayeux/is-record.js';
 import { ask } from '../../redis/ask.js';
 import type { RedisConnections } from '../../redis/connection.js';
+import { Listening } from './listening.js';
 
 export interface MailOptions {
   redis: RedisConnections;
   /** The Pub/Sub channel of a node's letters. */
   letters(node: string): string;
+  /** The namespace of the partition that these are in. */
+  tag: string;
   node: string;
   /** Answers what another node asks. */
   answer(subject: string, body: Record<string, unknown>): unknown;
@@ -33,17 +41,31 @@ export interface Asking {
 
 export class Mail {
   private readonly waiting = new Map<string, (answer: unknown) => void>();
+  private readonly listening: Listening;
+  /** How often a connection was lost: letters, and answers, may have been lost with it. */
+  private lost = 0;
 
   constructor(private readonly options: MailOptions) {
-    const { redis, letters, node } = options;
+    const { redis, letters, node, tag } = options;
     const own = letters(node);
-    redis.listener.on('ready', () => {
-      // If it fails the connection is lost again, and there is another time.
-      redis.listener.subscribe(own).then(options.onBack, () => {});
-    });
-    redis.listener.on('message', (name: string, text: string) => {
+    const [kind, event] = redis.commands.isCluster
+      ? (['ssubscribe', 'smessage'] as const)
+      : (['subscribe', 'message'] as const);
+    this.listening = new Listening(
+      redis.listener,
+      (name) => [{ kind, name, tag }],
+      () => options.onBack(),
+    );
+    this.listening.listen(own, () => {});
+    for (const connection of [redis.commands, redis.listener]) connection.on('close', () => (this.lost += 1));
+    redis.listener.on(event, (name: string, text: string) => {
       if (name === own) this.received(text);
     });
+  }
+
+  /** Grows with each outage of Redis. */
+  get outages(): number {
+    return this.lost;
   }
 
   /** What the node answers; undefined where it does not in time. */
@@ -67,6 +89,10 @@ export class Mail {
   tell(node: string, subject: string, body: Record<string, unknown>): void {
     // One that does not arrive is said again with the next connect of its client.
     this.send(node, { subject, body }).catch(() => {});
+  }
+
+  close(): void {
+    this.listening.close();
   }
 
   private answerTo(id: string, patience: number, late: Asking['late']): Promise<unknown> {
@@ -98,9 +124,11 @@ export class Mail {
   /** False where nobody has heard it for certain. */
   private async send(node: string, letter: Record<string, unknown>): Promise<boolean> {
     const { redis, letters } = this.options;
-    const heardBy = await ask(redis, (commands) => commands.publish(letters(node), JSON.stringify(letter)));
-    // With Cluster the number is of one Redis only.
-    return heardBy > 0 || redis.commands.isCluster;
+    const text = JSON.stringify(letter);
+    const heardBy = await ask(redis, (commands) =>
+      commands.isCluster ? commands.spublish(letters(node), text) : commands.publish(letters(node), text),
+    );
+    return Number(heardBy) > 0;
   }
 
   private received(text: string): void {
@@ -132,6 +160,7 @@ export class Mail {
     // Not waited for where it is there: what is heard next may depend on it.
     const content = said instanceof Promise ? await said : said;
     if (typeof from !== 'string') return;
-    if (await this.send(from, { id, answer: content ?? null })) answered(subject, body);
+    const isHeard = await this.send(from, { id, answer: content ?? null });
+    if (isHeard && content !== null) answered(subject, body);
   }
 }

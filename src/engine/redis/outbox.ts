@@ -1,11 +1,15 @@
 /**
- * What this node has to say, in order: one command at a time, which takes all that has gathered meanwhile. So there is
- * at most one command a message, order is kept, and where it is not known whether a command arrived it is sent again:
- * each message has its number, and who has heard it passes it over.
+ * What this node has to say, in order: one command at a time, which takes all that has gathered meanwhile, and at least all
+ * of an event-loop turn. So there is at most one command a message, and what was one write to each client here is one write
+ * to each client elsewhere. Order is kept, and where it is not known whether a command arrived it is sent again: each message
+ * has its number, and who has heard it passes it over.
  *
- * While Redis is away it waits here, within a bound; the oldest are dropped, and counted.
+ * While Redis is away it waits here, within a bound; the oldest are dropped, and counted. Clients that have had it meanwhile,
+ * and have gone to another node, are named in it: whoever has them by then passes it over.
  */
 import type { Commands } from '../../redis/scripts.js';
+import { namesOf } from './heard-of.js';
+import { type Letter, write } from './letter.js';
 import { steps } from './scripts.js';
 
 export interface OutboxOptions {
@@ -16,27 +20,59 @@ export interface OutboxOptions {
   onDrop(): void;
 }
 
-interface Letter {
+interface Unsaid {
+  /** Of Redis. */
   channels: readonly string[];
-  text: string;
+  letter: Omit<Letter, 'except'>;
+}
+
+interface Gone {
+  clientId: string;
+  /** What it subscribed to here. */
+  channels: ReadonlySet<string>;
+  /** The number of the last message that it has had here. */
+  number: number;
 }
 
 /** Messages in one command. */
 const BATCH = 500;
+/** Clients that are named in what waits; beyond, the oldest are not, and may hear it twice. */
+const MOST_GONE = 200;
+const NOBODY: readonly string[] = [];
+const NOTHING: readonly Unsaid['letter'][] = [];
 
 export class Outbox {
-  private waiting: Letter[] = [];
+  private waiting: Unsaid[] = [];
+  private gone: Gone[] = [];
   private bytes = 0;
   private sending = false;
   private held = false;
+  /** The end of the turn, where something has been put. */
+  private turn: NodeJS.Immediate | undefined;
 
   constructor(private readonly options: OutboxOptions) {}
 
-  put(channels: readonly string[], text: string): void {
-    this.waiting.push({ channels, text });
-    this.bytes += text.length;
+  put(channels: readonly string[], letter: Unsaid['letter']): void {
+    this.waiting.push({ channels, letter });
+    this.bytes += letter.json.length;
     this.bound();
-    this.flush();
+    this.turn ??= setImmediate(() => {
+      this.turn = undefined;
+      this.flush();
+    });
+  }
+
+  /** A client that subscribes to these has had all that waits here, and goes to another node. */
+  goes(clientId: string, channels: readonly string[]): void {
+    const number = this.waiting.at(-1)?.letter.number;
+    if (number === undefined) return;
+    this.gone.push({ clientId, channels: new Set(channels), number });
+    if (this.gone.length > MOST_GONE) this.gone.shift();
+  }
+
+  /** What waits now. */
+  get unsaid(): readonly Unsaid['letter'][] {
+    return this.waiting.length === 0 ? NOTHING : this.waiting.map(({ letter }) => letter);
   }
 
   /** Keeps what comes until `release`: who listens must be back first. */
@@ -47,6 +83,10 @@ export class Outbox {
   release(): void {
     this.held = false;
     this.flush();
+  }
+
+  get isHeld(): boolean {
+    return this.held;
   }
 
   get size(): number {
@@ -64,14 +104,17 @@ export class Outbox {
     );
   }
 
-  private send(batch: readonly Letter[]): Promise<unknown> {
+  private send(batch: readonly Unsaid[]): Promise<unknown> {
     const { commands, command } = this.options;
-    const pairs = batch.flatMap(({ channels, text }) => channels.map((channel) => [channel, text] as const));
+    const pairs = batch.flatMap(({ channels, letter }) => {
+      const text = write({ ...letter, except: this.hadBy(letter) });
+      return channels.map((channel) => [channel, text] as const);
+    });
     const keys = pairs.map(([channel]) => channel);
     return steps.publish(commands, keys, [command, ...pairs.map(([, text]) => text)]);
   }
 
-  private sent(batch: readonly Letter[], done: boolean): void {
+  private sent(batch: readonly Unsaid[], done: boolean): void {
     this.sending = false;
     if (done) {
       // The bound may have dropped some of them meanwhile.
@@ -92,6 +135,16 @@ export class Outbox {
   }
 
   private drop(): void {
-    this.bytes -= this.waiting.shift()?.text.length ?? 0;
+    this.bytes -= this.waiting.shift()?.letter.json.length ?? 0;
+    if (this.waiting.length === 0) this.gone = [];
+  }
+
+  private hadBy(letter: Unsaid['letter']): readonly string[] {
+    if (this.gone.length === 0) return NOBODY;
+    const names = namesOf(letter);
+    const had = this.gone.filter(
+      ({ number, channels }) => letter.number <= number && names.some((name) => channels.has(name)),
+    );
+    return had.map(({ clientId }) => clientId);
   }
 }

@@ -139,6 +139,7 @@ export class Records {
           keys.clientsOf(node),
           keys.nodes,
           keys.rounds,
+          keys.epoch,
         ],
         [clientId, from.node, from.generation, node, round],
       ),

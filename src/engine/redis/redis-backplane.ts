@@ -10,9 +10,9 @@ import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Backplane, Hear, Position, Published } from '../backplane.js';
 import type { Client, HeardOf } from '../client.js';
-import { expanded, HeardElsewhere, originOf } from './heard-of.js';
+import { HeardElsewhere, namesOf, originOf } from './heard-of.js';
 import { EngineKeys } from './keys.js';
-import { type Letter, read, write } from './letter.js';
+import { type Letter, read } from './letter.js';
 import { Listening, type Name } from './listening.js';
 import { Outbox } from './outbox.js';
 import { Positions } from './positions.js';
@@ -29,8 +29,14 @@ export interface RedisBackplaneOptions {
   log: Logger;
 }
 
+/** By partition. */
+export type Unsaid = readonly (readonly Omit<Letter, 'except'>[])[];
+
 /** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
 const OTHERS_ARE_BACK = 1_500;
+/** Milliseconds that a node which stops has for what it has yet to say, and between two looks whether it is said. */
+const LAST_WORDS = 1_000;
+const LOOK = 10;
 
 export class RedisBackplane implements Backplane {
   private readonly keys: readonly EngineKeys[];
@@ -44,6 +50,8 @@ export class RedisBackplane implements Backplane {
   private number = 0;
   private wasReady = false;
   private settled: () => Promise<void> = async () => {};
+  /** Of partitions that this node did not hear for a while: how far it had heard, and since when it knows that it does not. */
+  private readonly deaf = new Map<number, { numbers: Record<string, number>; since: number }>();
   /** How often it began to hold back what it has to say. */
   private holds = 0;
 
@@ -67,17 +75,43 @@ export class RedisBackplane implements Backplane {
     });
     listener.on('pmessage', (_glob: string, _name: string, text: string) => this.received(text));
     listener.on('smessage', (_name: string, text: string) => this.received(text));
+    listener.on('close', () => this.becomeDeaf());
     // A Cluster says nothing of one master: whose messages this node hears no more, others do not hear either.
     if (commands.isCluster) listener.on('close', () => this.holdUnheard());
     else commands.on('close', () => this.hold());
     commands.on('ready', () => void this.releaseSoon());
+    listener.on('moved', () => {
+      if (this.outboxes.some(({ isHeld }) => isHeld)) void this.releaseSoon();
+    });
   }
 
   /** How far a client of this node has heard each node: as this node has, or where it came from one that had heard more. */
   positionOf({ heardOf }: Client): Position {
-    const { node } = this.options;
-    const here = this.heard.map((heard) => ({ ...heard.all, [node]: this.number }));
-    return this.further(here, heardOf?.position ?? []);
+    return this.further(
+      this.heard.map((heard) => this.withOwn(heard.all)),
+      heardOf?.position ?? [],
+    );
+  }
+
+  /**
+   * As `positionOf`, for a client that may have gone while this node could not hear: as far as it had heard then. Undefined where
+   * it has heard all the time.
+   */
+  positionBefore({ heardOf, cameAt }: Client): Position | undefined {
+    if (this.deaf.size === 0) return undefined;
+    const before = this.heard.map((heard, partition) => {
+      const deaf = this.deaf.get(partition);
+      return this.withOwn(deaf && cameAt <= deaf.since ? deaf.numbers : heard.all);
+    });
+    return this.further(before, heardOf?.position ?? []);
+  }
+
+  /**
+   * Which clients are this node's is known again after an outage. Those that had gone until now had not heard here what this
+   * node did not, whatever it has heard since.
+   */
+  sure(): void {
+    for (const partition of this.deaf.keys()) if (this.hears(partition)) this.deaf.delete(partition);
   }
 
   /** Of two positions what is further. */
@@ -104,9 +138,30 @@ export class RedisBackplane implements Backplane {
     return number <= this.heardIn(message.channel).of(node);
   }
 
-  /** What this node has just heard, and one at that position not yet, of what a client subscribes to. */
-  beyond(position: Position, channels: readonly string[]): Published[] {
-    return this.recent.beyond(position, channels);
+  /** What this node has yet to say to others, by partition. */
+  get unsaid(): Unsaid {
+    return this.outboxes.map(({ unsaid }) => unsaid);
+  }
+
+  /**
+   * What a client that subscribes to these should have had, and has not at the node it comes from, which is at that position:
+   * what this node has just heard, and what it had yet to say as the client came.
+   */
+  beyond(position: Position, channels: readonly string[], unsaid: Unsaid): Published[] {
+    const { node } = this.options;
+    const recent = this.recent.beyond(position, channels);
+    const own = new Map<number, Published>();
+    for (const message of [...this.wanted(position, channels, unsaid), ...recent]) {
+      const origin = originOf(message);
+      if (origin.node === node) own.set(origin.number, message);
+    }
+    const inOrder = [...own].sort(([one], [other]) => one - other).map(([, message]) => message);
+    return [...inOrder, ...recent.filter((message) => originOf(message).node !== node)];
+  }
+
+  /** A client of this node goes to another one, which may die before it can say what the client has had here. */
+  goes(clientId: string, channels: readonly string[]): void {
+    for (const outbox of this.outboxes) outbox.goes(clientId, channels);
   }
 
   /** What it has to say after an outage waits for this as well; called once others hear again. */
@@ -119,6 +174,11 @@ export class RedisBackplane implements Backplane {
     this.back.push(listener);
   }
 
+  /** Calls back as soon as this node hears the others no more; with Redis Cluster, some of them. */
+  onDeaf(listener: () => void): void {
+    this.options.redis.listener.on('close', listener);
+  }
+
   publish(message: Omit<Published, 'id'>, channels: readonly string[]): void {
     const { node, partitions } = this.options;
     this.number += 1;
@@ -126,11 +186,9 @@ export class RedisBackplane implements Backplane {
     const { channel, json } = message;
     const exact = channels.length === 1;
     const partition = partitions.of(channel);
+    // First: it is said before this node begins to write to its own clients.
+    this.outboxes[partition]?.put(this.saidOn(channel, partition), { node, number, exact, channel, json });
     this.heardNow({ id: `${node} ${number}`, channel, json }, channels);
-    this.outboxes[partition]?.put(
-      this.saidOn(channel, partition),
-      write({ node, number, exact, channel, json }),
-    );
   }
 
   listen(channel: string, listening: () => void): void {
@@ -148,6 +206,14 @@ export class RedisBackplane implements Backplane {
   /** Messages that wait to be said. */
   get waiting(): number {
     return this.outboxes.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Says what waits, whoever may hear it: resolves once it is said, or can't be, or after a second. */
+  async said(): Promise<void> {
+    for (const outbox of this.outboxes) outbox.release();
+    const end = performance.now() + LAST_WORDS;
+    const { commands } = this.options.redis;
+    while (this.waiting > 0 && commands.status === 'ready' && performance.now() < end) await after(LOOK);
   }
 
   close(): void {
@@ -184,13 +250,26 @@ export class RedisBackplane implements Backplane {
   private received(text: string): void {
     const letter = read(text);
     if (!letter || letter.node === this.options.node || !this.isNew(letter)) return;
-    const { node, number, exact, channel, json } = letter;
-    this.heardNow({ id: `${node} ${number}`, channel, json }, exact ? [channel] : expanded(channel));
+    const { node, number, channel, json } = letter;
+    const except = letter.except.length > 0 ? new Set(letter.except) : undefined;
+    this.heardNow({ id: `${node} ${number}`, channel, json, except }, namesOf(letter));
   }
 
   private heardNow(message: Published, names: readonly string[]): void {
     if (this.isCluster) this.recent.add(message, names, this.options.partitions.of(message.channel));
     this.hear(message, names);
+  }
+
+  /** Of what was unsaid: what a node at this position has not heard, and a client of it that subscribes to these should have. */
+  private wanted(position: Position, channels: readonly string[], unsaid: Unsaid): Published[] {
+    const { node } = this.options;
+    const wanted = new Set(channels);
+    return unsaid.flatMap((letters, partition) =>
+      letters
+        .filter((letter) => letter.number > (position[partition]?.[node] ?? 0))
+        .filter((letter) => namesOf(letter).some((name) => wanted.has(name)))
+        .map(({ number, channel, json }) => ({ id: `${node} ${number}`, channel, json })),
+    );
   }
 
   private isNew({ node, number, channel }: Letter): boolean {
@@ -199,6 +278,18 @@ export class RedisBackplane implements Backplane {
 
   private heardIn(channel: string): Positions {
     return this.heard[this.options.partitions.of(channel)] as Positions;
+  }
+
+  private withOwn(numbers: Record<string, number>): Record<string, number> {
+    return { ...numbers, [this.options.node]: this.number };
+  }
+
+  private becomeDeaf(): void {
+    const since = performance.now();
+    this.heard.forEach((heard, partition) => {
+      if (!this.deaf.has(partition) && !this.hears(partition))
+        this.deaf.set(partition, { numbers: heard.all, since });
+    });
   }
 
   private hold(): void {

@@ -26,7 +26,7 @@ export interface RedisEngine {
   type: EngineType;
   /** The living nodes, oldest first. Rejects where Redis can't be asked. */
   nodes(): Promise<NodeStatus[]>;
-  /** Gives this node's clients the time to go to another, and closes its connections. */
+  /** Gives this node's clients the time to go to another, says what is yet to be said, and closes its connections. */
   close(): Promise<void>;
 }
 
@@ -43,6 +43,7 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
     nodes: () => ask(redis, (commands) => readNodes(commands, partitions)),
     close: async () => {
       await residence.close();
+      await backplane.said();
       redis.close();
     },
   };

@@ -14,6 +14,7 @@
  */
 import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
@@ -50,6 +51,14 @@ const SETTLES = 7_000;
 const SOON = 50;
 /** Milliseconds between two looks whether that is known. */
 const SETTLING = 200;
+/** Milliseconds in which a node that has a client answers, or is dead. */
+const UNANSWERED = 8_000;
+/** Milliseconds that a node which stops has to tell what its clients had here. */
+const LAST_WORDS = 1_000;
+/** Milliseconds until it is asked again. */
+const ASK_AGAIN = 250;
+/** Milliseconds that one of these counts for. */
+const LONGEST = 1_000;
 
 export class RedisResidence implements Residence {
   private readonly records: Records;
@@ -95,6 +104,7 @@ export class RedisResidence implements Residence {
       redis,
       node,
       letters: (name) => leases.all[0]?.keys.letters(name) ?? name,
+      tag: partitions.namespaces[0] as string,
       answer: (subject, body) => this.answer(subject, body),
       answered: (subject, body) => this.answered(subject, body),
       onBack: () => this.verifyAll(),
@@ -102,7 +112,8 @@ export class RedisResidence implements Residence {
     });
     this.mail = mail;
     const isOurs = (name: string) => Lease.nodeOf(name) === node;
-    const handOvers = new HandOvers({ engine, mail, backplane, find, isOurs });
+    const isDead = (name: string) => this.isDead(name);
+    const handOvers = new HandOvers({ engine, mail, backplane, find, isOurs, isDead });
     this.handOvers = handOvers;
     const doubt = (client: Client) => this.doubt(client);
     const keeping = new Keeping({ engine, records, leases, handOvers, lost, doubt, lostSight });
@@ -139,13 +150,14 @@ export class RedisResidence implements Residence {
 
   get connected(): boolean {
     const { commands, listener } = this.options.redis;
-    return commands.status === 'ready' && listener.status === 'ready';
+    return commands.status === 'ready' && listener.status === 'ready' && this.leases.wereHad;
   }
 
   open(engine: Residents): void {
     this.engine = engine;
     const { redis, backplane } = this.options;
     redis.commands.on('ready', () => this.look());
+    backplane.onDeaf(() => engine.deaf());
     backplane.onBack(() => engine.back());
     void this.look();
     this.timer = setInterval(() => this.look(), RENEW);
@@ -224,14 +236,21 @@ export class RedisResidence implements Residence {
     channels: readonly string[],
     subscribed: boolean,
   ): Promise<boolean> {
-    // First, since what is written into a record of an earlier epoch would be lost.
-    if (!(await this.find(clientId))) return false;
-    if (channels.length === 0) return true;
-    const node = await this.records.subscribe(clientId, channels, subscribed);
-    if (node === null) return false;
-    // A node that does not answer is on its way out: who adopts the client reads what it subscribes to.
-    await this.mail.ask(Lease.nodeOf(node), 'subscribe', { clientId, channels, subscribed });
-    return true;
+    const body = { clientId, channels, subscribed };
+    for (const until = performance.now() + UNANSWERED; performance.now() < until; await after(ASK_AGAIN)) {
+      // First, since what is written into a record of an earlier epoch would be lost.
+      const place = await this.find(clientId);
+      if (!place) return false;
+      if (channels.length === 0) return true;
+      const node = await this.records.subscribe(clientId, channels, subscribed);
+      if (node === null) return false;
+      // Who adopts the client from a dead node reads what it subscribes to. One that lives and has not heard of it may write
+      // down over it what it knows itself.
+      const isDead = !place.alive && place.node === node;
+      const answer = isDead || (await this.mail.ask(Lease.nodeOf(node), 'subscribe', body));
+      if (answer !== undefined) return true;
+    }
+    throw new Away('the node that has the client');
   }
 
   async ask(clientId: string, question: Question): Promise<unknown> {
@@ -258,16 +277,25 @@ export class RedisResidence implements Residence {
     }
   }
 
-  /** Gives the leases up: clients have a while to go to another node. */
+  /** Tells what is untold, and gives the leases up: clients have a while to go to another node. */
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.timer);
     clearTimeout(this.sooner);
+    if (this.handOvers.size > 0)
+      await Promise.race([this.handOvers.tellAll().catch(NOTHING), after(LAST_WORDS)]);
+    this.mail.close();
     if (this.records.connected) await this.leases.retire(this.options.grace);
   }
 
   private find(clientId: string): Promise<Place | null> {
     return this.records.look(clientId, this.leases.of(clientId).epoch);
+  }
+
+  private async isDead(node: string): Promise<boolean> {
+    const [lease] = this.leases.all;
+    const names = lease ? await this.records.nodes(lease.keys) : [];
+    return !names.some((name) => Lease.nodeOf(name) === node);
   }
 
   // What is done each 2 s, and when Redis is back
@@ -285,13 +313,16 @@ export class RedisResidence implements Residence {
    */
   private async settled(): Promise<void> {
     const clients = [...this.engine.all()];
-    const until = performance.now() + SETTLES;
+    let left = SETTLES;
     await this.look();
-    while (performance.now() < until && !this.closed) {
+    while (left > 0 && !this.closed) {
+      const began = performance.now();
       await Promise.all(this.knowing.map((chore) => chore.run()));
       const known = this.leases.all.every((lease) => lease.holds && !lease.isNew);
       if (known && !clients.some((client) => this.isUncertain(client)) && this.handOvers.size === 0) return;
       await after(SETTLING, undefined, { ref: false });
+      // What this process stood still for does not count.
+      left -= Math.min(performance.now() - began, LONGEST);
     }
   }
 
@@ -340,6 +371,7 @@ export class RedisResidence implements Residence {
   private async takeUp(): Promise<void> {
     const unsure = [...this.unsure].map((client) => this.verify(client));
     await Promise.allSettled([this.returns.all(), ...unsure, this.adopting.settleDoubts()]);
+    this.maybeSure();
   }
 
   private async endAll(): Promise<void> {
@@ -364,6 +396,11 @@ export class RedisResidence implements Residence {
   /** This node hears letters again: those that said that a client is another's may have been lost. */
   private verifyAll(): void {
     for (const client of this.engine.all()) this.doubt(client);
+    this.maybeSure();
+  }
+
+  private maybeSure(): void {
+    if (this.unsure.size === 0) this.options.backplane.sure();
   }
 
   private doubt(client: Client): void {
@@ -372,6 +409,11 @@ export class RedisResidence implements Residence {
   }
 
   private async verify(client: Client): Promise<void> {
+    await this.verifyOne(client);
+    this.maybeSure();
+  }
+
+  private async verifyOne(client: Client): Promise<void> {
     if (!this.mayBeOthers(client)) {
       // Whoever saves it, or makes it come back, is told.
       this.unsure.delete(client);

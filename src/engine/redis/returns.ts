@@ -52,7 +52,7 @@ export class Returns {
   }
 
   /** A client has become this node's, by a record of that epoch. False where it has ended meanwhile. */
-  here(client: Client, generation: number, epoch: string, handedOver = NOTHING_WAITED): boolean {
+  here(client: Client, generation: number, epoch: string, handedOver = asItWas(client)): boolean {
     this.returning.delete(client);
     const { engine, leases, keeping, ended } = this.options;
     if (engine().get(client.id) !== client) {
@@ -119,4 +119,4 @@ export class Returns {
 export const isStillOurs = (client: Client, { node, generation }: Place, lease: Lease): boolean =>
   lease.isOurs(node) && generation === client.generation;
 
-const NOTHING_WAITED: HandedOver = { waiting: [], heardOf: null, left: undefined };
+const asItWas = ({ heardOf }: Client): HandedOver => ({ waiting: [], heardOf, left: undefined });
