@@ -16,6 +16,8 @@ export interface ChaosOptions {
   /** Milliseconds over which the steps of a round are spread. */
   lasts: number;
   engine?: NodeOptions['engine'];
+  /** Whether Redis is a Cluster. Default false. */
+  isRedisCluster?: boolean;
   /** Whether the nodes' logs tell each step. */
   traced?: boolean;
   /** Whether to play the other rounds after one that found something wrong. Default false. */
@@ -53,12 +55,10 @@ export async function chaos(options: ChaosOptions): Promise<Summary> {
 
 /** Plays until the end, or until something is wrong: then the cluster is not fit for another round. Returns the next round. */
 async function onOneCluster(options: ChaosOptions, from: number, summary: Summary): Promise<number> {
-  const { first = 0, rounds, engine, traced } = options;
-  const cluster = await Cluster.start({ ...(engine && { engine }), ...(traced && { traced }) });
-  const oracle = new Oracle();
-  const announcements = new Announcements(cluster.redis.url, (announcement) =>
-    oracle.announces(announcement),
-  );
+  const { first = 0, rounds } = options;
+  const cluster = await Cluster.start(options);
+  const oracle = new Oracle(options);
+  const announcements = new Announcements(cluster.servers, (announcement) => oracle.announces(announcement));
   try {
     await announcements.listen();
     for (let number = from; number < first + rounds; number += 1) {

@@ -1,16 +1,18 @@
-/** Three nodes on one real Redis, each with a way of its own to it. */
+/** Three nodes on a real Redis, each with a way of its own to it. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { RedisServer } from '../support/redis-server.js';
+import type { RedisProcess } from '../support/redis-process.js';
 import { FaultProxy } from './fault-proxy.js';
 import { NODES } from './history.js';
 import { NodeProcess } from './node-process.js';
+import { pidOf, Servers } from './servers.js';
 import type { ToWarden } from './warden.js';
 import type { NodeOptions } from './wire.js';
 
-export type ClusterOptions = Pick<NodeOptions, 'engine' | 'traced'>;
+export interface ClusterOptions extends Pick<NodeOptions, 'engine' | 'traced'> {
+  /** Whether Redis is a Cluster. */
+  isRedisCluster?: boolean;
+}
 
 const WARDEN = fileURLToPath(new URL('./warden.ts', import.meta.url));
 
@@ -21,7 +23,8 @@ export class Place {
 
   constructor(
     readonly name: string,
-    readonly way: FaultProxy,
+    /** To each server of Redis. */
+    readonly ways: readonly FaultProxy[],
   ) {}
 }
 
@@ -30,7 +33,7 @@ export class Cluster {
   readonly killed = new Set<string>();
 
   private constructor(
-    readonly redis: RedisServer,
+    readonly servers: Servers,
     readonly places: readonly Place[],
     private readonly warden: ChildProcess,
     private readonly options: ClusterOptions,
@@ -40,13 +43,14 @@ export class Cluster {
     const warden = spawn(process.execPath, ['--import', 'tsx', WARDEN], {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    const redis = await RedisServer.start();
+    const servers = await Servers.start(options.isRedisCluster === true);
     const places: Place[] = [];
     for (let index = 0; index < NODES; index += 1) {
-      places.push(new Place(`node ${index}`, await FaultProxy.start(redis.port)));
+      const ways = await Promise.all(servers.all.map(({ port }) => FaultProxy.start(port)));
+      places.push(new Place(`node ${index}`, ways));
     }
-    const cluster = new Cluster(redis, places, warden, options);
-    await cluster.watchRedis();
+    const cluster = new Cluster(servers, places, warden, options);
+    await Promise.all(servers.all.map((server) => cluster.watch(server)));
     await Promise.all(places.map((place) => cluster.startNode(place)));
     return cluster;
   }
@@ -62,9 +66,11 @@ export class Cluster {
 
   async startNode(place: Place): Promise<void> {
     if (place.node?.isAlive) return;
-    const redis = `redis://127.0.0.1:${place.way.port}`;
-    if (this.options.traced) place.before.push(...(place.node?.log ?? []));
-    place.node = await NodeProcess.start({ redis, ...this.options }, (pid) => this.tell({ began: pid }));
+    const { engine, traced } = this.options;
+    const redis = this.servers.through(place.ways.map(({ port }) => port));
+    if (traced) place.before.push(...(place.node?.log ?? []));
+    const options = { redis, ...(engine && { engine }), ...(traced && { traced }) };
+    place.node = await NodeProcess.start(options, (pid) => this.tell({ began: pid }));
   }
 
   async killNode(place: Place): Promise<void> {
@@ -79,23 +85,19 @@ export class Cluster {
   }
 
   /** A restart with the data that it had, or without any. */
-  async restartRedis(keepsData: boolean, down: () => Promise<void>): Promise<void> {
-    const { redis } = this;
-    if (keepsData) await redis.save();
-    const [, folder] = (await redis.ask((connection) => connection.config('GET', 'dir'))) as string[];
-    const pid = await this.redisPid();
-    await redis.stop();
-    this.tell({ ended: pid });
-    if (!keepsData) await rm(join(folder as string, 'dump.rdb'), { force: true });
-    await down();
-    await redis.start();
-    await this.watchRedis();
+  async restartRedis(server: RedisProcess, keepsData: boolean, down: () => Promise<void>): Promise<void> {
+    const pid = await pidOf(server);
+    await this.servers.restart(server, keepsData, async () => {
+      this.tell({ ended: pid });
+      await down();
+    });
+    await this.watch(server);
   }
 
   async dispose(): Promise<void> {
     await Promise.all(this.places.map((place) => this.killNode(place)));
-    await Promise.all(this.places.map(({ way }) => way.close()));
-    await this.redis.dispose();
+    await Promise.all(this.places.flatMap(({ ways }) => ways.map((way) => way.close())));
+    await this.servers.dispose();
     this.warden.disconnect();
   }
 
@@ -103,13 +105,8 @@ export class Cluster {
     if (node) this.tell({ ended: node.pid });
   }
 
-  private async redisPid(): Promise<number> {
-    const info = await this.redis.ask((redis) => redis.info('server'));
-    return Number(/process_id:(\d+)/.exec(info)?.[1]);
-  }
-
-  private async watchRedis(): Promise<void> {
-    this.tell({ began: await this.redisPid() });
+  private async watch(server: RedisProcess): Promise<void> {
+    this.tell({ began: await pidOf(server) });
   }
 
   private tell(message: ToWarden): void {

@@ -35,8 +35,8 @@ export class Faults {
 
   private async strike({ kind, node, lasts, held }: Fault): Promise<void> {
     const { cluster } = this;
-    const { redis } = cluster;
     const place = cluster.place(node);
+    const redis = cluster.servers.one(node);
     const healing = () => pause(lasts);
     switch (kind) {
       case 'kill':
@@ -52,9 +52,9 @@ export class Faults {
         await healing();
         return place.node?.thaw();
       case 'redis-restart':
-        return cluster.restartRedis(true, healing);
+        return cluster.restartRedis(redis, true, healing);
       case 'redis-loss':
-        return cluster.restartRedis(false, healing);
+        return cluster.restartRedis(redis, false, healing);
       case 'redis-flush':
         return redis.flush();
       case 'redis-freeze':
@@ -66,12 +66,14 @@ export class Faults {
     }
   }
 
-  private async harm({ way }: Place, { kind, lasts, held }: Omit<Fault, 'node'>): Promise<void> {
-    if (kind === 'redis-cut') way.cut();
-    else if (kind === 'redis-delay') way.slow(lasts / 10);
-    else way.hold(held);
+  private async harm({ ways }: Place, { kind, lasts, held }: Omit<Fault, 'node'>): Promise<void> {
+    for (const way of ways) {
+      if (kind === 'redis-cut') way.cut();
+      else if (kind === 'redis-delay') way.slow(lasts / 10);
+      else way.hold(held);
+    }
     await pause(lasts);
-    way.heal();
+    for (const way of ways) way.heal();
   }
 }
 

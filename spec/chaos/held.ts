@@ -1,7 +1,7 @@
 /**
  * What a node holds for its clients, read from its private fields: all zero once everybody has gone.
  *
- * Who clients are (`presence.size`) is not among it: of a client that spoke here and lives elsewhere a node remembers
+ * Who clients are (`presence.remembered.size`) is not among it: of a client that spoke here and lives elsewhere a node remembers
  * that for a minute, which is no leak.
  */
 import type { FayeOnlineServer } from '../../src/server.js';
@@ -27,6 +27,7 @@ interface Inside {
       queues: Sized;
       subscriptions: Sized;
       streamed: Sized;
+      missing: Sized;
       traffic: { streams: number };
       internals: { proxy: { _connections: Sized; _engine: Partial<OnlineEngine> } };
       transports: { polls: { latest: Sized }; streams: { bound: Sized } };
@@ -52,6 +53,7 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     queues: bayeux.queues.size,
     subscriptions: bayeux.subscriptions.size,
     streamed: bayeux.streamed.size,
+    missing: bayeux.missing.size,
     streams: bayeux.traffic.streams,
     bound: bayeux.transports.streams.bound.size,
     polls: bayeux.transports.polls.latest.size,

@@ -68,9 +68,12 @@ const AWAY_TOO_LONG = 8_000;
 export const faultsOf = (history: readonly Timed[]): Fault[] =>
   history.flatMap((step) => (step.do === 'fault' ? [step.fault] : []));
 
-/** Milliseconds that Redis may be away of some node, all faults of it one after the other. */
-export const awayFor = (faults: readonly Fault[]): number =>
-  faults.filter(({ kind }) => kind.startsWith('redis-')).reduce((sum, { lasts }) => sum + lasts, 0);
+/**
+ * Milliseconds that Redis may be away of some node, all faults of it one after the other. `more`: what each takes longer, where
+ * the masters of a Cluster have yet to agree.
+ */
+export const awayFor = (faults: readonly Fault[], more = 0): number =>
+  faults.filter(({ kind }) => kind.startsWith('redis-')).reduce((sum, { lasts }) => sum + lasts + more, 0);
 
 /** Faults in which Redis loses data, or comes back with older. */
 export const LOSES_DATA: ReadonlySet<FaultKind> = new Set(['redis-restart', 'redis-loss', 'redis-flush']);
@@ -81,10 +84,17 @@ const losesWhatANodeKnew = (faults: readonly Fault[]): boolean =>
   faults.some(({ kind }) => kind === 'kill' || kind === 'stop');
 
 /** Whether a client that is connected, or comes back in time, stays through all of these. */
-export const keepsEverybody = (faults: readonly Fault[]): boolean =>
-  awayFor(faults) <= AWAY_TOO_LONG &&
+export const keepsEverybody = (faults: readonly Fault[], more = 0): boolean =>
+  awayFor(faults, more) <= AWAY_TOO_LONG &&
   !losesWhatANodeKnew(faults) &&
   faults.every(({ kind }) => kind !== 'freeze');
+
+/** Milliseconds: with what a tab takes to come back it is less than the silence after which a client is over. */
+const CUT_TOO_LONG = 2_500;
+
+/** Whether a client that speaks to several nodes may be with one that is cut off for so long that it is silent for the one that has it. */
+export const hidesClients = (faults: readonly Fault[]): boolean =>
+  faults.some(({ kind, lasts }) => ['redis-cut', 'redis-one-way'].includes(kind) && lasts > CUT_TOO_LONG);
 
 /** Seldom: most ends leave the others somebody to see. */
 const ACTIONS = [

@@ -4,8 +4,7 @@
  *
  * Exempt are rounds in which Redis lost data: its journal went too, from the last save on or from the beginning.
  */
-import type { RedisServer } from '../support/redis-server.js';
-import { NAMESPACE } from './wire.js';
+import type { Servers } from './servers.js';
 
 interface Entry {
   type: string;
@@ -15,22 +14,31 @@ interface Entry {
   transition: boolean;
 }
 
-const KEY = `/${NAMESPACE}/journal`;
 const GROUP = 'chaos';
 
 export class Journal {
-  constructor(private readonly redis: RedisServer) {}
+  /** A stream a partition, in which a channel's entries are in order. */
+  private readonly streams: readonly string[];
+
+  constructor(private readonly servers: Servers) {
+    this.streams = servers.namespaces.map((namespace) => `/${namespace}/journal`);
+  }
 
   async begin(): Promise<void> {
-    await this.redis.ask(async (redis) => {
-      await redis.del(KEY);
-      await redis.xgroup('CREATE', KEY, GROUP, '$', 'MKSTREAM');
+    await this.servers.ask(async (redis) => {
+      for (const stream of this.streams) {
+        await redis.del(stream);
+        await redis.xgroup('CREATE', stream, GROUP, '$', 'MKSTREAM');
+      }
     });
   }
 
   /** What is wrong for good, and what is where these are in, as `channel clientId`, which may come right. */
   async wrong(present: Iterable<string>): Promise<{ forGood: string[]; yet: string[] }> {
-    const entries = await this.redis.ask((redis) => redis.xrange(KEY, '-', '+'));
+    const streams = await this.servers.ask((redis) =>
+      Promise.all(this.streams.map((stream) => redis.xrange(stream, '-', '+'))),
+    );
+    const entries = streams.flat();
     const replay = new Replay();
     for (const [, fields] of entries) replay.add(entryOf(fields));
     return { forGood: replay.wrong, yet: replay.wrongAtTheEnd(new Set(present)) };

@@ -1,8 +1,19 @@
 /** One node of the run, in a process of its own: `node --import tsx node.ts <options as JSON>`. */
+import { Cluster } from 'ioredis';
+import type { RedisConfig } from '../../src/config/types.js';
 import { createServer, type FayeOnlineServer } from '../../src/server.js';
 import { heldBy } from './held.js';
 import { trace } from './trace.js';
-import { type Answers, type FromNode, NAMESPACE, type NodeOptions, TIMINGS, type ToNode } from './wire.js';
+import {
+  type Answers,
+  type FromNode,
+  NAMESPACE,
+  type NodeOptions,
+  PARTITIONS,
+  type RedisOptions,
+  TIMINGS,
+  type ToNode,
+} from './wire.js';
 
 const BOUNDLESS = 1_000_000;
 
@@ -24,12 +35,20 @@ async function answer(question: ToNode, server: FayeOnlineServer): Promise<Answe
   );
 }
 
+function configOf(redis: RedisOptions): RedisConfig {
+  if (typeof redis === 'string') return redis;
+  const host = '127.0.0.1';
+  const natMap = Object.fromEntries(redis.map(({ port, way }) => [`${host}:${port}`, { host, port: way }]));
+  const client = new Cluster(Object.values(natMap), { natMap, lazyConnect: true });
+  return { client, partitions: PARTITIONS };
+}
+
 async function main({ redis, engine, traced }: NodeOptions): Promise<void> {
   const server = createServer({
     ...TIMINGS,
     host: '127.0.0.1',
     port: 0,
-    redis,
+    redis: configOf(redis),
     ...(engine && { engine }),
     namespace: NAMESPACE,
     authentication: { trust: true },

@@ -15,6 +15,8 @@ import type { Stay, Tab } from './tab.js';
 const LATE = 3_000;
 /** Milliseconds that a list may have waited for the tab that it is shown to, or an announcement for a Redis that is there. */
 const OLD = 9_000;
+/** Milliseconds that a Redis Cluster is away for longer than its master was. */
+const AGREE = 2_000;
 
 export class Oracle {
   readonly violations: string[] = [];
@@ -29,14 +31,21 @@ export class Oracle {
   /** By clientId and name: where it came from. */
   private readonly messages = new Map<string, string>();
 
+  constructor(private readonly options: { isRedisCluster?: boolean }) {}
+
   /** `tell`: hears of each violation at once, so that it stands where it happened. */
   begins(tabs: readonly Tab[], history: readonly Timed[], tell: (what: string) => void): void {
     this.tabs = tabs;
     this.tell = tell;
     const faults = faultsOf(history);
-    this.promises = keepsEverybody(faults);
-    this.old = OLD + awayFor(faults);
-    this.isDeaf = faults.some(({ kind }) => kind === 'redis-restart' || kind === 'redis-loss');
+    const { isRedisCluster = false } = this.options;
+    const more = isRedisCluster ? AGREE : 0;
+    this.promises = keepsEverybody(faults, more);
+    this.old = OLD + awayFor(faults, more);
+    this.isDeaf = faults.some(
+      ({ kind }) =>
+        kind === 'redis-restart' || kind === 'redis-loss' || (isRedisCluster && kind === 'redis-freeze'),
+    );
     this.shown.clear();
     this.messages.clear();
   }
@@ -69,6 +78,10 @@ export class Oracle {
     this.messages.set(message, tab.endpoint ?? '');
   }
 
+  hasHeard({ clientId }: Tab, name: string): boolean {
+    return this.messages.has(`${clientId} ${name}`);
+  }
+
   forgotten(tab: Tab, gap: number): void {
     if (this.promises)
       this.violate(`${tab.name} was told that it is unknown, ${gap} ms after it was connected`);
@@ -78,7 +91,7 @@ export class Oracle {
     const place = `${channel} of ${epoch}`;
     const last = this.announced.get(place);
     if (last && version <= last.version) this.violate(`${place} announced ${version} after ${last.version}`);
-    // The listener of the oracle misses what is said while Redis starts.
+    // The listener of the oracle misses what is said while Redis starts, or one master does not hear the others.
     else if (last && last.count > 0 && version !== last.version + 1 && !this.isDeaf)
       this.violate(`${place} announced ${version} next to ${last.version}`);
     this.announced.set(place, { version, count });

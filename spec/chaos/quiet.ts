@@ -5,14 +5,11 @@
 import type { Cluster } from './cluster.js';
 import { ROOMS, TIME } from './history.js';
 import type { Tab } from './tab.js';
-import { NAMESPACE } from './wire.js';
 
 const CHANNELS = [...ROOMS, TIME];
 /** Keys that stay: the epoch, leases, what expires by itself, and a journal that somebody reads. */
-const KEPT = ['epoch', 'nodes', 'nodes/about', 'nodes/rounds', 'journal'].map(
-  (name) => `/${NAMESPACE}/${name}`,
-);
-const EXPIRING = `/${NAMESPACE}/rates/`;
+const KEPT = ['epoch', 'nodes', 'nodes/about', 'nodes/rounds', 'journal', 'partitions'];
+const EXPIRING = 'rates/';
 
 export async function wrongWithLists(cluster: Cluster, tabs: readonly Tab[]): Promise<string | undefined> {
   const living = tabs.filter(({ isWanted }) => isWanted);
@@ -22,7 +19,10 @@ export async function wrongWithLists(cluster: Cluster, tabs: readonly Tab[]): Pr
 }
 
 export async function leftOver(cluster: Cluster): Promise<string | undefined> {
-  const keys = (await cluster.redis.keys()).filter((key) => !KEPT.includes(key) && !key.startsWith(EXPIRING));
+  const keys = (await cluster.servers.keys()).filter((key) => {
+    const name = key.split('/').slice(2).join('/');
+    return !KEPT.includes(name) && !name.startsWith(EXPIRING);
+  });
   if (keys.length > 0) return `keys are left: ${keys.slice(0, 20).join(', ')}`;
   for (const { name, node } of cluster.places) {
     const held = Object.entries((await node?.ask({ ask: 'held' })) ?? {}).filter(([, count]) => count > 0);

@@ -1,7 +1,7 @@
 /** Plays one history on a cluster, and waits until all is right; then ends everybody, and waits until nothing is left. */
 import type { Cluster } from './cluster.js';
 import { describe, Faults, pause } from './faults.js';
-import { type FaultKind, faultsOf, LOSES_DATA, type Step, type Timed } from './history.js';
+import { type FaultKind, faultsOf, hidesClients, LOSES_DATA, type Step, type Timed } from './history.js';
 import { Journal } from './journal.js';
 import type { Oracle } from './oracle.js';
 import { leftOver, wrongWithLists } from './quiet.js';
@@ -50,7 +50,7 @@ export class Round {
   private readonly onlyKills: boolean;
 
   constructor(private readonly options: RoundOptions) {
-    this.journal = new Journal(options.cluster.redis);
+    this.journal = new Journal(options.cluster.servers);
     this.onlyKills = faultsOf(options.history).every(({ kind }) => kind === 'kill');
     this.faults = new Faults(options.cluster, (what) => this.tell(what));
   }
@@ -72,6 +72,7 @@ export class Round {
       const rightAfter = await this.until('right', () => wrongWithLists(cluster, this.all), HOLDS);
       await this.consequences();
       await this.until('right to the end', () => wrongWithLists(cluster, this.all), 0);
+      await this.callTheRoll();
       if (keepsJournal) await this.judgeJournal();
       const emptyAfter = await this.end();
       if (keepsJournal) await this.judgeJournal();
@@ -108,6 +109,23 @@ export class Round {
     const tab = new Tab({ number, uid, transport, room, random, watcher: this.watcher });
     this.tabs.set(number, tab);
     this.all.push(tab);
+  }
+
+  /** Somebody on each node says something, and everybody hears it. */
+  private async callTheRoll(): Promise<void> {
+    const { oracle } = this.options;
+    const living = this.all.filter(({ isWanted }) => isWanted);
+    const speakers = [...new Map(living.map((tab) => [tab.endpoint, tab])).values()];
+    this.tell(`${speakers.map(({ name }) => name).join(', ')} call the roll`);
+    const names = await Promise.all(speakers.map((tab) => tab.publish()));
+    const missed = async () => {
+      for (const tab of living) {
+        const name = names.find((each) => !oracle.hasHeard(tab, each));
+        if (name !== undefined) return `${tab.name} has not heard ${name}`;
+      }
+      return undefined;
+    };
+    await this.until('heard by all', missed, 0);
   }
 
   /** A tab that went without a word is out only some time later, also where its user's list is right by another tab. */
@@ -166,6 +184,7 @@ export class Round {
     const { oracle, cluster } = this.options;
     return {
       endpoints: () => cluster.endpoints,
+      hidesClients: hidesClients(faultsOf(this.options.history)),
       wasKilled: (endpoint) => this.onlyKills && cluster.killed.has(endpoint),
       saw: (tab, channel, list) => oracle.saw(tab, channel, list),
       heard: (tab, name) => oracle.heard(tab, name),

@@ -1,4 +1,4 @@
-/** `npm run chaos -- --seed S --rounds N [--first R] [--faults kill,redis-cut] [--engine faye-redis] [--go-on] [--trace]` */
+/** `npm run chaos -- --seed S --rounds N [--first R] [--faults kill,redis-cut] [--engine faye-redis] [--cluster] [--go-on] [--trace]` */
 import { parseArgs } from 'node:util';
 import { chaos, type Summary } from './chaos.js';
 import { FAULTS, type FaultKind } from './history.js';
@@ -15,6 +15,7 @@ const { values } = parseArgs({
     first: { type: 'string', default: '0' },
     faults: { type: 'string', default: FAULTS.join(',') },
     engine: { type: 'string', default: 'faye-online' },
+    cluster: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     'go-on': { type: 'boolean', default: false },
   },
@@ -60,6 +61,7 @@ const summary = await chaos({
   faults: faultsOf(values.faults),
   lasts: LASTS,
   engine: engineOf(values.engine),
+  isRedisCluster: values.cluster,
   goesOn: values['go-on'],
   traced: values.trace,
   log: (line) => console.log(line),

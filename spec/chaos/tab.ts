@@ -16,6 +16,8 @@ export interface Watcher {
   endpoints(): readonly string[];
   /** Whether what a client of the node has is kept for so long as a dead node's is. */
   wasKilled(endpoint: string): boolean;
+  /** Whether a tab that has spoken to several nodes may be silent for the one that has it. */
+  readonly hidesClients: boolean;
   saw(tab: Tab, channel: string, list: UserList): void;
   /** A message of the chat, named by who said it and its number. */
   heard(tab: Tab, name: string): void;
@@ -80,6 +82,8 @@ export class Tab {
   /** Which of its lives goes on: a hop begins another before the last has ended. */
   private life = 0;
   private said = 0;
+  /** It has spoken to several nodes at once: who it is connected to need not be the one that has it. */
+  private isScattered = false;
   /** When it last said before_leave. */
   private threatenedAt = 0;
   private lastError = 'nothing yet';
@@ -117,6 +121,7 @@ export class Tab {
 
   /** Whether it has been away for longer than anybody promised to keep it. */
   get isOverdue(): boolean {
+    if (this.isScattered && this.options.watcher.hidesClients) return true;
     if (this.lostAt > 0) return this.saidSo || Date.now() - this.lostAt > this.promised;
     return this.polls && Date.now() - this.answeredAt > TIMINGS.timeout * 1_000 + PROMISED;
   }
@@ -148,6 +153,7 @@ export class Tab {
   }
 
   scatter(): void {
+    this.isScattered = true;
     for (const endpoint of this.options.watcher.endpoints()) {
       const link = new PollingLink(
         () => endpoint,
@@ -195,9 +201,12 @@ export class Tab {
     this.link?.close();
   }
 
-  async publish(): Promise<void> {
+  /** The name of the message. */
+  async publish(): Promise<string> {
     this.said += 1;
-    await this.ask({ channel: CHAT, data: `${this.options.number}:${this.said}` });
+    const name = `${this.options.number}:${this.said}`;
+    await this.ask({ channel: CHAT, data: name });
+    return name;
   }
 
   /** A poller's node is not the one that it spoke to last. */
@@ -240,7 +249,10 @@ export class Tab {
     this.endpoint = random.pick(watcher.endpoints());
     if (this.clientId === undefined) await this.shakeHands(life);
     if (random.chance(0.2)) this.endpoint = random.pick(watcher.endpoints());
-    const heard = (message: Reply) => this.heard(message);
+    // Faye's client reads its newest stream alone.
+    const heard = (message: Reply): void => {
+      if (this.isLife(life)) this.heard(message);
+    };
     const link =
       transport === 'websocket'
         ? await SocketLink.open(this.endpoint, heard)

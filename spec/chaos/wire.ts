@@ -16,8 +16,11 @@ export type ToNode = Question & { id: number };
 
 export type FromNode = { ready: string } | { id: number; answer?: unknown; error?: string };
 
+/** A URL; or of each master of a Cluster its port, and the port by which the node reaches it. */
+export type RedisOptions = string | { port: number; way: number }[];
+
 export interface NodeOptions {
-  redis: string;
+  redis: RedisOptions;
   engine?: 'faye-online' | 'faye-redis';
   /** Whether its log tells each step. */
   traced?: boolean;
@@ -26,3 +29,5 @@ export interface NodeOptions {
 /** Seconds; short, so that a round is. What leases take is the product's. */
 export const TIMINGS = { timeout: 3, ping: 2, grace: 3, gc: 1, leaveDelay: 0.5 };
 export const NAMESPACE = 'chaos';
+/** With Redis Cluster: more than there are masters. */
+export const PARTITIONS = 5;

@@ -176,7 +176,7 @@ class Round {
 
   private do(step: Step): void {
     if (step.do === 'fault') {
-      this.options.world.begin(step.fault, this.all, this.options.random.fork());
+      this.options.world.begin(step.fault, () => this.all, this.options.random.fork());
       return;
     }
     if (step.do === 'open') this.open(step);

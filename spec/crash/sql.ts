@@ -56,7 +56,8 @@ export class Sql {
 
   private async lock(down: () => Promise<void>): Promise<void> {
     const place = placeOf(this.url);
-    const file = place.kind === 'sqlite' ? place.file : '';
+    if (place.kind !== 'sqlite') throw new Error(`Expected an SQLite file to lock, got ${place.kind}`);
+    const { file } = place;
     this.locker = spawn(process.execPath, ['--import', 'tsx', LOCKER, file], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

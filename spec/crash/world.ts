@@ -39,8 +39,8 @@ export class World {
     return this.nodes.flatMap((node) => (node?.isAlive ? [node.endpoint] : []));
   }
 
-  /** `tabs`: those that may be at a node that dies. */
-  begin(fault: Fault, tabs: readonly Tab[], random: Random): void {
+  /** `tabs`: those that may be at a node, asked when it has died: some come after the fault has begun. */
+  begin(fault: Fault, tabs: () => readonly Tab[], random: Random): void {
     const of = fault.kind === 'kill' || fault.kind === 'die' ? `node ${fault.node}` : 'database';
     const before = this.underWay.get(of) ?? Promise.resolve();
     this.underWay.set(
@@ -72,7 +72,7 @@ export class World {
     this.nodes[index] = await NodeProcess.start({ redis: this.redis.url, database: this.sql.url });
   }
 
-  private async strike(fault: Fault, tabs: readonly Tab[], random: Random): Promise<void> {
+  private async strike(fault: Fault, tabs: () => readonly Tab[], random: Random): Promise<void> {
     const down = () => pause(fault.lasts);
     if (fault.kind === 'database') return this.sql.crash(down);
     if (fault.kind === 'hang') return this.sql.hang(down);
@@ -84,7 +84,7 @@ export class World {
       if (!node.isAlive) this.deaths.set(fault.point, (this.deaths.get(fault.point) ?? 0) + 1);
     }
     await node.kill();
-    for (const tab of tabs) {
+    for (const tab of tabs()) {
       if (tab.endpoint === node.endpoint) tab.nodeDied(random.chance(DIE_WITH_IT));
     }
     await down();

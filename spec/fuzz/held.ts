@@ -29,7 +29,7 @@ interface Inside {
         eventSources: { wanted: Sized };
       };
     };
-    presence: Sized & { doubtful: unknown[] };
+    presence: { remembered: Sized; doubtful: unknown[] };
     store: { sizes: { clients: number; rooms: number } };
   };
 }
@@ -47,7 +47,7 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     bound: streams.bound.size,
     polls: polls.latest.size,
     eventSources: eventSources.wanted.size,
-    identities: presence.size,
+    identities: presence.remembered.size,
     unsettled: presence.doubtful.length,
     records: store.sizes.clients,
     rooms: store.sizes.rooms,
