@@ -4,6 +4,7 @@ import { HandOvers } from '../../src/engine/redis/hand-overs.js';
 import { HeardSince } from '../../src/engine/redis/heard-of.js';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
 import { write } from '../../src/engine/redis/letter.js';
+import { Listening } from '../../src/engine/redis/listening.js';
 import { Mail } from '../../src/engine/redis/mail.js';
 import { Records } from '../../src/engine/redis/records.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
@@ -14,6 +15,10 @@ import { closeDoors, Door, FENCED, fence, type OneNode, startNode, startNodes } 
 
 /** Who is known is not asked for, and may subscribe while Redis is away. */
 const auth = { room_channel: '/r', time_channel: '/t', current_user: { uid: 1, uname: 'Ann' } };
+interface Subscribing {
+  subscribe(this: unknown, line: unknown, ears: readonly { name: string }[]): Promise<void>;
+}
+
 const NOWHERE = 'redis://127.0.0.1:1';
 
 describe('a node that is cut off from Redis', () => {
@@ -363,7 +368,24 @@ describe('a node that is cut off from Redis', () => {
       await cut();
       expect(await b.engine.adopt(clientId)).toBe(true);
       for (const data of [2, 3]) await news('deaf', data);
-      // It hears again, and does not know yet who has gone.
+      // It hears again, letters later than the news, and does not know yet who has gone.
+      const { residence } = a.engine as unknown as {
+        residence: { takeUp(): Promise<void>; verifyAll(): void };
+      };
+      let listen = () => {};
+      const listened = new Promise<void>((resolve) => {
+        listen = resolve;
+      });
+      const { subscribe } = Listening.prototype as unknown as Subscribing;
+      vi.spyOn(Listening.prototype as unknown as Subscribing, 'subscribe').mockImplementation(async function (
+        this: unknown,
+        line,
+        ears,
+      ) {
+        if (ears.some(({ name }) => name.includes('letters'))) await listened;
+        return subscribe.call(this, line, ears);
+      });
+      const lettersHeard = vi.spyOn(residence, 'verifyAll');
       let look = () => {};
       const looked = new Promise<void>((resolve) => {
         look = resolve;
@@ -376,6 +398,11 @@ describe('a node that is cut off from Redis', () => {
       const hears = vi.spyOn(a.engine, 'back');
       door.leadTo(redis.url);
       await until(() => hears.mock.calls.length > 0, 'the node to hear again');
+      expect(lettersHeard).not.toHaveBeenCalled();
+      // As at any look.
+      await residence.takeUp();
+      listen();
+      await until(() => lettersHeard.mock.calls.length > 0, 'it to hear letters again');
       await news('deaf', 4);
       await news('deaf', 5);
       await until(() => witness.heard('/news').includes(5), 'it to hear them');

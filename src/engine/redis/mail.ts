@@ -44,6 +44,8 @@ export class Mail {
   private readonly listening: Listening;
   /** How often a connection was lost: letters, and answers, may have been lost with it. */
   private lost = 0;
+  /** From the loss of the connection by which letters come until they are heard again, and that was said. */
+  private isDeaf = false;
 
   constructor(private readonly options: MailOptions) {
     const { redis, letters, node, tag } = options;
@@ -54,13 +56,22 @@ export class Mail {
     this.listening = new Listening(
       redis.listener,
       (name) => [{ kind, name, tag }],
-      () => options.onBack(),
+      () => {
+        this.isDeaf = false;
+        options.onBack();
+      },
     );
     this.listening.listen(own, () => {});
     for (const connection of [redis.commands, redis.listener]) connection.on('close', () => (this.lost += 1));
+    redis.listener.on('close', () => (this.isDeaf ||= redis.listener.lineOf(tag) === undefined));
     redis.listener.on(event, (name: string, text: string) => {
       if (name === own) this.received(text);
     });
+  }
+
+  /** Whether this node hears letters, and `onBack` was called since the last that it may have missed. */
+  get hears(): boolean {
+    return !this.isDeaf;
   }
 
   /** Grows with each outage of Redis. */

@@ -32,6 +32,16 @@ export interface RedisBackplaneOptions {
 /** By partition. */
 export type Unsaid = readonly (readonly Omit<Letter, 'except'>[])[];
 
+/** Of a partition that this node did not hear for a while. */
+interface Deafness {
+  /** How far it had heard each node. */
+  readonly numbers: Record<string, number>;
+  /** When it knew that it does not. */
+  readonly since: number;
+  /** Whether it listens again to all that it listened to. */
+  isOver: boolean;
+}
+
 /** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
 const OTHERS_ARE_BACK = 1_500;
 /** Milliseconds that a node which stops has for what it has yet to say, and between two looks whether it is said. */
@@ -50,8 +60,8 @@ export class RedisBackplane implements Backplane {
   private number = 0;
   private wasReady = false;
   private settled: () => Promise<void> = async () => {};
-  /** Of partitions that this node did not hear for a while: how far it had heard, and since when it knows that it does not. */
-  private readonly deaf = new Map<number, { numbers: Record<string, number>; since: number }>();
+  /** By partition. */
+  private readonly deaf = new Map<number, Deafness>();
   /** How often it began to hold back what it has to say. */
   private holds = 0;
 
@@ -111,7 +121,7 @@ export class RedisBackplane implements Backplane {
    * node did not, whatever it has heard since.
    */
   sure(): void {
-    for (const partition of this.deaf.keys()) if (this.hears(partition)) this.deaf.delete(partition);
+    for (const [partition, { isOver }] of this.deaf) if (isOver) this.deaf.delete(partition);
   }
 
   /** Of two positions what is further. */
@@ -287,8 +297,10 @@ export class RedisBackplane implements Backplane {
   private becomeDeaf(): void {
     const since = performance.now();
     this.heard.forEach((heard, partition) => {
-      if (!this.deaf.has(partition) && !this.hears(partition))
-        this.deaf.set(partition, { numbers: heard.all, since });
+      if (this.hears(partition)) return;
+      const known = this.deaf.get(partition);
+      if (known) known.isOver = false;
+      else this.deaf.set(partition, { numbers: heard.all, since, isOver: false });
     });
   }
 
@@ -317,6 +329,7 @@ export class RedisBackplane implements Backplane {
   private isBack(): void {
     void this.releaseSoon();
     this.wasReady = true;
+    for (const [partition, deafness] of this.deaf) deafness.isOver ||= this.hears(partition);
     for (const listener of this.back) listener();
   }
 

@@ -400,7 +400,8 @@ export class RedisResidence implements Residence {
   }
 
   private maybeSure(): void {
-    if (this.unsure.size === 0) this.options.backplane.sure();
+    // While letters are not heard yet, a client that is not doubted may have gone since.
+    if (this.unsure.size === 0 && this.mail.hears) this.options.backplane.sure();
   }
 
   private doubt(client: Client): void {
