@@ -151,6 +151,23 @@ describe('a node that is cut off from Redis', () => {
     expect([there.heard('/news'), here.heard('/news')]).toEqual([[], [1]]);
   });
 
+  it('gives it also to one that has come back and gone again, before it could be told', async () => {
+    await start('gone-again');
+    const clientId = await subscriber('/news');
+    b.publish('/news', 1);
+    await until(() => a.engine.get(clientId)?.waiting, 'the news to wait');
+    await cut();
+    const there = await socketAt(b, clientId);
+    const tell = vi.spyOn(HandOvers.prototype, 'tellAll').mockResolvedValue();
+    door.leadTo(redis.url);
+    await until(() => !a.has(clientId), 'the node to let go');
+    expect(await a.engine.adopt(clientId)).toBe(true);
+    const again = await socketAt(b, clientId);
+    tell.mockRestore();
+    await fence([a, b], [() => again.received]);
+    expect([there.heard('/news'), again.heard('/news')]).toEqual([[], [1]]);
+  });
+
   it('keeps no list for later, which its client may have been told newer elsewhere by then', async () => {
     await start('older');
     const clientId = await subscriber('/news');

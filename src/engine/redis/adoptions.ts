@@ -127,7 +127,9 @@ export class Adoptions {
       const from = this.doubts.get(clientId) ?? place;
       const handedOver = await handOvers.ask(clientId, from, generation, arrival);
       this.doubts.delete(clientId);
-      return this.options.returns.here(client, generation, epoch, handedOver) ? 'adopted' : 'gone';
+      if (!this.options.returns.here(client, generation, epoch, handedOver)) return 'gone';
+      handOvers.come(clientId);
+      return 'adopted';
     } catch (error) {
       if (this.options.engine().get(clientId) === client) this.options.engine().leave(client);
       throw error;

@@ -85,6 +85,12 @@ export class HandOvers {
     this.keep(client, heard, this.options.engine().leave(client), false);
   }
 
+  /** A client has come here. It may have been here before, and its node since then not have been told what it had. */
+  come(clientId: string): void {
+    const untold = this.untold.get(clientId);
+    if (untold && !untold.ending && this.hear(clientId, untold.letter)) this.untold.delete(clientId);
+  }
+
   /** A client has ended here; it shows only later whether it was this node's to end, by `given` or `lost`. */
   ending(client: Client, remains: Remains): void {
     this.keep(client, this.heardBy(client), remains, true);
