@@ -1,5 +1,6 @@
 /** What a client had on the node before, where that could not say it as the client went: it was cut off from Redis. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Doubts } from '../../src/engine/redis/doubts.js';
 import { HandOvers } from '../../src/engine/redis/hand-overs.js';
 import { HeardSince } from '../../src/engine/redis/heard-of.js';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
@@ -387,7 +388,7 @@ describe('a node that is cut off from Redis', () => {
       for (const data of [2, 3]) await news('deaf', data);
       // It hears again, letters later than the news, and does not know yet who has gone.
       const { residence } = a.engine as unknown as {
-        residence: { takeUp(): Promise<void>; verifyAll(): void };
+        residence: { takeUp(): Promise<void>; doubts: Doubts };
       };
       let listen = () => {};
       const listened = new Promise<void>((resolve) => {
@@ -402,7 +403,7 @@ describe('a node that is cut off from Redis', () => {
         if (ears.some(({ name }) => name.includes('letters'))) await listened;
         return subscribe.call(this, line, ears);
       });
-      const lettersHeard = vi.spyOn(residence, 'verifyAll');
+      const lettersHeard = vi.spyOn(residence.doubts, 'doubtAll');
       let look = () => {};
       const looked = new Promise<void>((resolve) => {
         look = resolve;

@@ -21,7 +21,9 @@ import type { Partitions } from '../../redis/partitions.js';
 import type { Client } from '../client.js';
 import type { Remains, Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
+import { Answers } from './answers.js';
 import { Chore } from './chore.js';
+import { Doubts } from './doubts.js';
 import { Ends } from './ends.js';
 import { HandOvers } from './hand-overs.js';
 import { Keeping } from './keeping.js';
@@ -30,7 +32,7 @@ import { Leases } from './leases.js';
 import { Mail } from './mail.js';
 import { type Place, Records } from './records.js';
 import type { RedisBackplane } from './redis-backplane.js';
-import { isStillOurs, Returns } from './returns.js';
+import { Returns } from './returns.js';
 
 export interface RedisResidenceOptions {
   redis: RedisConnections;
@@ -69,8 +71,7 @@ export class RedisResidence implements Residence {
   private readonly keeping: Keeping;
   private readonly returns: Returns;
   private readonly adopting: Adoptions;
-  /** Clients of this node that may have gone to another, or been ended, without its hearing of it. */
-  private readonly unsure = new Set<Client>();
+  private readonly doubts: Doubts;
   /** Leases in a new epoch, until Redis holds nothing of theirs that is gone. */
   private readonly unread = new Set<Lease>();
   /** Whose clients are whose. */
@@ -105,9 +106,11 @@ export class RedisResidence implements Residence {
       node,
       letters: (name) => leases.all[0]?.keys.letters(name) ?? name,
       tag: partitions.namespaces[0] as string,
-      answer: (subject, body) => this.answer(subject, body),
-      answered: (subject, body) => this.answered(subject, body),
-      onBack: () => this.verifyAll(),
+      answer: (subject, body) => answers.answer(subject, body),
+      answered: (subject, { clientId }) => {
+        if (subject === 'hand-over') handOvers.given(String(clientId));
+      },
+      onBack: () => this.doubts.doubtAll(),
       log,
     });
     this.mail = mail;
@@ -115,7 +118,10 @@ export class RedisResidence implements Residence {
     const isDead = (name: string) => this.isDead(name);
     const handOvers = new HandOvers({ engine, mail, backplane, find, isOurs, isDead });
     this.handOvers = handOvers;
-    const doubt = (client: Client) => this.doubt(client);
+    const adoptions = () => this.adopting;
+    const forget = (client: Client) => this.forget(client);
+    const answers = new Answers({ engine, adoptions, handOvers, forget });
+    const doubt = (client: Client) => this.doubts.doubt(client);
     const keeping = new Keeping({ engine, records, leases, handOvers, lost, doubt, lostSight });
     this.keeping = keeping;
     this.ends = new Ends({
@@ -129,9 +135,13 @@ export class RedisResidence implements Residence {
       },
     });
     const ended = ({ id }: Client, generation: number) => this.ends.ended(id, generation, leases.of(id).name);
-    const adoptions = () => this.adopting;
     this.returns = new Returns({ engine, leases, keeping, adoptions, find, lost, ended });
     this.adopting = new Adoptions({ engine, records, leases, handOvers, returns: this.returns, lostSight });
+    // While letters are not heard yet, a client that is not doubted may have gone since.
+    const sure = () => {
+      if (mail.hears) backplane.sure();
+    };
+    this.doubts = new Doubts({ engine, leases, keeping, returns: this.returns, find, lost, sure });
     backplane.whenSettled(() => this.settled());
     const chore = (work: () => Promise<unknown>) => new Chore(work, failed);
     this.knowing = [
@@ -220,8 +230,8 @@ export class RedisResidence implements Residence {
   }
 
   certain(client: Client): Promise<boolean> | undefined {
-    if (!this.unsure.has(client) || !this.connected) return undefined;
-    return this.verify(client).then(
+    if (!this.doubts.has(client) || !this.connected) return undefined;
+    return this.doubts.settle(client).then(
       () => this.engine.get(client.id) === client,
       () => true,
     );
@@ -328,7 +338,7 @@ export class RedisResidence implements Residence {
 
   private isUncertain(client: Client): boolean {
     if (this.engine.get(client.id) !== client) return false;
-    return this.keeping.unsaved.has(client) || this.unsure.has(client) || this.returns.has(client);
+    return this.keeping.unsaved.has(client) || this.doubts.has(client) || this.returns.has(client);
   }
 
   /** Redis has lost data, or holds older: what this node knows of its clients is the truth. */
@@ -353,7 +363,7 @@ export class RedisResidence implements Residence {
       if (!stoodStill) this.comeBack(client);
       else {
         client.stream?.check?.(() => this.comeBack(client));
-        this.doubt(client);
+        this.doubts.doubt(client);
       }
     }
   }
@@ -369,9 +379,7 @@ export class RedisResidence implements Residence {
 
   /** What this node does not know for certain: whether clients are its own. Those that fail stay where they are. */
   private async takeUp(): Promise<void> {
-    const unsure = [...this.unsure].map((client) => this.verify(client));
-    await Promise.allSettled([this.returns.all(), ...unsure, this.adopting.settleDoubts()]);
-    this.maybeSure();
+    await Promise.allSettled([this.returns.all(), this.doubts.settleAll(), this.adopting.settleDoubts()]);
   }
 
   private async endAll(): Promise<void> {
@@ -393,53 +401,6 @@ export class RedisResidence implements Residence {
 
   // Clients of this node
 
-  /** This node hears letters again: those that said that a client is another's may have been lost. */
-  private verifyAll(): void {
-    for (const client of this.engine.all()) this.doubt(client);
-    this.maybeSure();
-  }
-
-  private maybeSure(): void {
-    // While letters are not heard yet, a client that is not doubted may have gone since.
-    if (this.unsure.size === 0 && this.mail.hears) this.options.backplane.sure();
-  }
-
-  private doubt(client: Client): void {
-    this.unsure.add(client);
-    this.verify(client).catch(NOTHING);
-  }
-
-  private async verify(client: Client): Promise<void> {
-    await this.verifyOne(client);
-    this.maybeSure();
-  }
-
-  private async verifyOne(client: Client): Promise<void> {
-    if (!this.mayBeOthers(client)) {
-      // Whoever saves it, or makes it come back, is told.
-      this.unsure.delete(client);
-      return;
-    }
-    const place = await this.find(client.id);
-    this.unsure.delete(client);
-    if (!this.mayBeOthers(client)) return;
-    if (client.state === 'returning') {
-      // One that has been ended begins again, once it has shown that it is there.
-      if (place && !isStillOurs(client, place, this.leases.of(client.id))) this.lost(client);
-    } else if (place?.generation !== client.generation) this.isAnothers(client, place);
-  }
-
-  private isAnothers(client: Client, place: Place | null): void {
-    // Older data is not the truth.
-    if (place && place.generation < client.generation) this.keeping.unsaved.add(client);
-    else this.lost(client);
-  }
-
-  private mayBeOthers(client: Client): boolean {
-    if (this.engine.get(client.id) !== client || client.state === 'arriving') return false;
-    return !this.keeping.unsaved.has(client) && !this.returns.has(client);
-  }
-
   /** It has gone to another node, or was ended. */
   private lost(client: Client): void {
     this.forget(client);
@@ -448,7 +409,7 @@ export class RedisResidence implements Residence {
 
   private forget(client: Client): void {
     this.keeping.unsaved.remove(client, false);
-    this.unsure.delete(client);
+    this.doubts.forget(client);
     this.returns.forget(client);
   }
 
@@ -461,62 +422,6 @@ export class RedisResidence implements Residence {
       void this.look();
     }, SOON);
     this.sooner.unref();
-  }
-
-  // Letters from other nodes
-
-  private answer(subject: string, body: Record<string, unknown>): unknown {
-    const clientId = String(body.clientId);
-    // Of a client that is arriving, once it is here: what it brings is to go on to the next node.
-    const arriving = this.adopting.settled(clientId);
-    return arriving
-      ? arriving.then(() => this.answerFor(clientId, subject, body))
-      : this.answerFor(clientId, subject, body);
-  }
-
-  private answerFor(clientId: string, subject: string, body: Record<string, unknown>): unknown {
-    const client = this.engine.get(clientId);
-    switch (subject) {
-      case 'stream':
-        return this.engine.streamWanted(clientId, String(body.word), body.isFirst === true);
-      case 'hand-over':
-        return this.handOver(clientId, client, Number(body.generation));
-      case 'late':
-        return this.handOvers.hear(clientId, body.letter);
-      case 'let-go':
-        return client && this.letGo(client);
-      case 'question':
-        return client && this.engine.answer(clientId, body.question as Question);
-      case 'subscribe':
-        return client && this.subscribeHere(client, body);
-      default:
-        return undefined;
-    }
-  }
-
-  private handOver(clientId: string, client: Client | undefined, generation: number): unknown {
-    if (client && client.generation < generation) this.forget(client);
-    return this.handOvers.give(clientId, generation);
-  }
-
-  private answered(subject: string, { clientId }: Record<string, unknown>): void {
-    if (subject === 'hand-over') this.handOvers.given(String(clientId));
-  }
-
-  /** It is being ended by another node: nobody needs what it had here. */
-  private letGo(client: Client): void {
-    this.forget(client);
-    this.engine.leave(client);
-  }
-
-  private async subscribeHere(
-    client: Client,
-    { channels, subscribed }: Record<string, unknown>,
-  ): Promise<null> {
-    const names = Array.isArray(channels) ? channels.map(String) : [];
-    if (subscribed) await Promise.all(names.map((name) => this.engine.subscribeHere(client, name)));
-    else for (const name of names) this.engine.unsubscribeHere(client, name);
-    return null;
   }
 }
 
