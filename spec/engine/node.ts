@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import faye, { type Client } from 'faye';
 import { pino } from 'pino';
-import type { EngineExtras } from '../../src/bayeux/bayeux.js';
+import type { EngineExtras } from '../../src/bayeux/engine-extras.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { fayeRedis } from '../../src/engine/faye-redis.js';
 import type { FayeRedis } from '../../src/engine/faye-redis-source.js';

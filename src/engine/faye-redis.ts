@@ -13,7 +13,7 @@
 import type { EngineType, Message } from 'faye';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
-import type { EngineExtras } from '../bayeux/bayeux.js';
+import type { EngineExtras } from '../bayeux/engine-extras.js';
 import { DESTROY, GIVE_BACK, PUBLISH, SUBSCRIBE, TAKE } from './atomic-steps.js';
 import { type EngineHost, FayeRedis } from './faye-redis-source.js';
 import { Links } from './links.js';

@@ -7,7 +7,7 @@
  * outgoing extension wants to see each recipient's copy) gets its messages Faye's way.
  */
 import type { EngineType, Message } from 'faye';
-import type { EngineExtras, StreamListener } from '../bayeux/bayeux.js';
+import type { EngineExtras, StreamWantedListener } from '../bayeux/engine-extras.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
 import { type Backplane, NOT_SAID, type Published } from './backplane.js';
@@ -52,7 +52,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   private subscriptionHeard: (clientId: string, channel: string) => void = () => {};
   private returnHeard: (clientId: string) => void = () => {};
   private backHeard: () => void = () => {};
-  private streamHeard: StreamListener = () => {};
+  private streamHeard: StreamWantedListener = () => {};
   private questionAnswered: (clientId: string, question: Question) => unknown = () => undefined;
 
   constructor(
@@ -296,7 +296,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   /** A client has asked for its EventSource, which may wait here; the word is the one by which it is to be known. */
-  onStreamWanted(listener: StreamListener): void {
+  onStreamWanted(listener: StreamWantedListener): void {
     this.streamHeard = listener;
   }
 

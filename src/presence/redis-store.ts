@@ -15,12 +15,12 @@ import { Epochs } from './epochs.js';
 import { type Identity, type User, userKey } from './identity.js';
 import { JOURNAL_BOUND } from './journal.js';
 import { RedisJournal } from './redis-journal.js';
+import { due, parseChange, parseRecord, parseUser, parseVisibility } from './redis-replies.js';
 import { RedisStrays } from './redis-strays.js';
 import {
   type Announced,
   type Announcement,
   type Ban,
-  type Change,
   CLAIM_TTL,
   type ClientRecord,
   type Concerns,
@@ -50,17 +50,6 @@ export interface RedisStoreOptions {
   /** Milliseconds in which nothing is announced in a new epoch. Default 5,000. */
   quiet?: number;
   log: Logger;
-}
-
-/** As lua/bind.lua says; a record of an earlier release has neither `leaving` nor `intended`. */
-interface StoredRecord {
-  identity: string;
-  channels: string;
-  leaving?: string;
-  intended?: string;
-  visibility?: string;
-  since?: string;
-  state: ClientRecord['state'];
 }
 
 /** As lua/visibility.lua says it. */
@@ -502,33 +491,3 @@ export class RedisStore implements Store {
 
 /** Milliseconds in which nothing is announced in a new epoch. */
 const QUIET = 5_000;
-
-const due = (dueIn: number): number | null => (dueIn < 0 ? null : dueIn);
-
-const parseUser = (json: string): User => JSON.parse(json) as User;
-
-/** Bytes before the uid: what it is, when the user entered, and the length of the uid (lua/enter.lua). */
-const CHANGE_HEAD = 21;
-
-function parseChange(text: string): Change {
-  const bytes = Buffer.from(text);
-  const user = bytes.subarray(CHANGE_HEAD + Number(text.slice(CHANGE_HEAD - 4, CHANGE_HEAD)));
-  return { type: text.startsWith('j') ? 'join' : 'leave', user: parseUser(user.toString()) };
-}
-
-function parseRecord(json: string): ClientRecord {
-  const record = JSON.parse(json) as StoredRecord;
-  return {
-    identity: JSON.parse(record.identity) as Identity,
-    channels: record.channels.split(' ').filter(Boolean),
-    leaving: (record.leaving ?? '').split(' ').filter(Boolean),
-    intended: Number(record.intended ?? 0),
-    visibility: parseVisibility(record.visibility, record.since),
-    state: record.state,
-  };
-}
-
-/** Null where nothing was said. */
-function parseVisibility(visibility = '', since: string | number = 0): Visibility | null {
-  return visibility === '' ? null : { hidden: visibility === 'hidden', since: Number(since) };
-}
