@@ -4,6 +4,7 @@ import type { Doubts } from '../../src/engine/redis/doubts.js';
 import { HandOvers } from '../../src/engine/redis/hand-overs.js';
 import { HeardSince } from '../../src/engine/redis/heard-of.js';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { Lease } from '../../src/engine/redis/lease.js';
 import { write } from '../../src/engine/redis/letter.js';
 import { Listening } from '../../src/engine/redis/listening.js';
 import { Mail } from '../../src/engine/redis/mail.js';
@@ -167,6 +168,25 @@ describe('a node that is cut off from Redis', () => {
     tell.mockRestore();
     await fence([a, b], [() => again.received]);
     expect([there.heard('/news'), again.heard('/news')]).toEqual([[], [1]]);
+  });
+
+  it('keeps it where another node has asked for a client that this one has had only since', async () => {
+    await start('early');
+    const clientId = await subscriber('/news');
+    const { client } = new EngineKeys('early');
+    const node = Lease.nodeOf(String(await redis.ask((ask) => ask.hget(client(clientId), 'node'))));
+    b.publish('/news', 1);
+    await until(() => a.engine.get(clientId)?.waiting, 'the news to wait');
+    await cut();
+    const after = await socketAt(b, clientId);
+    const tell = vi.spyOn(HandOvers.prototype, 'tellAll').mockResolvedValue();
+    door.leadTo(redis.url);
+    await until(() => !a.has(clientId), 'the node to let go');
+    const { residence } = b.engine as unknown as { residence: { mail: Mail } };
+    expect(await residence.mail.ask(node, 'hand-over', { clientId, generation: 1 })).toBe(null);
+    tell.mockRestore();
+    await fence([a, b], [() => after.received]);
+    expect(after.heard('/news')).toEqual([1]);
   });
 
   it('keeps no list for later, which its client may have been told newer elsewhere by then', async () => {
