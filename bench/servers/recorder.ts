@@ -5,12 +5,14 @@ import type { NewEntry } from '../../src/presence/journal.js';
 import { answer } from '../processes/answer.js';
 import { EPOCH, take, transitions } from './transitions.js';
 
+type Batches = typeof import('../../src/records/batches.js');
 type Recorders = typeof import('../../src/records/recorder.js');
 type Journals = typeof import('../../src/presence/memory-journal.js');
 type Logs = typeof import('../../src/log.js');
 
 const built = (file: string) => import(new URL(`../../dist/src/${file}.js`, import.meta.url).href);
-const { GROUP, Recorder } = (await built('records/recorder')) as Recorders;
+const { GROUP } = (await built('records/batches')) as Batches;
+const { Recorder } = (await built('records/recorder')) as Recorders;
 const { MemoryJournal } = (await built('presence/memory-journal')) as Journals;
 const { createLog } = (await built('log')) as Logs;
 
