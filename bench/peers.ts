@@ -36,6 +36,11 @@ export const FAYE_REDIS: Peer = {
 export const OURS_ON_REDIS: Peer = { ...OURS, name: 'faye-online on Redis', redis: true };
 export const SOCKET_IO: Peer = { name: 'socket.io', server: 'socket.io', dialect: 'socket.io' };
 export const SOCKET_IO_REDIS: Peer = { ...SOCKET_IO, name: 'socket.io + redis-adapter', redis: true };
+export const SOCKET_IO_ROOMS: Peer = {
+  ...SOCKET_IO_REDIS,
+  name: 'socket.io + redis-adapter, the whole list at each join',
+  server: 'socket.io-rooms',
+};
 export const WS: Peer = { name: 'ws', server: 'ws', dialect: 'ws' };
 export const GEM: Peer = { name: "faye-online gem's algorithm on faye", server: 'gem', dialect: 'bayeux' };
 export const GEM_ON_REDIS: Peer = {

@@ -1,7 +1,7 @@
 /** N clients join one room over two nodes, as fast as they can. */
 import { medians } from '../measure.js';
 import type { Options } from '../options.js';
-import { GEM_ON_REDIS, OURS_ON_REDIS, type Peer } from '../peers.js';
+import { GEM_ON_REDIS, OURS_ON_REDIS, type Peer, SOCKET_IO_ROOMS } from '../peers.js';
 import { rounds } from '../processes/rounds.js';
 import { figure, type Section } from '../report.js';
 import { type Figures, HEAD, LIMIT, measure, row, type Storm, seenIn, TIMEOUT } from './storm.js';
@@ -9,9 +9,11 @@ import { type Figures, HEAD, LIMIT, measure, row, type Storm, seenIn, TIMEOUT } 
 const COUNTS = [100, 500, 1_000];
 
 const ABOUT = `N clients join one room over two nodes as fast as they can, 50 at a time, every other on the other node: handshake,
-subscription to the room's user_list, and the connect, which is the join. CPU is that of both server processes
-together. Commands are counted where the servers send them; what Redis itself counts has those within scripts, too. The gem's
-algorithm with 1,000 is run once. It is given up after ${LIMIT} s; figures of what was given up are lower bounds.`;
+subscription to the room's user_list, and the connect, which is the join. With socket.io the connect, which is the join as well,
+follows engine.io's handshake: the server puts the client into the room, and sends the whole list there at each join and leave.
+CPU is that of both server processes together. Commands are counted where the servers send them; what Redis itself counts has
+those within scripts, too. The gem's algorithm with 1,000 is run once. It is given up after ${LIMIT} s; figures of what was
+given up are lower bounds.`;
 
 export async function stormNodes(options: Options): Promise<Section> {
   /** The slowest once: it would take most of the time. */
@@ -22,7 +24,9 @@ export async function stormNodes(options: Options): Promise<Section> {
     options,
     peers: [
       ...storms(OURS_ON_REDIS),
-      ...storms(GEM_ON_REDIS).filter(({ count }) => !options.quick || count === 100),
+      ...[GEM_ON_REDIS, SOCKET_IO_ROOMS]
+        .flatMap(storms)
+        .filter(({ count }) => !options.quick || count === 100),
     ],
     runsOf,
     server: { timeout: TIMEOUT },

@@ -84,9 +84,9 @@ function storms({ quick }: Options): Storm[] {
   return [...many(OURS, ours), ...many(GEM, gems)];
 }
 
-export async function measure({ peer: { count }, served, load }: Run<Storm>): Promise<Figures> {
+export async function measure({ peer: { count, dialect }, served, load }: Run<Storm>): Promise<Figures> {
   const before = await served.usage();
-  const stormed = await load.ask<Stormed>('storm', { ports: served.ports, count, seconds: LIMIT });
+  const stormed = await load.ask<Stormed>('storm', { ports: served.ports, dialect, count, seconds: LIMIT });
   const after = await served.usage();
   const { saw, messages, bytes, joinSeconds, seenSeconds, loadCpu } = stormed;
   return {

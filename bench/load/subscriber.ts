@@ -3,6 +3,7 @@ import type { Dialect } from '../peers.js';
 import { CHANNEL, PAYLOAD } from '../wire.js';
 import { BayeuxClient } from './bayeux.js';
 import { maskedFrame } from './frames.js';
+import { SocketIoClient } from './socket.io.js';
 import { WebSocketClient } from './socket.js';
 
 export interface Subscriber {
@@ -35,20 +36,11 @@ const DIALECTS: Record<Dialect, (address: Omit<Where, 'dialect'>) => Promise<Sub
     return { socket: client.socket, publish: client.publishFrame(CHANNEL, PAYLOAD) };
   },
 
-  /** engine.io 4 over WebSocket: `0…` opens, `2` is its ping, `40` and `42` are socket.io's connect and event. */
   async 'socket.io'({ port }) {
-    let joined = () => {};
-    const joining = new Promise<void>((resolve) => {
-      joined = resolve;
-    });
-    const address = { port, path: '/socket.io/?EIO=4&transport=websocket' };
-    const socket = await WebSocketClient.open(address, (text, engine) => {
-      if (text.startsWith('0')) engine.send('40');
-      else if (text === '2') engine.send('3');
-      else if (text.startsWith('40')) joined();
-    });
-    await joining;
-    return { socket, publish: maskedFrame(`42${JSON.stringify(['publish', PAYLOAD])}`) };
+    const client = await SocketIoClient.open(port);
+    await client.connect();
+    const publish = maskedFrame(`42${JSON.stringify(['publish', PAYLOAD])}`);
+    return { socket: client.socket, publish };
   },
 
   async ws({ port }) {

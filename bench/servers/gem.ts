@@ -7,7 +7,7 @@ import faye, { type Message } from 'faye';
 import fayeRedis from 'faye-redis';
 import { MOUNT } from '../wire.js';
 import { countCommands } from './commands.js';
-import { MemoryRooms, RedisRooms } from './gem-rooms.js';
+import { MemoryRooms, RedisRooms } from './rooms.js';
 import { serve } from './serve.js';
 
 interface Auth {

@@ -23,11 +23,11 @@ export class MemoryRooms implements Rooms {
   }
 }
 
-/** What of redis 3's client is needed. */
+/** What of a client is needed: redis 3's or ioredis'. */
 interface RedisClient {
   hset(key: string, field: string, value: number): void;
   hdel(key: string, field: string): void;
-  hvals(key: string, callback: (error: Error | null, values: string[]) => void): void;
+  hvals(key: string, callback: (error?: Error | null, values?: string[]) => void): void;
 }
 
 export class RedisRooms implements Rooms {
@@ -44,7 +44,7 @@ export class RedisRooms implements Rooms {
   }
 
   private read(room: string, then: Then): void {
-    this.redis.hvals(room, (error, uids) => {
+    this.redis.hvals(room, (error, uids = []) => {
       if (error) throw error;
       then(uids);
     });
