@@ -2,21 +2,29 @@
 import { pino } from 'pino';
 import { ConfigError, type ResolvedConfig } from '../config/index.js';
 import { type NodeStatus, readNodes } from '../engine/redis/nodes.js';
+import { accept, RedisRefused } from '../redis/acceptance.js';
 import { openRedis } from '../redis/connection.js';
-import { partitionsOf } from '../redis/partitions.js';
+import { Partitions, partitionsOf } from '../redis/partitions.js';
 import { Complaint } from './complaint.js';
 import { table } from './table.js';
 
 /** Milliseconds in which Redis must answer. */
 const PATIENCE = 5_000;
 
-/** Rejects with a `ConfigError` where no Redis is configured, and with an error where it does not answer. */
+/** Who only looks does not say how many partitions there are. */
+const NOTHING_TO_AGREE_ON = new Partitions('', null);
+
+/**
+ * Rejects with a `ConfigError` where no Redis is configured, and with a `Complaint` where it does not answer or can't be
+ * used.
+ */
 export async function nodesOf({ redis: configured, namespace }: ResolvedConfig): Promise<NodeStatus[]> {
   if (!configured)
     throw new ConfigError(['Option `redis`: expected a Redis, got none: a process alone shares nothing']);
   const redis = openRedis(configured.source, pino({ level: 'silent' }));
   try {
     await ready(redis.commands, redis.description);
+    await accept(redis.commands, NOTHING_TO_AGREE_ON).catch(complain);
     return await readNodes(redis.commands, partitionsOf(redis, namespace, configured.partitions));
   } finally {
     redis.close();
@@ -33,6 +41,10 @@ function ready(commands: ReturnType<typeof openRedis>['commands'], description: 
     if (commands.status === 'ready') done();
     else commands.once('ready', done);
   });
+}
+
+function complain(error: unknown): never {
+  throw error instanceof RedisRefused ? new Complaint(error.message) : error;
 }
 
 const HEAD = ['node', 'host', 'pid', 'since', 'clients', 'lag ms', 'lease ms'];
