@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from './support/ports.js';
+import { RedisCluster } from './support/redis-cluster.js';
 import { RedisServer } from './support/redis-server.js';
 import { Run } from './support/run.js';
 import { until } from './support/until.js';
@@ -310,4 +311,83 @@ describe('the command faye-online', () => {
       expect(nodes.err).toContain('does not answer');
     });
   });
+
+  describe('with an ioredis instance, which is connected by the file itself', () => {
+    let redis: RedisServer;
+    beforeEach(async () => {
+      redis = await RedisServer.start();
+      await withIoredis(`redis: new Redis('${redis.url}')`);
+    });
+    afterEach(() => redis.dispose());
+
+    it('lists nodes, and ends', async () => {
+      const nodes = run(['nodes'], { LOG_LEVEL: 'silent' });
+      expect(await nodes.exitCode()).toBe(0);
+      expect(nodes.out).toBe('No node lives.\n');
+    });
+
+    it('shows all of a configuration that is more than a pipe holds, and ends', async () => {
+      const origins = Array.from({ length: 20_000 }, (_, index) => `https://page-${index}.example.com`);
+      await withIoredis(`redis: new Redis('${redis.url}'), origins: ${JSON.stringify(origins)}`);
+      const config = run(['config']);
+      expect(await config.exitCode()).toBe(0);
+      expect(JSON.parse(config.out)).toMatchObject({ origins: { any: false, allowed: origins } });
+    });
+
+    it('asks the database, and ends', async () => {
+      const env = { DATABASE_URL: `sqlite:${join(folder, 'online.db')}` };
+      const migrated = run(['migrate'], env);
+      expect(await migrated.exitCode()).toBe(0);
+      expect(migrated.out).toContain('is up to date');
+      const status = run(['status'], env);
+      expect(await status.exitCode()).toBe(0);
+      expect(status.out).toBe('Nobody is online.\n');
+    });
+
+    it('ends with 1 where it has nothing to tell', async () => {
+      const status = run(['status'], { DATABASE_URL: 'none' });
+      expect(await status.exitCode()).toBe(1);
+      expect(status.err).toContain('expected a database, got none');
+    });
+
+    it('goes on to serve, until it is told to stop', async () => {
+      const server = run(['start', '--port', '0']);
+      const url = (await server.printed(URL_OF_IT)).replace('localhost', '127.0.0.1');
+      await until(async () => (await fetch(`${url}/readyz`)).ok, 'the server to be ready');
+      server.kill('SIGTERM');
+      expect(await server.exitCode()).toBe(0);
+    });
+  });
+
+  describe('with a Redis Cluster', () => {
+    let cluster: RedisCluster;
+    beforeAll(async () => {
+      cluster = await RedisCluster.start();
+    });
+    afterAll(() => cluster.dispose());
+
+    it('lists nodes, and ends', async () => {
+      await withIoredis(`redis: new Cluster([{ host: '127.0.0.1', port: ${portOfOne()} }])`);
+      const nodes = run(['nodes']);
+      expect(await nodes.exitCode()).toBe(0);
+      expect(nodes.out).toBe('No node lives.\n');
+    });
+
+    it('says in one line that a URL names one of its nodes', async () => {
+      const nodes = run(['nodes'], { REDIS_URL: `redis://127.0.0.1:${portOfOne()}` });
+      expect(await nodes.exitCode()).toBe(1);
+      expect(nodes.err).toBe(
+        "Redis: expected ioredis' Cluster for a Redis Cluster, got a connection to one of its nodes\n",
+      );
+      expect(nodes.out).toBe('');
+    });
+
+    const portOfOne = (): number | undefined => cluster.masters[0]?.port;
+  });
+
+  /** A file that has an instance made. */
+  async function withIoredis(options: string): Promise<void> {
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules')).catch(() => {});
+    await write('faye.config.ts', `import { Cluster, Redis } from 'ioredis'; export default { ${options} };`);
+  }
 });

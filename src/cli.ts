@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { Complaint } from './commands/complaint.js';
+import { end } from './commands/end.js';
 import { addRecordsCommands } from './commands/records.js';
 import { loadConfigFile } from './config/file.js';
 import {
@@ -173,6 +174,10 @@ addRecordsCommands(
   (name) => withFile(program.command(name)),
   async (flags) => resolveConfig((await load(flags)).config),
 );
+
+program.hook('postAction', async (_program, command) => {
+  if (command.name() !== 'start') await end();
+});
 
 refuseUnknownCommand(process.argv[2]);
 program.parseAsync().catch(fail);
