@@ -3,7 +3,7 @@ import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
 import { type Config, resolveEngine } from './config/index.js';
 import { Counters } from './counters.js';
-import type { NodeStatus } from './engine/redis/nodes.js';
+import type { FellowStatus } from './engine/redis/nodes.js';
 import { engineFor } from './engine-for.js';
 import { createLog } from './log.js';
 
@@ -15,8 +15,8 @@ export type EngineOptions = Pick<Config, 'redis' | 'namespace' | 'grace' | 'limi
 export interface CreatedEngine {
   /** For `new faye.NodeAdapter({ engine: { type } })`, and for one adapter only. */
   readonly type: EngineType;
-  /** All living nodes, oldest first; none without Redis. Rejects where Redis can't be asked. */
-  nodes(): Promise<NodeStatus[]>;
+  /** All living nodes, oldest first, and which of them is this one; none without Redis. Rejects where Redis can't be asked. */
+  nodes(): Promise<FellowStatus[]>;
   /** Once the adapter is closed: its clients have `grace` to go to another node, and its connections are closed. */
   close(): Promise<void>;
 }

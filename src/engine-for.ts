@@ -5,7 +5,7 @@ import type { ResolvedConfig } from './config/index.js';
 import type { Counters } from './counters.js';
 import { fayeRedis } from './engine/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
-import type { NodeStatus } from './engine/redis/nodes.js';
+import type { FellowStatus } from './engine/redis/nodes.js';
 import { redisEngine } from './engine/redis/redis-engine.js';
 
 export type EngineConfig = Pick<ResolvedConfig, 'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits'>;
@@ -16,7 +16,7 @@ const OUTBOX = { messages: 10_000, bytes: 16_000_000 };
 export interface Engine {
   /** Undefined for Faye's own, which is what an adapter has that was told none. */
   type?: EngineType;
-  nodes?(): Promise<NodeStatus[]>;
+  nodes?(): Promise<FellowStatus[]>;
   close?(): Promise<void>;
 }
 

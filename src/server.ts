@@ -10,7 +10,7 @@ import type { Whom } from '../extensions/administration.js';
 import { type Attached, attach } from './attach.js';
 import { type Config, type ResolvedConfig, resolveConfig } from './config/index.js';
 import { Counters } from './counters.js';
-import type { NodeStatus } from './engine/redis/nodes.js';
+import type { FellowStatus } from './engine/redis/nodes.js';
 import { type Engine, engineFor } from './engine-for.js';
 import { api } from './http/api/api.js';
 import { Connections } from './http/connections.js';
@@ -224,6 +224,6 @@ export interface Status {
   channels: number;
   /** Null where they are off. */
   records: RecordsState | null;
-  /** All living nodes, oldest first; none where our engine is not on Redis. */
-  nodes: NodeStatus[];
+  /** All living nodes, oldest first, and which of them is this one; none where our engine is not on Redis. */
+  nodes: FellowStatus[];
 }

@@ -44,6 +44,17 @@ describe('with Redis', () => {
     }
   });
 
+  it('tells which of the nodes is the one that was asked', async () => {
+    const [here, there] = await Promise.all([1, 2].map(() => startServer({ redis: redis.url })));
+    const own = async (running: typeof here) => {
+      const nodes = (await running?.server.status().catch(() => undefined))?.nodes ?? [];
+      return nodes.length === 2 && nodes.filter(({ isThis }) => isThis).map(({ node }) => node);
+    };
+    const [one, other] = await Promise.all([here, there].map((each) => until(() => own(each), 'two nodes')));
+    expect([one?.length, other?.length]).toEqual([1, 1]);
+    expect(one).not.toEqual(other);
+  });
+
   it('rejects while Redis is away', async () => {
     const { server } = await startServer({ redis: redis.url });
     const answer = () => server.status().catch((error: { code?: string }) => error.code);

@@ -19,6 +19,12 @@ export interface NodeStatus {
   lease: number;
 }
 
+/** As one of them tells it. */
+export interface FellowStatus extends NodeStatus {
+  /** Whether it is the node that was asked. */
+  isThis: boolean;
+}
+
 /** Oldest first. */
 export async function readNodes(redis: Commands, { namespaces }: Partitions): Promise<NodeStatus[]> {
   const parts = await Promise.all(

@@ -6,7 +6,7 @@ import { ask } from '../../redis/ask.js';
 import { openRedis, type RedisSource } from '../../redis/connection.js';
 import { partitionsOf } from '../../redis/partitions.js';
 import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
-import { type NodeStatus, readNodes } from './nodes.js';
+import { type FellowStatus, readNodes } from './nodes.js';
 import { RedisBackplane } from './redis-backplane.js';
 import { RedisResidence } from './redis-residence.js';
 
@@ -25,7 +25,7 @@ export interface RedisEngineOptions extends OnlineEngineOptions {
 export interface RedisEngine {
   type: EngineType;
   /** The living nodes, oldest first. Rejects where Redis can't be asked. */
-  nodes(): Promise<NodeStatus[]>;
+  nodes(): Promise<FellowStatus[]>;
   /** Gives this node's clients the time to go to another, says what is yet to be said, and closes its connections. */
   close(): Promise<void>;
 }
@@ -40,7 +40,10 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const residence = new RedisResidence({ redis, partitions, node, grace, backplane, log });
   return {
     type: onlineEngine({ ...options, backplane, residence }),
-    nodes: () => ask(redis, (commands) => readNodes(commands, partitions)),
+    nodes: async () => {
+      const nodes = await ask(redis, (commands) => readNodes(commands, partitions));
+      return nodes.map((status) => ({ ...status, isThis: status.node === node }));
+    },
     close: async () => {
       await residence.close();
       await backplane.said();
