@@ -50,27 +50,166 @@ so. What is recorded, how a database of the gem is taken over, and what can be l
 The engine is faye-online's own: without Redis in one process, with Redis on all nodes. Redis has to be of version 7.0 or
 newer, or Valkey; an older one is refused, which the log says, and \`/readyz\` is 503.
 
+A URL says where one Redis is, by TLS with \`rediss://\`. For anything else \`faye.config.ts\` makes a client of
+[ioredis](https://github.com/redis/ioredis), which goes into your project by \`npm install ioredis\`; REDIS_URL, where it is
+set, would be used instead. Each of these is a whole file. Sentinels:
+
 \`\`\`ts
-redis: 'rediss://user:password@redis.example.com:6379',
-redis: new Redis({ sentinels, name: 'main' }),
-redis: new Cluster([{ host: '10.0.0.1', port: 6379 }]),
-redis: { client: () => new Redis({ path: '/run/redis.sock' }) },
+import { defineConfig } from 'faye-online';
+import { Redis } from 'ioredis';
+
+export default defineConfig({
+  redis: new Redis({
+    sentinels: [
+      { host: '10.0.0.1', port: 26379 },
+      { host: '10.0.0.2', port: 26379 },
+    ],
+    name: 'main',
+    lazyConnect: true,
+  }),
+});
 \`\`\`
 
-An instance is left alone: the server opens connections like it, whose commands fail at once while Redis is away. What a
-function returns is used as it is: it is called for each connection, and for a Cluster once, with connections like those to
-its masters to listen. All of them are closed at the stop.
+A Redis Cluster, by some of its nodes. It can't be given by REDIS_URL, nor by any URL: one that names a node of it is refused.
+
+\`\`\`ts
+import { defineConfig } from 'faye-online';
+import { Cluster } from 'ioredis';
+
+export default defineConfig({
+  redis: new Cluster(
+    [
+      { host: '10.0.0.1', port: 6379 },
+      { host: '10.0.0.2', port: 6379 },
+    ],
+    { lazyConnect: true },
+  ),
+});
+\`\`\`
+
+TLS with certificates of your own:
+
+\`\`\`ts
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'faye-online';
+import { Redis } from 'ioredis';
+
+export default defineConfig({
+  redis: new Redis({
+    host: 'redis.example.com',
+    port: 6379,
+    password: process.env.REDIS_PASSWORD,
+    tls: { ca: readFileSync('/etc/redis/ca.crt') },
+    lazyConnect: true,
+  }),
+});
+\`\`\`
+
+A function that makes the client:
+
+\`\`\`ts
+import { defineConfig } from 'faye-online';
+import { Redis } from 'ioredis';
+
+export default defineConfig({
+  redis: { client: () => new Redis({ path: '/run/redis/redis-server.sock' }) },
+});
+\`\`\`
+
+An instance is left alone: the server opens connections like it, whose commands fail at once while Redis is away. It needs none
+itself (\`lazyConnect\`). What a function returns is used as it is: it is called for each connection, and for a Cluster once,
+with connections like those to its masters to listen. All of them are closed at the stop.
 
 With Redis Cluster channels and clients are divided among \`partitions\`, each on one master. Their number is written into
 Redis by the first node; a node that has another is refused.
+
+While Redis is away, what a node has to say to the others waits in its memory: 10,000 messages, or 16 MB of them, with Redis
+Cluster for each partition. Beyond that the oldest are dropped: clients of other nodes never get those. Each is counted, as
+\`dropped: messages to other nodes, while Redis was away\` in \`server.counters\`, and as that \`event\` of
+\`faye_online_events_total\` at \`/metrics\`. Lists come right all the same, as all are sent again. What waits at a node that is
+killed meanwhile is lost as well.
 
 The engine faye-redis connects by URL alone, so that Sentinels, a socket file, TLS with certificates of its own, or a
 function that returns a client take an \`engineUrl\` for it; it can use no Cluster:
 
 \`\`\`ts
-engine: 'faye-redis',
-redis: { client: () => new Redis({ sentinels, name: 'main' }), engineUrl: 'redis://127.0.0.1:6379' },
+import { defineConfig } from 'faye-online';
+import { Redis } from 'ioredis';
+
+export default defineConfig({
+  engine: 'faye-redis',
+  redis: {
+    client: new Redis({ sentinels: [{ host: '10.0.0.1', port: 26379 }], name: 'main', lazyConnect: true }),
+    engineUrl: 'redis://10.0.0.3:6379',
+  },
+});
 \`\`\`
+
+## Behind a load balancer
+
+Several servers with one Redis and one \`namespace\` are one server to clients. A balancer in front may give each request, poll
+and socket to any of them, in turn: **no sticky sessions** (but for polling clients of the engine faye-redis). What it needs:
+
+- **WebSocket upgrades pass**: HTTP/1.1 to the server, with the headers Upgrade and Connection. Where they do not, clients
+  go on by long-polling.
+- **The Host that the browser asked for**, which tells whether a page is of the server's own origin.
+- **Its place in X-Forwarded-For, and \`trustProxy\`**: 1 with one balancer, 2 where there is a CDN before it. Without it all
+  clients count as one address, the balancer's, and share the limits of one: 5,000 clients at each server, 200 handshakes a second
+  (\`limits.clientsPerAddress\`, \`rates\`). The servers' own port is then for the balancer alone: who reaches it otherwise may
+  write any address there.
+- **Idle time-outs longer than \`timeout\` and \`ping\`** (10 and 30 s): a poll is silent for the one, a socket or stream for the
+  other. With the 60 s of most balancers nothing is to be done.
+- **Responses not buffered**: else EventSource streams hear nothing.
+- **Health checks at \`/readyz\`**: 200, or 503 while Redis is away. Then all servers say so, and go on serving whom they have; a
+  balancer that would turn everybody away where all are unhealthy asks \`/healthz\`, which is 200 while the process serves.
+- **Another server where one refuses the connection.** A client that gets an error instead tries again by itself, npm's
+  after 5 s.
+
+A whole example for nginx, as \`/etc/nginx/conf.d/faye-online.conf\`, with \`trustProxy: 1\` at both servers:
+
+\`\`\`nginx
+upstream faye_online {
+    server 10.0.0.11:9292 fail_timeout=2s;
+    server 10.0.0.12:9292 fail_timeout=2s;
+}
+
+map $http_upgrade $connection_upgrade {
+    default upgrade;
+    ''      close;
+}
+
+server {
+    listen 443 ssl;
+    server_name online.example.com;
+    ssl_certificate     /etc/ssl/certs/online.example.com.pem;
+    ssl_certificate_key /etc/ssl/private/online.example.com.key;
+
+    location / {
+        proxy_pass http://faye_online;
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_upgrade;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_buffering off;
+        proxy_connect_timeout 2s;
+        proxy_read_timeout 75s;
+        proxy_send_timeout 75s;
+    }
+}
+\`\`\`
+
+Pages connect to \`https://online.example.com/faye\`. In a site that has other paths, \`/faye\` and \`/faye-online/\` go to the servers.
+nginx holds two connections for each client: \`worker_connections\` (768 on Debian) and \`worker_rlimit_nofile\` have to be above
+twice the number of clients that a worker has. It has no health checks of its own, and finds a server that is gone by its
+refused connections.
+
+**To stop one server**, for an update, send it SIGTERM. It accepts no more, closes its sockets and streams, answers its polls, and
+ends with 0 within 3 s (5 just after Redis was away; a second signal ends it at once). Its clients have \`grace\` (8 s) to come
+back, and do, by the balancer, at another server: with their clientId and subscriptions, and what waited for them; nobody sees
+them leave. Give it 10 s before a SIGKILL: Docker's default, and less than systemd's. So update one server after the other: stop it, start the new
+one, wait for 200 from its \`/readyz\`, and until \`faye-online nodes\` lists it, before the next. A balancer that would not try
+another server takes it out before the SIGTERM, and in again after \`/readyz\`.
 `;
 
 /** The whole of docs/configuration.md. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -261,6 +261,23 @@ describe('the command faye-online', () => {
       expect(JSON.parse(variables.out)).toMatchObject({ port: 2, host: '127.0.0.2', logLevel: 'warn' });
     });
 
+    it('takes each file of docs/configuration.md as it is', async () => {
+      await withModules();
+      const page = await readFile(join(root, 'docs/configuration.md'), 'utf8');
+      await write('ca.crt', 'never read');
+      const files = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, text = '']) =>
+        text.replace('/etc/redis', folder),
+      );
+      expect(files.length).toBeGreaterThan(5);
+      for (const [index, text] of files.entries()) {
+        await write(`${index}.ts`, text);
+        const config = run(['config', '--config', `${index}.ts`], {}, BUILT);
+        expect(await config.exitCode(), `${text}${config.err}`).toBe(0);
+        expect(config.err, text).toBe(`From ${join(folder, `${index}.ts`)} and the environment:\n`);
+        expect(JSON.parse(config.out)).toMatchObject({ redis: { source: expect.anything() } });
+      }
+    });
+
     it('says what is wrong like start', async () => {
       const config = run(['config'], { PORT: 'x' });
       expect(await config.exitCode()).toBe(1);
@@ -385,9 +402,13 @@ describe('the command faye-online', () => {
     const portOfOne = (): number | undefined => cluster.masters[0]?.port;
   });
 
+  /** Such as ioredis, for what a file imports. */
+  const withModules = (): Promise<void> =>
+    symlink(join(root, 'node_modules'), join(folder, 'node_modules')).catch(() => {});
+
   /** A file that has an instance made. */
   async function withIoredis(options: string): Promise<void> {
-    await symlink(join(root, 'node_modules'), join(folder, 'node_modules')).catch(() => {});
+    await withModules();
     await write('faye.config.ts', `import { Cluster, Redis } from 'ioredis'; export default { ${options} };`);
   }
 });
