@@ -312,7 +312,7 @@ describe('the package', () => {
 
   describe('as a command', () => {
     /** Milliseconds within which it is promised to end. */
-    const ENDING = 5_000;
+    const ENDING = 15_000;
 
     const configure = (options: string): Promise<void> =>
       project.write(

@@ -5,6 +5,7 @@
 import type { Message } from 'faye';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisConfig } from '../../src/config/index.js';
+import type { UserList } from '../../src/views/user-list.js';
 import { heldBy } from '../chaos/held.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
@@ -168,6 +169,30 @@ export function behavesDistributed(
       expect(new Set(saidBy(nodes, 'join'))).toEqual(new Set(['ann']));
       expect(saidBy(nodes, 'leave')).toEqual([]);
       expect(saidBy(nodes, 'disconnect')).toEqual([]);
+    });
+
+    it('is told each list once: a poll that brings nothing new is not answered for it', async () => {
+      const [ann, bob] = [user('ann'), user('bob')];
+      const list = `${ann.room_channel}/user_list`;
+      const clientId = await newClientId(a.endpoint, ann);
+      await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: list, auth: ann });
+      const roamer = roam(clientId, ann);
+      const lists = () => roamer.on(list) as UserList[];
+      const shows = (...uids: string[]) =>
+        until(() => String(lists().at(-1)?.user_list) === String(uids), `${uids} to be shown`);
+      const around = async () => {
+        const { polls } = roamer;
+        await until(() => roamer.polls > polls + 2 * nodes.length, 'it to go around twice');
+      };
+      await shows('ann');
+      await around();
+      const other = await BayeuxSocket.open(c.endpoint);
+      await other.connect(await newClientId(c.endpoint, bob), { auth: bob });
+      await shows('ann', 'bob');
+      await around();
+      const editions = lists().map(({ epoch, version }) => `${epoch} ${version}`);
+      expect(editions).toEqual([...new Set(editions)]);
+      expect(roamer.errors).toEqual([]);
     });
 
     it('has one node at a time', async () => {

@@ -12,6 +12,8 @@ const newClient = (id: string): Client => ({
   step: null,
   heardOf: null,
   waiting: null,
+  told: null,
+  withdrawn: null,
   deadline: 0,
   silentUntil: 0,
   bucket: 0,

@@ -27,6 +27,8 @@ const newClient = (id: string): Client => ({
   step: null,
   heardOf: null,
   waiting: null,
+  told: null,
+  withdrawn: null,
   deadline: 0,
   silentUntil: 0,
   bucket: 0,
@@ -362,7 +364,7 @@ async function act(house: House, action: Action, data: number): Promise<void> {
     case 'publish':
       return engine.publish({ channel: action.channel, data }, EXPANDED[action.channel]);
     case 'deliver':
-      return engine.deliver(action.clients.map(id), { channel: '/to/some', data });
+      return engine.deliver(action.clients.map(id), { channel: `/to/some/${data}`, data }, '');
     case 'open':
       return house.open(id(action.client), action.way);
     case 'closing':

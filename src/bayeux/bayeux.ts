@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { isMeta, isToServer } from './channels.js';
-import type { ClientListener, EndingStep, EngineExtras, SubscribedListener } from './engine-extras.js';
+import type { ClientListener, EndingStep, EngineExtras, SubscriptionListener } from './engine-extras.js';
 import type { Extension, FayeExtension, Message, Request } from './extension.js';
 import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
@@ -43,7 +43,7 @@ export class Bayeux {
   private readonly internals: Internals;
   private readonly transports: Transports;
   private readonly speakers = new WeakMap<object, string>();
-  private readonly subscribed: SubscribedListener[] = [];
+  private readonly subscribed: SubscriptionListener[] = [];
   private readonly connecting: ((clientId: string, request: Request) => void)[] = [];
   private readonly answered: ClientListener[] = [];
   /** Clients of this node that have, or had, a stream. */
@@ -77,9 +77,11 @@ export class Bayeux {
         detached: (clientId) => this.extras.detached?.(clientId),
       },
       answered: (clientId) => {
+        this.extras.answered?.(clientId);
         for (const listener of this.answered) listener(clientId);
       },
       givenUp: (clientId) => {
+        this.extras.givenUp?.(clientId);
         if (this.subscriptions.has(clientId)) this.missing.add(clientId);
       },
       onSlow: options.onSlow,
@@ -99,9 +101,9 @@ export class Bayeux {
     this.extras.onStreamWanted?.((clientId, word, isFirst) => {
       if (this.hasEventSource(clientId)) this.claimFree(clientId, word, isFirst);
     });
-    this.extras.onSubscription?.((clientId, channel) => {
+    this.extras.onSubscription?.((clientId, channel, told) => {
       this.remember(clientId, [channel]);
-      this.hasSubscribed(clientId, channel);
+      this.hasSubscribed(clientId, channel, told);
     });
     this.keepServerMessages();
     this.answerWithoutAsking();
@@ -230,17 +232,25 @@ export class Bayeux {
 
   /**
    * Sends to exact subscribers of the channel: a subscription by wildcard does not hear it. To those of this node, or
-   * where the engine is shared to all. `knownAt` as for `publishHere`.
+   * where the engine is shared to all. `edition` and `knownAt` as for `publishHere`.
    */
-  publish(channel: string, data: unknown, knownAt: number): void {
-    if (this.extras.publishHere) this.extras.publishHere({ channel, data }, knownAt);
+  publish(channel: string, data: unknown, edition: string, knownAt: number): void {
+    if (this.extras.publishHere) this.extras.publishHere({ channel, data }, edition, knownAt);
     else this.internals.engine.publish({ channel, data }, [channel]);
   }
 
-  /** Sends to some clients, through the engine's own queue, so that a poller between two polls gets it with the next. */
-  async deliver(clientIds: readonly string[], channel: string, data: unknown): Promise<void> {
+  /**
+   * Sends a list to some clients, through the engine's own queue, so that a poller between two polls gets it with the next.
+   * `edition`: the same text for the same list, on whichever node.
+   */
+  async deliver(
+    clientIds: readonly string[],
+    channel: string,
+    data: unknown,
+    edition: string,
+  ): Promise<void> {
     const { extras } = this;
-    if (extras.deliver) extras.deliver(clientIds, { channel, data });
+    if (extras.deliver) extras.deliver(clientIds, { channel, data }, edition);
     else await Promise.all(clientIds.map((clientId) => this.deliverFayesWay(clientId, channel, data)));
   }
 
@@ -282,6 +292,11 @@ export class Bayeux {
     });
   }
 
+  /** Whether anybody may subscribe to exactly that: on this node, where the engine can tell. */
+  hasSubscribers(channel: string): boolean {
+    return this.extras.hasSubscribers?.(channel) ?? true;
+  }
+
   /** What a client has subscribed to on this node, or is about to. */
   subscriptionsOf(clientId: string): ReadonlySet<string> {
     return this.subscriptions.get(clientId) ?? NONE;
@@ -289,9 +304,10 @@ export class Bayeux {
 
   /**
    * Calls back after each accepted subscription, once the engine has it, also for one that it had before; and for all that a
-   * client has when it comes back on a new stream, or after a poll that was given up, since what went out before may be lost.
+   * client has when it comes back on a new stream, or after a poll that was given up, since what went out before may be lost; or
+   * comes from another node, `told` what its polls there were answered with.
    */
-  onSubscribed(listener: SubscribedListener): void {
+  onSubscribed(listener: SubscriptionListener): void {
     this.subscribed.push(listener);
   }
 
@@ -465,7 +481,7 @@ export class Bayeux {
     for (const channel of this.subscriptionsOf(clientId)) this.hasSubscribed(clientId, channel);
   }
 
-  private hasSubscribed(clientId: string, channel: string): void {
-    for (const listener of this.subscribed) listener(clientId, channel);
+  private hasSubscribed(clientId: string, channel: string, told?: string): void {
+    for (const listener of this.subscribed) listener(clientId, channel, told);
   }
 }

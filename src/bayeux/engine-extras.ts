@@ -8,7 +8,8 @@ export type ClientListener = (clientId: string) => void;
 export type EndingStep = (clientId: string, at?: number) => Promise<void>;
 /** `isFirst`: whether the client has had no stream before. */
 export type StreamWantedListener = (clientId: string, word: string, isFirst: boolean) => void;
-export type SubscribedListener = (clientId: string, channel: string) => void;
+/** `told`: the edition of the list on that channel which the client was told last, where that is known. */
+export type SubscriptionListener = (clientId: string, channel: string, told?: string) => void;
 
 /** What an engine of ours offers beyond Faye's contract. */
 export interface EngineExtras {
@@ -21,12 +22,21 @@ export interface EngineExtras {
   readonly description?: string;
   /** Whether it can be asked now. */
   readonly connected?: boolean;
-  /** Sends one message to some clients, encoded once, in order with what else they get. */
-  deliver?(clientIds: readonly string[], message: Message): void;
+  /**
+   * Sends a list to some clients, encoded once, in order with what else they get. `edition`: the same text for the same list, on
+   * whichever node.
+   */
+  deliver?(clientIds: readonly string[], message: Message, edition: string): void;
   /** Calls back when it is back after an outage, once it has looked which of its clients are still there. */
   onBack?(listener: () => void): void;
   attached?(clientId: string, stream: Stream): void;
   detached?(clientId: string): void;
+  /** A poll of the client was answered, and the answer has gone out. */
+  answered?(clientId: string): void;
+  /** A poll of the client was given up: what it was being answered with may be lost. */
+  givenUp?(clientId: string): void;
+  /** Whether a client of this node subscribes to exactly that. */
+  hasSubscribers?(channel: string): boolean;
   /** Whether this node has the client. Undefined: every node has all, or there is one. */
   has?(clientId: string): boolean;
   /**
@@ -58,14 +68,14 @@ export interface EngineExtras {
   /** `step` belongs to the end of a client, wherever it was; done again where it rejects and nodes share clients. */
   onEnding?(step: EndingStep): void;
   /** Subscriptions that a client of this node made elsewhere, or brought with it. */
-  onSubscription?(listener: SubscribedListener): void;
+  onSubscription?(listener: SubscriptionListener): void;
   /** A client that was taken for dead is back, as a new stay. */
   onReturn?(listener: ClientListener): void;
   /**
-   * To exact subscribers of this node alone, but not to those who came from another node after `knownAt` (ms of
-   * `performance.now`), and may have been told newer there.
+   * A list to exact subscribers of this node alone, but not to those who came from another node after `knownAt` (ms of
+   * `performance.now`), and may have been told newer there, or this edition.
    */
-  publishHere?(message: Message, knownAt: number): void;
+  publishHere?(message: Message, edition: string, knownAt: number): void;
   /** Tells it how to know whether one encoding may go to many. */
   sharesWhere?(mayShare: () => boolean): void;
 }

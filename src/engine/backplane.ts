@@ -14,6 +14,8 @@ export interface Published {
   readonly json: string;
   /** Clients that have had it on the node that says it, before they went to another. */
   readonly except?: ReadonlySet<string> | undefined;
+  /** Of a list, which is not said to other nodes: the same text for the same list, on whichever node. */
+  readonly edition?: string | undefined;
 }
 
 /** The id of what a node has for its own clients alone. */

@@ -1,5 +1,6 @@
 import type { Stream } from '../bayeux/streams.js';
 import type { Position, Published } from './backplane.js';
+import type { Told } from './told.js';
 import type { Step } from './turn.js';
 import type { Waiting } from './waiting.js';
 
@@ -27,6 +28,10 @@ export interface Client {
   waiting: Waiting | null;
   /** Null for one that has been here only, or has heard newer messages since. */
   heardOf: HeardOf | null;
+  /** What its polls were answered with; null where none was by a list. */
+  told: Told | null;
+  /** Lists that waited for it, and were withdrawn as this node became deaf: it gets them anew. */
+  withdrawn: Set<string> | null;
   /** When it came from another node, ms of `performance.now`; 0 for one that was made here. */
   cameAt: number;
   /** When it is over, ms: a while after its stream has closed, or when it has been silent for too long. */

@@ -7,7 +7,7 @@
  * outgoing extension wants to see each recipient's copy) gets its messages Faye's way.
  */
 import type { EngineType, Message } from 'faye';
-import type { EngineExtras, StreamWantedListener } from '../bayeux/engine-extras.js';
+import type { EngineExtras, StreamWantedListener, SubscriptionListener } from '../bayeux/engine-extras.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
 import { type Backplane, NOT_SAID, type Published } from './backplane.js';
@@ -18,6 +18,7 @@ import { LocalBackplane } from './local-backplane.js';
 import { Outgoing } from './outgoing.js';
 import { Registry } from './registry.js';
 import type { HandedOver, Remains, Residence, Residents } from './residence.js';
+import { Told } from './told.js';
 import { type Step, Turn } from './turn.js';
 import { Waiting, type WaitingLimits } from './waiting.js';
 
@@ -49,7 +50,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   /** `mayShare` in this turn. */
   private shares = true;
   private beforeGone: (clientId: string, at?: number) => Promise<void> = async () => {};
-  private subscriptionHeard: (clientId: string, channel: string) => void = () => {};
+  private subscriptionHeard: SubscriptionListener = () => {};
   private returnHeard: (clientId: string) => void = () => {};
   private backHeard: () => void = () => {};
   private streamHeard: StreamWantedListener = () => {};
@@ -154,7 +155,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     if (!client?.waiting || client.state !== 'here' || !this.reaches(client)) return;
     const messages = client.waiting.take();
     client.waiting = null;
-    this.host.deliver(clientId, messages.map(parsed));
+    this.give(client, messages);
   }
 
   disconnect(): void {
@@ -213,21 +214,39 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.residence?.ask(clientId, question);
   }
 
-  /** Sends one message to some clients of this node, in order with what else they get. Others are passed over. */
-  deliver(clientIds: readonly string[], message: Message): void {
+  /**
+   * Sends a list to some clients of this node, in order with what else they get. Others are passed over. `edition`: the same text
+   * for the same list.
+   */
+  deliver(clientIds: readonly string[], message: Message, edition: string): void {
     const clients = clientIds.flatMap((clientId) => this.registry.get(clientId) ?? []);
     // One that is arriving gets what is read after.
     this.turn.add(
-      here(message),
+      here(message, edition),
       clients.filter(({ state }) => state !== 'arriving'),
     );
   }
 
   /** To exact subscribers of this node alone: every node has it to say to its own. */
-  publishHere(message: Message, knownAt: number): void {
-    const subscribers = this.registry.subscribers([message.channel]);
-    const isFor = ({ state, cameAt }: Client) => state !== 'arriving' && cameAt <= knownAt;
-    this.turn.add(here(message), [...subscribers].filter(isFor));
+  publishHere(message: Message, edition: string, knownAt: number): void {
+    const { channel } = message;
+    const isFor = ({ state, cameAt, told }: Client) =>
+      state !== 'arriving' && cameAt <= knownAt && !told?.knows(channel, edition);
+    this.turn.add(here(message, edition), [...this.registry.subscribers([channel])].filter(isFor));
+  }
+
+  hasSubscribers(channel: string): boolean {
+    return this.registry.hasSubscribers(channel);
+  }
+
+  /** A poll of the client was answered. */
+  answered(clientId: string): void {
+    this.registry.get(clientId)?.told?.answered();
+  }
+
+  /** A poll of the client was given up: what it was being answered with may be lost. */
+  givenUp(clientId: string): void {
+    this.registry.get(clientId)?.told?.givenUp();
   }
 
   /** The client has a stream now. */
@@ -235,6 +254,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     const client = this.registry.get(clientId);
     if (!client) return;
     client.stream = stream;
+    client.told = null;
     this.deadlines.set(client, leftOf(client));
   }
 
@@ -261,7 +281,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   /** Subscriptions that a client of this node made elsewhere, or brought with it. */
-  onSubscription(listener: (clientId: string, channel: string) => void): void {
+  onSubscription(listener: SubscriptionListener): void {
     this.subscriptionHeard = listener;
   }
 
@@ -323,7 +343,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     return new Promise((resolve) => this.listen(client, channel, resolve));
   }
 
-  settle(client: Client, generation: number, { waiting, heardOf, left }: HandedOver): void {
+  settle(client: Client, generation: number, { waiting, heardOf, left, told }: HandedOver): void {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
     const there = new Set(waiting.map(({ id }) => id));
@@ -334,7 +354,8 @@ export class OnlineEngine implements EngineExtras, Residents {
     for (const message of [...waiting, ...since]) this.keep(client, message);
     Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
     this.mayBeSilent(client, left ?? 2_000 * this.host.timeout);
-    for (const channel of client.channels) this.subscriptionHeard(client.id, channel);
+    if (told) client.told = Told.from(told);
+    for (const channel of client.channels) this.subscriptionHeard(client.id, channel, told?.[channel]);
   }
 
   late(client: Client, missed: readonly Published[], heardOf: HeardOf): void {
@@ -372,10 +393,20 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   deaf(): void {
-    for (const client of this.registry.all()) client.waiting?.withdraw(({ id }) => id === NOT_SAID);
+    for (const client of this.registry.all()) {
+      for (const { channel } of client.waiting?.withdraw(({ id }) => id === NOT_SAID) ?? []) {
+        client.withdrawn ??= new Set();
+        client.withdrawn.add(channel);
+      }
+    }
   }
 
   back(): void {
+    for (const client of this.registry.all()) {
+      const withdrawn = client.withdrawn ?? [];
+      client.withdrawn = null;
+      for (const channel of withdrawn) this.subscriptionHeard(client.id, channel);
+    }
     this.backHeard();
   }
 
@@ -401,6 +432,8 @@ export class OnlineEngine implements EngineExtras, Residents {
       step: null,
       heardOf: null,
       waiting: null,
+      told: null,
+      withdrawn: null,
       deadline: 0,
       silentUntil: 0,
       bucket: 0,
@@ -422,6 +455,8 @@ export class OnlineEngine implements EngineExtras, Residents {
       listening();
       return;
     }
+    // Who subscribes again wants the list again.
+    client.told?.forget(channel);
     const { added } = this.registry.subscribe(client, channel);
     if (added) this.host.trigger('subscribe', client.id, channel);
     this.backplane.listen(channel, listening);
@@ -444,15 +479,17 @@ export class OnlineEngine implements EngineExtras, Residents {
   private remove(client: Client): Remains {
     const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? [])];
     const channels = [...client.channels];
+    const told = client.told?.editions ?? {};
     this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);
     client.waiting = null;
     client.stream = null;
-    return { waiting, channels };
+    return { waiting, channels, told };
   }
 
   private unsubscribeOne(client: Client, channel: string): void {
+    client.told?.forget(channel);
     const { removed, last } = this.registry.unsubscribe(client, channel);
     if (last) this.backplane.unlisten(channel);
     if (removed) this.host.trigger('unsubscribe', client.id, channel);
@@ -469,14 +506,28 @@ export class OnlineEngine implements EngineExtras, Residents {
   private sendFayesWay(client: Client, step: Step): void {
     if (client.state !== 'arriving' && this.reaches(client)) {
       this.emptyQueue(client.id);
-      this.host.deliver(client.id, step.messages.map(parsed));
+      this.give(client, step.messages);
       return;
     }
     for (const message of step.messages) this.keep(client, message);
   }
 
+  private give(client: Client, messages: readonly Published[]): void {
+    const { told } = client;
+    const news = told ? messages.filter(({ channel, edition }) => !told.knows(channel, edition)) : messages;
+    if (news.length === 0) return;
+    if (!client.stream && news.some(({ edition }) => edition !== undefined)) {
+      client.told ??= new Told();
+      client.told.answering(news);
+    }
+    this.host.deliver(client.id, news.map(parsed));
+  }
+
   private keep(client: Client, message: Published): void {
     client.waiting ??= new Waiting(this.options.waiting, this.options.onDrop);
+    // Of a channel the last list is enough.
+    if (message.edition !== undefined)
+      client.waiting.withdraw(({ channel, edition }) => edition !== undefined && channel === message.channel);
     client.waiting.push(message);
   }
 
@@ -488,8 +539,8 @@ export class OnlineEngine implements EngineExtras, Residents {
 
 const parsed = ({ json }: Published): Message => JSON.parse(json) as Message;
 
-/** A message of this node to its own clients, which no other node hears. */
-function here(message: Message): Published {
+/** A list of this node to its own clients, which no other node hears. */
+function here(message: Message, edition: string): Published {
   const { json } = new Outgoing(message);
-  return { id: NOT_SAID, channel: message.channel, json };
+  return { id: NOT_SAID, channel: message.channel, json, edition };
 }

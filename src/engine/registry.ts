@@ -49,6 +49,10 @@ export class Registry {
     return second ? new Set(sets.flatMap((set) => [...set])) : only;
   }
 
+  hasSubscribers(channel: string): boolean {
+    return this.channels.has(channel);
+  }
+
   get size(): { clients: number; channels: number } {
     return { clients: this.clients.size, channels: this.channels.size };
   }

@@ -6,6 +6,7 @@
 import type { Question } from '../bayeux/question.js';
 import type { Published } from './backplane.js';
 import type { Client, HeardOf } from './client.js';
+import type { Editions } from './told.js';
 
 export interface Residence {
   readonly description: string;
@@ -54,6 +55,8 @@ export interface Residence {
 export interface Remains {
   readonly waiting: readonly Published[];
   readonly channels: readonly string[];
+  /** Lists that it is known to have been told. */
+  readonly told: Editions;
 }
 
 export interface HandedOver {
@@ -63,6 +66,8 @@ export interface HandedOver {
   readonly heardOf: HeardOf | null;
   /** Milliseconds in which the client must say something; undefined where nobody knows. */
   readonly left: number | undefined;
+  /** Lists that it is known to have been told; undefined where nobody knows. */
+  readonly told?: Editions | undefined;
 }
 
 /** The engine, as a residence sees it. */

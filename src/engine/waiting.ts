@@ -28,10 +28,12 @@ export class Waiting {
     }
   }
 
-  /** Those that it is true of wait no more. */
-  withdraw(isOver: (message: Published) => boolean): void {
-    this.queue = this.queue.filter(({ message }) => !isOver(message));
+  /** Those that it is true of wait no more; they are returned. */
+  withdraw(isOver: (message: Published) => boolean): Published[] {
+    const withdrawn = new Set(this.queue.map(({ message }) => message).filter(isOver));
+    this.queue = this.queue.filter(({ message }) => !withdrawn.has(message));
     this.bytes = this.queue.reduce((sum, { bytes }) => sum + bytes, 0);
+    return [...withdrawn];
   }
 
   /** All of them, oldest first; none wait after. */

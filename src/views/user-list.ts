@@ -4,8 +4,10 @@
  * stays exact where the list is cut (`truncated: true`).
  *
  * A snapshot is read after the engine has the subscription, so that no change falls between the two. It is sent on
- * every accepted subscription, since npm's client subscribes again for a second handler.
+ * every accepted subscription, since npm's client subscribes again for a second handler; and to a client that comes from
+ * another node, unless its polls were answered with that list there.
  */
+import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
 import type { Bayeux } from '../bayeux/bayeux.js';
@@ -31,7 +33,9 @@ export interface UserListOptions {
 
 /** Milliseconds until a list that could not be sent is tried again. */
 const RETRY = 1_000;
-/** Clients whose last lists are remembered; beyond, the oldest are forgotten. */
+/** Milliseconds that lists have as the server stops. */
+const LAST_LISTS = 1_000;
+/** Clients, and channels, whose last lists are remembered; beyond, the oldest are forgotten. */
 const REMEMBERED = 20_000;
 
 interface Shown {
@@ -39,25 +43,28 @@ interface Shown {
   version: number;
 }
 
+/** By clientId. */
+type Greeted = Map<string, string | undefined>;
+
 export class UserListView {
-  /** Whom a read under way is for. */
-  private readonly greeting = new WeakMap<Promise<Snapshot>, Set<string>>();
+  /** Whom a read under way is for, and which edition they have, if any. */
+  private readonly greeting = new WeakMap<Promise<Snapshot>, Greeted>();
   private readonly publishing = new Map<string, Promise<void>>();
+  /** By channel: what was published last, which all subscribers of this node have; forgotten where there are none. */
   private readonly published = new Map<string, Shown>();
   /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
   private readonly shown = new Map<string, Map<string, Shown>>();
 
   constructor(private readonly options: UserListOptions) {
-    options.bayeux.onSubscribed((clientId, name) => {
+    options.bayeux.onSubscribed((clientId, name, told) => {
       const channel = listedChannel(name);
-      if (channel !== undefined) this.greet(clientId, channel);
+      if (channel !== undefined) this.greet(clientId, channel, told);
     });
     options.bayeux.on('close', (clientId) => this.shown.delete(clientId));
   }
 
   /** To be called with every announcement that this node hears, its own too. */
   heard(announcement: Announcement): void {
-    if (announcement.count === 0) this.published.delete(announcement.channel);
     // Where the engine reaches the clients of every node, the one that announced publishes for all.
     if (!this.options.bayeux.shared) this.publish(announcement.channel);
   }
@@ -67,17 +74,22 @@ export class UserListView {
     if (this.options.bayeux.shared) this.publish(channel);
   }
 
-  /** Subscribers of this node may have missed lists: they get them again, in a new epoch once there are lists. */
+  /**
+   * Announcements may have been missed: subscribers of this node get what is newer than what they were shown, in a new epoch once
+   * there are lists.
+   */
   refresh(concerns: Concerns = () => true): void {
     for (const [channel, clientIds] of this.options.bayeux.subscribersBy(listedChannel)) {
       if (!concerns(channel)) continue;
-      for (const clientId of clientIds) this.greet(clientId, channel);
+      if (!this.options.bayeux.shared) this.publish(channel);
+      // What is published reaches the clients of every node.
+      else for (const clientId of clientIds) this.greet(clientId, channel);
     }
   }
 
-  /** Resolves once nothing is on its way. */
+  /** Resolves once nothing is on its way, or after a second: in a new epoch there may be no list that could be read. */
   async idle(): Promise<void> {
-    await Promise.all(this.publishing.values());
+    await Promise.race([Promise.all(this.publishing.values()), after(LAST_LISTS, undefined, { ref: false })]);
   }
 
   /**
@@ -90,35 +102,35 @@ export class UserListView {
   });
 
   /** Those who ask for a list at the same time share one read, and one encoding where the engine can. */
-  private greet(clientId: string, channel: string): void {
+  private greet(clientId: string, channel: string, told?: string): void {
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
     if (together) {
-      together.add(clientId);
+      // Who asks twice, and once without a list, has none for certain.
+      together.set(clientId, together.has(clientId) ? undefined : told);
       return;
     }
-    const clientIds = new Set([clientId]);
-    this.greeting.set(read, clientIds);
-    this.show(channel, read, clientIds).catch((error: unknown) => {
+    const greeted: Greeted = new Map([[clientId, told]]);
+    this.greeting.set(read, greeted);
+    this.show(channel, read, greeted).catch((error: unknown) => {
       this.failed(error, channel);
-      setTimeout(() => this.greetAgain(clientIds, channel), RETRY).unref();
+      setTimeout(() => this.greetAgain(greeted, channel), RETRY).unref();
     });
   }
 
-  private async show(
-    channel: string,
-    read: Promise<Snapshot>,
-    clientIds: ReadonlySet<string>,
-  ): Promise<void> {
+  private async show(channel: string, read: Promise<Snapshot>, greeted: Greeted): Promise<void> {
     const snapshot = await read;
-    await this.options.bayeux.deliver([...clientIds], userListOf(channel), toUserList(snapshot));
+    const edition = editionOf(snapshot);
+    const clientIds = [...greeted].flatMap(([clientId, told]) => (told === edition ? [] : [clientId]));
+    if (clientIds.length === 0) return;
+    await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot), edition);
   }
 
   /** All whom a failed read was for, if they still want the list here. */
-  private greetAgain(clientIds: ReadonlySet<string>, channel: string): void {
+  private greetAgain(greeted: Greeted, channel: string): void {
     const name = userListOf(channel);
-    for (const clientId of clientIds) {
-      if (this.options.bayeux.subscriptionsOf(clientId).has(name)) this.greet(clientId, channel);
+    for (const [clientId, told] of greeted) {
+      if (this.options.bayeux.subscriptionsOf(clientId).has(name)) this.greet(clientId, channel, told);
     }
   }
 
@@ -138,14 +150,18 @@ export class UserListView {
   }
 
   private async send(channel: string): Promise<void> {
+    if (!this.options.bayeux.hasSubscribers(userListOf(channel))) {
+      this.published.delete(channel);
+      return;
+    }
     const asked = performance.now();
     const snapshot = await this.options.presence.snapshot(channel);
     // Two announcements may have shared one read.
     if (!isNewer(snapshot, this.published.get(channel))) return;
-    if (snapshot.count > 0) this.published.set(channel, snapshot);
-    else this.published.delete(channel);
+    this.published.delete(channel);
+    remember(this.published, channel, { epoch: snapshot.epoch, version: snapshot.version });
     // Who comes from another node while it is read gets a list that is read after.
-    this.options.bayeux.publish(userListOf(channel), toUserList(snapshot), asked);
+    this.options.bayeux.publish(userListOf(channel), toUserList(snapshot), editionOf(snapshot), asked);
   }
 
   private isNews(message: Message, request: Request): boolean {
@@ -157,17 +173,23 @@ export class UserListView {
     if (last?.epoch === epoch && version < last.version) return false;
     seen.set(message.channel, { epoch, version });
     // A client that has ended meanwhile would stay.
-    if (this.options.bayeux.hasConnection(clientId)) this.shown.set(clientId, seen);
-    for (const oldest of this.shown.keys()) {
-      if (this.shown.size <= REMEMBERED) break;
-      this.shown.delete(oldest);
-    }
+    if (this.options.bayeux.hasConnection(clientId)) remember(this.shown, clientId, seen);
     return true;
   }
 
   private failed(error: unknown, channel: string): void {
     const level = error instanceof Away ? 'debug' : 'error';
     this.options.log[level]({ err: error, channel }, 'a user list could not be sent');
+  }
+}
+
+const editionOf = ({ epoch, version }: Shown): string => `${epoch} ${version}`;
+
+function remember<T>(things: Map<string, T>, name: string, thing: T): void {
+  things.set(name, thing);
+  for (const oldest of things.keys()) {
+    if (things.size <= REMEMBERED) break;
+    things.delete(oldest);
   }
 }
 

@@ -11,6 +11,7 @@ import { isRecord } from '../../bayeux/is-record.js';
 import { NOT_SAID, type Position, type Published } from '../backplane.js';
 import { type Client, type HeardOf, leftOf } from '../client.js';
 import type { HandedOver, Remains, Residents } from '../residence.js';
+import type { Editions } from '../told.js';
 import { HeardSince, NOBODY, type Since } from './heard-of.js';
 import { Lease } from './lease.js';
 import type { Mail } from './mail.js';
@@ -26,6 +27,8 @@ export interface Letter {
   before?: Position | undefined;
   /** What the client subscribed to there. */
   channels: string[];
+  /** Lists that it was told there. */
+  told?: Editions;
   /** Milliseconds in which the client must say something. */
   left: number;
   /** Where a node that it was on before has still to say what it had there. */
@@ -130,14 +133,14 @@ export class HandOvers {
       const heardOf = this.releasedInTime(clientId, HeardSince.begin(Lease.nodeOf(node), wasAway));
       return { waiting: [], heardOf, left: undefined };
     }
-    const { position, channels, left } = letter;
+    const { position, channels, left, told } = letter;
     const { backplane } = this.options;
     const there = backplane.heardOf(position, channels);
     const since = letter.since && this.releasedInTime(clientId, new HeardSince(letter.since, [there]));
     const beyond = backplane
       .beyond(position, channels, both(unsaid, backplane.unsaid))
       .filter((message) => !message.except?.has(clientId) && !since?.has(message));
-    return { waiting: [...letter.waiting, ...beyond], heardOf: since ?? there, left };
+    return { waiting: [...letter.waiting, ...beyond], heardOf: since ?? there, left, told };
   }
 
   /** As `ask`, of a client that is here already. */
@@ -250,7 +253,7 @@ export class HandOvers {
   private keep(
     client: Client,
     heard: Pick<Letter, 'position' | 'before'>,
-    { waiting, channels }: Remains,
+    { waiting, channels, told }: Remains,
     ending: boolean,
   ): void {
     const since = client.heardOf instanceof HeardSince ? client.heardOf.all : undefined;
@@ -262,6 +265,7 @@ export class HandOvers {
         .map(({ id, channel, json }) => ({ id, channel, json })),
       ...heard,
       channels: [...channels],
+      told,
       left: leftOf(client),
       since,
     };

@@ -119,4 +119,9 @@ export class Returns {
 export const isStillOurs = (client: Client, { node, generation }: Place, lease: Lease): boolean =>
   lease.isOurs(node) && generation === client.generation;
 
-const asItWas = ({ heardOf }: Client): HandedOver => ({ waiting: [], heardOf, left: undefined });
+const asItWas = ({ heardOf, told }: Client): HandedOver => ({
+  waiting: [],
+  heardOf,
+  left: undefined,
+  told: told?.editions,
+});
