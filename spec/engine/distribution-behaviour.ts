@@ -9,7 +9,16 @@ import type { UserList } from '../../src/views/user-list.js';
 import { heldBy } from '../chaos/held.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
-import { connectAs, connectMessage, newClientId, type Reply, say, stopAll, user } from '../support/server.js';
+import {
+  connectAs,
+  connectMessage,
+  newClientId,
+  post,
+  type Reply,
+  say,
+  stopAll,
+  user,
+} from '../support/server.js';
 import { until } from '../support/until.js';
 import { closeDoors, Door, FENCED, fence, type OneNode, Roamer, saidBy, startNodes } from './nodes.js';
 
@@ -193,6 +202,36 @@ export function behavesDistributed(
       const editions = lists().map(({ epoch, version }) => `${epoch} ${version}`);
       expect(editions).toEqual([...new Set(editions)]);
       expect(roamer.errors).toEqual([]);
+    });
+
+    it('is told a list again where its last poll was given up, and as it subscribes again', async () => {
+      const ann = user('ann');
+      const list = `${ann.room_channel}/user_list`;
+      const clientId = await newClientId(a.endpoint, ann);
+      const subscribeAt = ({ endpoint }: OneNode) =>
+        say(endpoint, { channel: '/meta/subscribe', clientId, subscription: list, auth: ann });
+      /** What a poll brings that is answered after 100 ms. */
+      const shownBy = async ({ endpoint }: OneNode) => {
+        const { replies } = await post(endpoint, {
+          ...connectMessage(clientId, ann),
+          advice: { timeout: 100 },
+        });
+        return replies.filter(({ channel }) => channel === list).length;
+      };
+      await subscribeAt(a);
+      await until(async () => (await shownBy(b)) === 0 && (await shownBy(c)) === 0, 'nothing new');
+      const poll = new AbortController();
+      const { advice: _, ...held } = connectMessage(clientId, ann);
+      const [method, body] = ['POST', JSON.stringify(held)];
+      const headers = { 'Content-Type': 'application/json' };
+      fetch(a.endpoint, { method, headers, body, signal: poll.signal }).catch(() => {});
+      await until(() => heldBy(a.server).polls === 1, 'the poll');
+      poll.abort();
+      await until(() => heldBy(a.server).polls === 0, 'the close to be seen');
+      await until(async () => (await shownBy(b)) === 1, 'the list');
+      expect(await shownBy(c)).toBe(0);
+      await subscribeAt(c);
+      await until(async () => (await shownBy(a)) === 1, 'the list');
     });
 
     it('has one node at a time', async () => {

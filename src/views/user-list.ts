@@ -43,15 +43,15 @@ interface Shown {
   version: number;
 }
 
-/** By clientId. */
-type Greeted = Map<string, string | undefined>;
+/** By clientId: the edition that it has been told, if any, and when it asked, ms of `performance.now`. */
+type Greeted = Map<string, { told: string | undefined; asked: number }>;
 
 export class UserListView {
-  /** Whom a read under way is for, and which edition they have, if any. */
+  /** Whom a read under way is for. */
   private readonly greeting = new WeakMap<Promise<Snapshot>, Greeted>();
   private readonly publishing = new Map<string, Promise<void>>();
   /** By channel: what was published last, which all subscribers of this node have; forgotten where there are none. */
-  private readonly published = new Map<string, Shown>();
+  private readonly published = new Map<string, Shown & { asked: number }>();
   /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
   private readonly shown = new Map<string, Map<string, Shown>>();
 
@@ -103,14 +103,15 @@ export class UserListView {
 
   /** Those who ask for a list at the same time share one read, and one encoding where the engine can. */
   private greet(clientId: string, channel: string, told?: string): void {
+    const asked = performance.now();
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
     if (together) {
       // Who asks twice, and once without a list, has none for certain.
-      together.set(clientId, together.has(clientId) ? undefined : told);
+      together.set(clientId, { told: together.has(clientId) ? undefined : told, asked });
       return;
     }
-    const greeted: Greeted = new Map([[clientId, told]]);
+    const greeted: Greeted = new Map([[clientId, { told, asked }]]);
     this.greeting.set(read, greeted);
     this.show(channel, read, greeted).catch((error: unknown) => {
       this.failed(error, channel);
@@ -121,7 +122,12 @@ export class UserListView {
   private async show(channel: string, read: Promise<Snapshot>, greeted: Greeted): Promise<void> {
     const snapshot = await read;
     const edition = editionOf(snapshot);
-    const clientIds = [...greeted].flatMap(([clientId, told]) => (told === edition ? [] : [clientId]));
+    const published = this.published.get(channel);
+    const given = published && editionOf(published) === edition ? published.asked : Number.NEGATIVE_INFINITY;
+    const clientIds = [...greeted].flatMap(([clientId, { told, asked }]) =>
+      // Who asked before that was published has had it with all others.
+      told === edition || asked <= given ? [] : [clientId],
+    );
     if (clientIds.length === 0) return;
     await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot), edition);
   }
@@ -129,7 +135,7 @@ export class UserListView {
   /** All whom a failed read was for, if they still want the list here. */
   private greetAgain(greeted: Greeted, channel: string): void {
     const name = userListOf(channel);
-    for (const [clientId, told] of greeted) {
+    for (const [clientId, { told }] of greeted) {
       if (this.options.bayeux.subscriptionsOf(clientId).has(name)) this.greet(clientId, channel, told);
     }
   }
@@ -159,7 +165,7 @@ export class UserListView {
     // Two announcements may have shared one read.
     if (!isNewer(snapshot, this.published.get(channel))) return;
     this.published.delete(channel);
-    remember(this.published, channel, { epoch: snapshot.epoch, version: snapshot.version });
+    remember(this.published, channel, { epoch: snapshot.epoch, version: snapshot.version, asked });
     // Who comes from another node while it is read gets a list that is read after.
     this.options.bayeux.publish(userListOf(channel), toUserList(snapshot), editionOf(snapshot), asked);
   }
