@@ -176,6 +176,28 @@ describe('an extension of ours', () => {
   });
 });
 
+it('asks again for a subscription where it could not ask, as long as somebody waits', async () => {
+  const asked: number[] = [];
+  using(
+    extension({
+      name: 'asks',
+      async incoming({ data }) {
+        asked.push(data as number);
+        if (asked.filter((each) => each === data).length < 3) throw new Away('Redis');
+      },
+    }),
+  );
+  const { protocol } = internalsOf(adapter);
+  const subscribe = (data: number, socket: object) =>
+    new Promise<Message | null>((resolve) => {
+      const message = { channel: '/meta/subscribe', subscription: '/a', clientId: 'c', data };
+      protocol.pipeThroughExtensions('incoming', message, { socket } as never, resolve);
+    });
+  expect((await subscribe(1, { destroyed: false }))?.error).toBeUndefined();
+  expect((await subscribe(2, { destroyed: true }))?.error).toMatch(/^503:/);
+  expect(asked).toEqual([1, 1, 1, 2]);
+});
+
 it('keeps the order of a client’s messages, whatever time each takes, and that of others free', async () => {
   let release = () => {};
   const gate = new Promise<void>((resolve) => {

@@ -444,8 +444,7 @@ describe.each(['faye-online', 'faye-redis'] as const)('two servers on one Redis,
         }
       }
       // Each list once.
-      for (const person of [ann, bob])
-        expect(person.lists(ROOM).slice(seen.get(person))).toHaveLength(2);
+      for (const person of [ann, bob]) expect(person.lists(ROOM).slice(seen.get(person))).toHaveLength(2);
       expect(new Set(events)).toEqual(new Set(['carl joins']));
       expect([...ann.errors, ...bob.errors]).toEqual([]);
     },

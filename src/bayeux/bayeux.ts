@@ -137,6 +137,11 @@ export class Bayeux {
     return this.extras.connected ?? true;
   }
 
+  /** For people, what of the engine can't be asked now: null where all can. */
+  get outage(): string | null {
+    return this.extras.outage ?? (this.connected ? null : 'is away');
+  }
+
   /** Whether the engine reaches the clients of every node. */
   get shared(): boolean {
     return this.extras.shared ?? this.options.shared;

@@ -22,6 +22,8 @@ export interface EngineExtras {
   readonly description?: string;
   /** Whether it can be asked now. */
   readonly connected?: boolean;
+  /** For people, what can't be asked now: null where all can. */
+  readonly outage?: string | null;
   /**
    * Sends a list to some clients, encoded once, in order with what else they get. `edition`: the same text for the same list, on
    * whichever node.

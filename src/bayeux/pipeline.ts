@@ -8,6 +8,7 @@
  * A message that has to wait for others of its client is judged before it waits, and refused where too much of the client
  * waits already: a proof that takes its time must not fill the memory.
  */
+import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
 import { adviceFor, bayeuxError, Refused, refuseFor, UNKNOWN_REFUSAL } from './errors.js';
@@ -189,7 +190,8 @@ export class Pipeline {
   ): Message | null | typeof LATER {
     if (stage === 'outgoing') return extension.outgoing?.(message, request) === false ? null : message;
     if (message.error) return message;
-    const pending = extension.incoming?.(message, request);
+    const judge = () => extension.incoming?.(message, request);
+    const pending = isPatient(message, request) ? patiently(judge, request) : judge();
     if (!pending) return message;
     pending.then(
       () => resume(message),
@@ -259,6 +261,36 @@ export class Pipeline {
 }
 
 const LATER = Symbol('later');
+
+/** Milliseconds that a subscription waits for what can't be asked, and between two tries. */
+const PATIENCE = 30_000;
+const AGAIN = 500;
+
+/** A client of Faye's tells its app that a subscription was refused, and asks no more; a connect or a publish it says again. */
+const isPatient = ({ channel }: Message, request: Request): request is NonNullable<Request> =>
+  channel === '/meta/subscribe' && request !== null;
+
+/** Judges again while what it asks is away, as long as somebody waits for the answer. */
+function patiently(
+  judge: () => void | Promise<void>,
+  { socket }: NonNullable<Request>,
+): void | Promise<void> {
+  const end = performance.now() + PATIENCE;
+  const later = async (error: unknown): Promise<void> => {
+    if (!(error instanceof Away) || socket.destroyed || performance.now() > end) throw error;
+    await after(AGAIN);
+    await tried();
+  };
+  function tried(): void | Promise<void> {
+    try {
+      const pending = judge();
+      return pending?.catch(later);
+    } catch (error) {
+      return later(error);
+    }
+  }
+  return tried();
+}
 
 /** Of a message as JSON; without an end where it is nested so deep that it can't be written. */
 function bytesOf(message: Message): number {

@@ -34,6 +34,9 @@ export interface OnlineEngineOptions {
   residence?: Residence;
 }
 
+/** Ids that are drawn until one is of a partition that can be asked. */
+const TRIES = 100;
+
 /** The engine for Faye's `engine: { type }`. */
 export function onlineEngine(options: OnlineEngineOptions): EngineType {
   return { create: (host) => new OnlineEngine(host as EngineHost, options) };
@@ -84,10 +87,14 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.residence?.connected ?? true;
   }
 
+  get outage(): string | null {
+    return this.residence?.outage ?? null;
+  }
+
   // Faye's contract
 
   createClient(callback: (clientId: string) => void, context?: unknown): void {
-    const client = this.newClient(this.host.generateId(), 'here');
+    const client = this.newClient(this.newId(), 'here');
     this.host.trigger('handshake', client.id);
     if (!this.residence) callback.call(context, client.id);
     else this.residence.created(client).then(() => callback.call(context, client.id));
@@ -420,6 +427,13 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   streamWanted(clientId: string, word: string, isFirst: boolean): void {
     this.streamHeard(clientId, word, isFirst);
+  }
+
+  /** With Redis Cluster one of a client that can be written down, if there is any. */
+  private newId(): string {
+    let id = this.host.generateId();
+    for (let tried = 1; tried < TRIES && this.residence?.isAway(id); tried += 1) id = this.host.generateId();
+    return id;
   }
 
   private newClient(id: string, state: Client['state']): Client {

@@ -10,8 +10,12 @@ import type { Editions } from './told.js';
 
 export interface Residence {
   readonly description: string;
-  /** Whether it can be asked now. */
+  /** Whether it can be asked now, of some clients at least. */
   readonly connected: boolean;
+  /** For people, what can't be asked now: null where all can. */
+  readonly outage: string | null;
+  /** Whether it can't be asked of that client, if there is one. */
+  isAway(clientId: string): boolean;
   /** Begins, with the engine whose clients it keeps. */
   open(engine: Residents): void;
   /** Others can find the client once it resolves; where it can't be asked it resolves at once, and they can later. */

@@ -3,15 +3,24 @@ import { Router } from 'express';
 import type { RecordsState } from '../records/records.js';
 
 export interface Health {
-  store: { description: string; connected: boolean };
-  engine: { description: string; connected: boolean };
+  store: Part;
+  engine: Part;
   /** Undefined where they are off. */
   records: RecordsState | undefined;
 }
 
+interface Part {
+  description: string;
+  /** Whether it can be asked. */
+  connected: boolean;
+  /** What of it can't be asked: null where all can. */
+  outage: string | null;
+}
+
 /**
  * `/healthz`: 200 while the process serves its clients; its JSON says what is degraded.
- * `/readyz`: 503 while Redis is configured and away, so that new clients go to another node. Presence needs no database.
+ * `/readyz`: 503 while Redis is configured and away, so that new clients go to another node; not where some partitions of a Redis
+ * Cluster are, which every node misses. Presence needs no database.
  */
 export function health(now: () => Health): Router {
   const router = Router();
@@ -32,8 +41,8 @@ export function health(now: () => Health): Router {
 function report({ store, engine, records }: Health) {
   const named = { store: placeless(store.description), engine: placeless(engine.description) };
   const degraded = [
-    ...(store.connected ? [] : [`store: ${named.store} is away`]),
-    ...(engine.connected ? [] : [`engine: ${named.engine} is away`]),
+    ...(store.outage ? [`store: ${named.store} ${store.outage}`] : []),
+    ...(engine.outage ? [`engine: ${named.engine} ${engine.outage}`] : []),
     ...(records ? recordsTroubles(records) : []),
   ];
   return {

@@ -34,6 +34,8 @@ export class Epochs {
   private readonly unsaid = new Set<number>();
   /** Resolves once all partitions were looked at for the first time. */
   readonly first: Promise<void>;
+  /** Partitions that could not be looked at the last time. */
+  private readonly failed = new Set<number>();
   private readonly timer: NodeJS.Timeout;
   private looked = (): void => {};
   private looking: Promise<void> | undefined;
@@ -69,6 +71,11 @@ export class Epochs {
     return this.known[partition] ?? '';
   }
 
+  /** How many partitions could not be looked at the last time. */
+  get away(): number {
+    return this.failed.size;
+  }
+
   close(): void {
     clearInterval(this.timer);
   }
@@ -93,16 +100,25 @@ export class Epochs {
     });
   }
 
-  private async read({ epoch: key }: Keys, partition: number): Promise<void> {
-    const { redis, quiet, heard, log } = this.options;
+  private async read(keys: Keys, partition: number): Promise<void> {
     const before = this.known[partition] ?? '';
+    const epoch = await this.ask(keys, before).catch((error: unknown) => {
+      this.failed.add(partition);
+      throw error;
+    });
+    this.failed.delete(partition);
+    this.known[partition] = epoch;
+    if (before === '' || epoch === before) return;
+    this.options.log.warn({ partition }, 'Redis has lost data, or has older: a new epoch has begun');
+    this.unsaid.add(partition);
+  }
+
+  private async ask({ epoch: key }: Keys, before: string): Promise<string> {
+    const { redis, quiet, heard } = this.options;
     const [epoch] = await ask(redis, (commands) =>
       scripts.epoch(commands, [key], [before, randomUUID(), quiet, heard]),
     );
-    this.known[partition] = epoch;
-    if (before === '' || epoch === before) return;
-    log.warn({ partition }, 'Redis has lost data, or has older: a new epoch has begun');
-    this.unsaid.add(partition);
+    return epoch;
   }
 
   private doubt(): void {

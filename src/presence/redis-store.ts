@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { ask } from '../redis/ask.js';
 import { openRedis, type RedisConnections, type RedisSource } from '../redis/connection.js';
 import { Keys } from '../redis/keys.js';
+import { AWAY, outageOf } from '../redis/outage.js';
 import type { Partitions } from '../redis/partitions.js';
 import { type Commands, type NotYet, type Script, scripts } from '../redis/scripts.js';
 import { allSettled } from './all-settled.js';
@@ -116,7 +117,13 @@ export class RedisStore implements Store {
   }
 
   get connected(): boolean {
-    return this.redis.commands.status === 'ready' && this.redis.listener.status === 'ready';
+    return this.outage !== AWAY;
+  }
+
+  get outage(): string | null {
+    const { commands, listener } = this.redis;
+    const isOpen = commands.status === 'ready' && listener.status === 'ready';
+    return outageOf(isOpen, this.looks.away, this.keys.length);
   }
 
   get epochs(): readonly string[] {

@@ -275,6 +275,8 @@ export interface Store extends ClientRecords, Memberships, Announcements, Upkeep
   readonly description: string;
   /** Whether it can be asked now. */
   readonly connected: boolean;
+  /** For people, what can't be asked now: null where all can. */
+  readonly outage: string | null;
   /** The epochs that go on: one, or with Redis Cluster one of each partition. None where that is not known for certain. */
   readonly epochs: readonly string[];
   /** The epoch that a channel's entries in the journal are of; empty where none is known yet. */

@@ -40,6 +40,7 @@ export class Lease {
   private steady = 0;
   private round = 1;
   private said = 0;
+  private failed = false;
 
   constructor(
     private readonly commands: Commands,
@@ -71,6 +72,11 @@ export class Lease {
     return performance.now() < this.until && this.said === this.round;
   }
 
+  /** Whether the last renewal has failed: Redis, or the master of this partition, is away. */
+  get isAway(): boolean {
+    return this.failed;
+  }
+
   /** Whether the epoch is so new that other nodes may not have written down their clients yet. */
   get isNew(): boolean {
     return performance.now() < this.quietUntil;
@@ -91,6 +97,28 @@ export class Lease {
   }
 
   async renew(): Promise<Renewal> {
+    try {
+      const renewal = await this.renewNow();
+      this.failed = false;
+      return renewal;
+    } catch (error) {
+      this.failed = true;
+      throw error;
+    }
+  }
+
+  /** Gives it up; clients have `linger` ms to go elsewhere. */
+  async retire(linger: number): Promise<void> {
+    const { keys } = this;
+    this.until = 0;
+    await steps.retire(
+      this.commands,
+      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.clientsOf(this.name), keys.lastSigns],
+      [this.name, linger],
+    );
+  }
+
+  private async renewNow(): Promise<Renewal> {
     const { keys, steady } = this;
     this.steady = 0;
     const [epoch, quiet] = await scripts.epoch(
@@ -109,17 +137,6 @@ export class Lease {
     }
     this.steady = steady + 1;
     return { outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome, dead };
-  }
-
-  /** Gives it up; clients have `linger` ms to go elsewhere. */
-  async retire(linger: number): Promise<void> {
-    const { keys } = this;
-    this.until = 0;
-    await steps.retire(
-      this.commands,
-      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.clientsOf(this.name), keys.lastSigns],
-      [this.name, linger],
-    );
   }
 
   private async say(

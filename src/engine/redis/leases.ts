@@ -49,6 +49,11 @@ export class Leases {
     return this.all.every(({ epoch }) => epoch !== '');
   }
 
+  /** How many could not be renewed the last time. */
+  get away(): number {
+    return this.all.filter(({ isAway }) => isAway).length;
+  }
+
   /** The lease of a client's partition. */
   of(clientId: string): Lease {
     return this.all[this.options.partitions.of(clientId)] as Lease;

@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
+import { AWAY, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Client } from '../client.js';
 import type { Remains, Residence, Residents } from '../residence.js';
@@ -158,9 +159,19 @@ export class RedisResidence implements Residence {
     return this.options.redis.description;
   }
 
-  get connected(): boolean {
+  get outage(): string | null {
     const { commands, listener } = this.options.redis;
-    return commands.status === 'ready' && listener.status === 'ready' && this.leases.wereHad;
+    const { wereHad, away, all } = this.leases;
+    const isOpen = commands.status === 'ready' && listener.status === 'ready' && wereHad;
+    return outageOf(isOpen, away, all.length);
+  }
+
+  get connected(): boolean {
+    return this.outage !== AWAY;
+  }
+
+  isAway(clientId: string): boolean {
+    return this.leases.of(clientId).isAway;
   }
 
   open(engine: Residents): void {
