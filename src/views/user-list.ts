@@ -79,7 +79,10 @@ export class UserListView {
    * there are lists.
    */
   refresh(concerns: Concerns = () => true): void {
-    for (const [channel, clientIds] of this.options.bayeux.subscribersBy(listedChannel)) {
+    const subscribers = this.options.bayeux.subscribersBy(listedChannel);
+    for (const channel of this.published.keys())
+      if (!subscribers.has(channel)) this.published.delete(channel);
+    for (const [channel, clientIds] of subscribers) {
       if (!concerns(channel)) continue;
       if (!this.options.bayeux.shared) this.publish(channel);
       // What is published reaches the clients of every node.
@@ -103,6 +106,8 @@ export class UserListView {
 
   /** Those who ask for a list at the same time share one read, and one encoding where the engine can. */
   private greet(clientId: string, channel: string, told?: string): void {
+    // What it has is what all subscribers here have; what comes next it gets with them.
+    if (told !== undefined && told === this.editionHere(channel) && !this.publishing.has(channel)) return;
     const asked = performance.now();
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
@@ -122,14 +127,19 @@ export class UserListView {
   private async show(channel: string, read: Promise<Snapshot>, greeted: Greeted): Promise<void> {
     const snapshot = await read;
     const edition = editionOf(snapshot);
-    const published = this.published.get(channel);
-    const given = published && editionOf(published) === edition ? published.asked : Number.NEGATIVE_INFINITY;
+    const given = this.editionHere(channel) === edition ? this.published.get(channel)?.asked : undefined;
     const clientIds = [...greeted].flatMap(([clientId, { told, asked }]) =>
       // Who asked before that was published has had it with all others.
-      told === edition || asked <= given ? [] : [clientId],
+      told === edition || asked <= (given ?? Number.NEGATIVE_INFINITY) ? [] : [clientId],
     );
     if (clientIds.length === 0) return;
     await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot), edition);
+  }
+
+  /** Of the list that was published here last. */
+  private editionHere(channel: string): string | undefined {
+    const published = this.published.get(channel);
+    return published && editionOf(published);
   }
 
   /** All whom a failed read was for, if they still want the list here. */
