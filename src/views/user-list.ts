@@ -136,9 +136,9 @@ export class UserListView {
     await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot), edition);
   }
 
-  /** Of the list that was published here last. */
+  /** Of the list that was published here last, which all who subscribe here have; where the engine is shared nobody knows who has. */
   private editionHere(channel: string): string | undefined {
-    const published = this.published.get(channel);
+    const published = this.options.bayeux.shared ? undefined : this.published.get(channel);
     return published && editionOf(published);
   }
 
