@@ -100,8 +100,8 @@ async function playOne(
   return undefined;
 }
 
-const line = (round: number, { faults, rightAfter, emptyAfter }: Outcome): string =>
-  `round ${round}: ${faults.join(', ') || 'no faults'}: right after ${seconds(rightAfter).trim()}, empty after ${seconds(emptyAfter).trim()}`;
+const line = (round: number, { faults, rightAfter, emptyAfter, folds }: Outcome): string =>
+  `round ${round}: ${faults.join(', ') || 'no faults'}: right after ${seconds(rightAfter).trim()}, empty after ${seconds(emptyAfter).trim()}, ${folds} lists folded`;
 
 const logsOf = ({ places }: Cluster): Record<string, string[]> =>
   Object.fromEntries(places.map(({ name, node, before }) => [name, [...before, ...(node?.log ?? [])]]));

@@ -2,12 +2,14 @@
  * Judges what was seen while a history goes on. What must be right once it is quiet is in `quiet.ts`.
  *
  * - One version of a channel in an epoch is one list, whoever sees it; nobody sees an older one after a newer.
+ * - Lists and announcements fold to the same lists.
  * - Announcements of a channel and epoch have versions without a gap, while somebody is in it.
  * - Under faults that promise it nobody who came back in time was announced to have left, or was told that it is unknown.
  * - No message comes twice.
  */
 import type { Announcement } from '../../src/presence/store.js';
 import type { UserList } from '../../src/views/user-list.js';
+import { Folds } from './folds.js';
 import { awayFor, faultsOf, keepsEverybody, type Timed } from './history.js';
 import type { Stay, Tab } from './tab.js';
 
@@ -25,6 +27,7 @@ export class Oracle {
   private promises = true;
   private old = OLD;
   private isDeaf = false;
+  private folds = new Folds();
   private readonly lists = new Map<string, string>();
   private readonly shown = new Map<string, { epoch: string; version: number }>();
   private readonly announced = new Map<string, { version: number; count: number }>();
@@ -46,8 +49,15 @@ export class Oracle {
       ({ kind }) =>
         kind === 'redis-restart' || kind === 'redis-loss' || (isRedisCluster && kind === 'redis-freeze'),
     );
+    this.folds = new Folds();
     this.shown.clear();
     this.messages.clear();
+  }
+
+  /** To be called once everybody has gone. Returns how many lists were compared with what they fold to. */
+  ends(): number {
+    for (const wrong of this.folds.judge()) this.violate(wrong);
+    return this.folds.compared;
   }
 
   violate(what: string): void {
@@ -55,7 +65,9 @@ export class Oracle {
     this.tell(`WRONG: ${what}`);
   }
 
-  saw(tab: Tab, channel: string, { epoch, version, user_list }: UserList): void {
+  saw(tab: Tab, channel: string, shown: UserList): void {
+    const { epoch, version, user_list } = shown;
+    this.folds.saw(channel, shown);
     const list = user_list.join(' ');
     const place = `${channel} at ${version} of ${epoch}`;
     const known = this.lists.get(place);
@@ -87,7 +99,9 @@ export class Oracle {
       this.violate(`${tab.name} was told that it is unknown, ${gap} ms after it was connected`);
   }
 
-  announces({ channel, epoch, version, count, leaves }: Announcement): void {
+  announces(announcement: Announcement): void {
+    const { channel, epoch, version, count, leaves } = announcement;
+    this.folds.announces(announcement);
     const place = `${channel} of ${epoch}`;
     const last = this.announced.get(place);
     if (last && version <= last.version) this.violate(`${place} announced ${version} after ${last.version}`);

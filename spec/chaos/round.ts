@@ -19,6 +19,8 @@ export interface Outcome {
   rightAfter: number;
   /** Milliseconds from when the last tab had gone until nothing was left. */
   emptyAfter: number;
+  /** Lists that were compared with what they fold to. */
+  folds: number;
   /** What happened, in order. */
   told: Told[];
 }
@@ -76,7 +78,7 @@ export class Round {
       if (keepsJournal) await this.judgeJournal();
       const emptyAfter = await this.end();
       if (keepsJournal) await this.judgeJournal();
-      return { faults, rightAfter, emptyAfter, told: this.told };
+      return { faults, rightAfter, emptyAfter, folds: oracle.ends(), told: this.told };
     } finally {
       for (const tab of this.all) tab.dispose();
     }
