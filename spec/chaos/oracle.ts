@@ -2,6 +2,7 @@
  * Judges what was seen while a history goes on. What must be right once it is quiet is in `quiet.ts`.
  *
  * - One version of a channel in an epoch is one list, whoever sees it; nobody sees an older one after a newer.
+ * - No tab is shown the same list again and again.
  * - Lists and announcements fold to the same lists.
  * - Announcements of a channel and epoch have versions without a gap, while somebody is in it.
  * - Under faults that promise it nobody who came back in time was announced to have left, or was told that it is unknown.
@@ -11,6 +12,7 @@ import type { Announcement } from '../../src/presence/store.js';
 import type { UserList } from '../../src/views/user-list.js';
 import { Folds } from './folds.js';
 import { awayFor, faultsOf, keepsEverybody, type Timed } from './history.js';
+import { Repeats } from './repeats.js';
 import type { Stay, Tab } from './tab.js';
 
 /** Milliseconds in which what was so before a stay may still be announced. */
@@ -28,6 +30,7 @@ export class Oracle {
   private old = OLD;
   private isDeaf = false;
   private folds = new Folds();
+  private repeats = new Repeats();
   private readonly lists = new Map<string, string>();
   private readonly shown = new Map<string, { epoch: string; version: number }>();
   private readonly announced = new Map<string, { version: number; count: number }>();
@@ -50,6 +53,7 @@ export class Oracle {
         kind === 'redis-restart' || kind === 'redis-loss' || (isRedisCluster && kind === 'redis-freeze'),
     );
     this.folds = new Folds();
+    this.repeats = new Repeats();
     this.shown.clear();
     this.messages.clear();
   }
@@ -74,6 +78,8 @@ export class Oracle {
     if (known === undefined) this.lists.set(place, list);
     else if (known !== list)
       this.violate(`${place} is two lists: [${known}] and, for ${tab.name}, [${list}]`);
+    if (this.repeats.isTooOften(tab.name, place))
+      this.violate(`${tab.name} is shown ${place} again and again`);
     const seen = `${tab.clientId} ${channel}`;
     const last = this.shown.get(seen);
     if (last?.epoch === epoch && version < last.version)
