@@ -28,8 +28,18 @@ export interface Fault {
 
 export type TransportKind = 'websocket' | 'long-polling';
 
+export interface Open {
+  do: 'open';
+  tab: number;
+  uid: string;
+  transport: TransportKind;
+  room: string;
+  /** Each of its requests reaches the next node, as behind a balancer that is not sticky. */
+  roams?: boolean;
+}
+
 export type Step =
-  | { do: 'open'; tab: number; uid: string; transport: TransportKind; room: string }
+  | Open
   | { do: 'move'; tab: number; room: string }
   /** Its stream is closed without a word, and it comes back with its clientId. */
   | { do: 'cut'; tab: number }
@@ -118,16 +128,20 @@ const ACTIONS = [
 const MOST_USERS = 25;
 const LEAST_USERS = 10;
 const MOST_FAULTS = 3;
+/** Of the pollers. */
+const ROAMS = 0.2;
 
 export function makeHistory(random: Random, options: HistoryOptions): Timed[] {
   const opens = makeOpens(random, options.lasts);
   const actions = makeActions(random, opens.length, options.lasts);
   const faults = options.faults.length === 0 ? [] : makeFaults(random, options);
+  // Last, so that the rest of a seed's rounds is what it was before there was roaming.
+  for (const open of opens) if (open.transport === 'long-polling' && random.chance(ROAMS)) open.roams = true;
   return [...opens, ...actions, ...faults].sort((one, other) => one.at - other.at);
 }
 
-function makeOpens(random: Random, lasts: number): Timed[] {
-  const opens: Timed[] = [];
+function makeOpens(random: Random, lasts: number): (Open & { at: number })[] {
+  const opens: (Open & { at: number })[] = [];
   const users = random.between(LEAST_USERS, MOST_USERS);
   for (let user = 0; user < users; user += 1) {
     const tabs = random.pick([1, 1, 1, 2, 3]);

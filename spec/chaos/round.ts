@@ -1,7 +1,15 @@
 /** Plays one history on a cluster, and waits until all is right; then ends everybody, and waits until nothing is left. */
 import type { Cluster } from './cluster.js';
 import { describe, Faults, pause } from './faults.js';
-import { type FaultKind, faultsOf, hidesClients, LOSES_DATA, type Step, type Timed } from './history.js';
+import {
+  type FaultKind,
+  faultsOf,
+  hidesClients,
+  LOSES_DATA,
+  type Open,
+  type Step,
+  type Timed,
+} from './history.js';
 import { Journal } from './journal.js';
 import type { Oracle } from './oracle.js';
 import { leftOver, wrongWithLists } from './quiet.js';
@@ -106,9 +114,9 @@ export class Round {
     else void tab[step.do]();
   }
 
-  private open({ tab: number, uid, transport, room }: Step & { do: 'open' }): void {
+  private open({ tab: number, uid, transport, room, roams = false }: Open): void {
     const random = this.options.random.fork();
-    const tab = new Tab({ number, uid, transport, room, random, watcher: this.watcher });
+    const tab = new Tab({ number, uid, transport, room, roams, random, watcher: this.watcher });
     this.tabs.set(number, tab);
     this.all.push(tab);
   }

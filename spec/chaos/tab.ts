@@ -33,6 +33,8 @@ export interface TabOptions {
   uid: string;
   transport: TransportKind;
   room: string;
+  /** Each of its requests reaches the next node. */
+  roams: boolean;
   random: Random;
   watcher: Watcher;
 }
@@ -54,7 +56,7 @@ const PROMISED_OF_DEAD = 8_000;
 const PATIENCE = 7_000;
 /** Milliseconds that a before_leave may take to arrive. */
 const SOON = 1_000;
-/** Of a poller's requests, those that reach another node than the last. */
+/** Of the requests of a poller that does not roam, those that reach another node than the last. */
 const UNSTICKY = 0.15;
 
 class Refusal extends Error {
@@ -274,11 +276,12 @@ export class Tab {
   }
 
   private anyEndpoint(): string {
-    const { random, watcher } = this.options;
+    const { random, roams, watcher } = this.options;
     const known = watcher.endpoints();
-    if (!this.endpoint || !known.includes(this.endpoint) || random.chance(UNSTICKY))
-      this.endpoint = random.pick(known);
-    return this.endpoint;
+    const last = known.indexOf(this.endpoint ?? '');
+    if (roams && last >= 0) this.endpoint = known[(last + 1) % known.length];
+    else if (last < 0 || random.chance(UNSTICKY)) this.endpoint = random.pick(known);
+    return this.endpoint as string;
   }
 
   private async shakeHands(life: number): Promise<void> {
