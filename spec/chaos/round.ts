@@ -33,7 +33,11 @@ export interface Outcome {
   told: Told[];
 }
 
-/** Milliseconds in which it must be right. */
+/** Milliseconds in which lists must be right where nothing but nodes died, and where Redis was away, or a node stood still. */
+const SOON = 15_000;
+const LATE = 25_000;
+const DEATHS: ReadonlySet<FaultKind> = new Set(['kill', 'stop']);
+/** Milliseconds for all else. */
 const LIMIT = 30_000;
 /** Milliseconds for which it must stay so. */
 const HOLDS = 2_000;
@@ -79,7 +83,8 @@ export class Round {
       }
       await this.faults.healed();
       this.tell('all is healed and done');
-      const rightAfter = await this.until('right', () => wrongWithLists(cluster, this.all), HOLDS);
+      const within = faults.every((fault) => DEATHS.has(fault)) ? SOON : LATE;
+      const rightAfter = await this.until('right', () => wrongWithLists(cluster, this.all), HOLDS, within);
       await this.consequences();
       await this.until('right to the end', () => wrongWithLists(cluster, this.all), 0);
       await this.callTheRoll();
@@ -170,7 +175,12 @@ export class Round {
   }
 
   /** Milliseconds until nothing was wrong any more, and stayed so. */
-  private async until(what: string, look: () => Promise<string | undefined>, holds: number): Promise<number> {
+  private async until(
+    what: string,
+    look: () => Promise<string | undefined>,
+    holds: number,
+    limit = LIMIT,
+  ): Promise<number> {
     const began = Date.now();
     let right: number | undefined;
     let wrong: string | undefined;
@@ -179,10 +189,10 @@ export class Round {
       const now = Date.now();
       right = wrong === undefined ? (right ?? now) : undefined;
       if (right !== undefined && now - right >= holds) return right - began;
-      if (now - began > LIMIT + holds) break;
+      if (now - began > limit + holds) break;
       await pause(LOOK_EVERY);
     }
-    this.options.oracle.violate(`not ${what} after ${LIMIT} ms: ${wrong}`);
+    this.options.oracle.violate(`not ${what} after ${limit} ms: ${wrong}`);
     return Number.POSITIVE_INFINITY;
   }
 
