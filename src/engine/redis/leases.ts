@@ -26,7 +26,8 @@ const STOOD_STILL = 3_000;
 
 export class Leases {
   readonly all: readonly Lease[];
-  private readonly renewing: Chore;
+  /** Each for itself: a master that stands still keeps no other from being told that this node lives. */
+  private readonly renewing: readonly Chore[];
   private readonly dead = new Map<Lease, readonly string[]>();
   private lookedAt = performance.now();
   /** Milliseconds by which the last look was late. */
@@ -41,7 +42,7 @@ export class Leases {
     this.all = partitions.namespaces.map(
       (namespace) => new Lease(redis.commands, new EngineKeys(namespace), announcements, node, about),
     );
-    this.renewing = new Chore(() => this.renewAll(), failed);
+    this.renewing = this.all.map((lease) => new Chore(() => this.renewOne(lease), failed));
   }
 
   /** Whether each was had once: before, nothing can be asked of Redis, since it is not known in which epoch it is. */
@@ -73,21 +74,19 @@ export class Leases {
     return this.renew();
   }
 
-  /** Resolves once the renewal that is under way, or this one, is done or has failed. */
-  renew(): Promise<void> {
-    return this.renewing.run();
+  /** Resolves once the renewals that are under way, or these, are done or have failed. */
+  async renew(): Promise<void> {
+    if (this.options.redis.commands.status !== 'ready') return;
+    const { lookedAt } = this;
+    await Promise.all(this.renewing.map((chore) => chore.run()));
+    // Of a look since then it is not known yet.
+    if (this.lookedAt === lookedAt) this.stoodStill = false;
   }
 
   /** Gives them up; clients have `linger` ms to go elsewhere. */
   async retire(linger: number): Promise<void> {
     await this.renew();
     await Promise.allSettled(this.all.map((lease) => lease.retire(linger)));
-  }
-
-  private async renewAll(): Promise<void> {
-    if (this.options.redis.commands.status !== 'ready') return;
-    await Promise.all(this.all.map((lease) => this.renewOne(lease)));
-    this.stoodStill = false;
   }
 
   private async renewOne(lease: Lease): Promise<void> {

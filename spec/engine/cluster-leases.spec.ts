@@ -1,0 +1,52 @@
+/** The leases of a node on a Redis Cluster of which a master stands still. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { RENEW } from '../../src/engine/redis/lease.js';
+import { Leases } from '../../src/engine/redis/leases.js';
+import { openRedis } from '../../src/redis/connection.js';
+import { partitionsOf } from '../../src/redis/partitions.js';
+import { silent } from '../support/log.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { until } from '../support/until.js';
+
+let cluster: RedisCluster;
+beforeAll(async () => {
+  cluster = await RedisCluster.start();
+  for (const node of cluster.masters)
+    await node.ask((redis) => redis.config('SET', 'cluster-require-full-coverage', 'no'));
+});
+afterAll(() => cluster.dispose());
+
+it('hold at the other masters all the time', async () => {
+  const redis = openRedis(cluster.client(), silent);
+  const partitions = partitionsOf(redis, 'faye', 16);
+  await redis.accepted(partitions);
+  const options = { clients: () => 0, fenced: () => {}, newEpoch: () => {}, failed: () => {} };
+  const leases = new Leases({ redis, partitions, node: 'node', ...options });
+  await leases.look();
+  const timer = setInterval(() => leases.look(), RENEW);
+  try {
+    const [still] = cluster.masters;
+    const serves = await Promise.all(
+      partitions.namespaces.map(async (namespace) => (await cluster.masterOf(namespace)) === still),
+    );
+    const others = leases.all.filter((_, partition) => !serves[partition]);
+    expect(others.length).toBeGreaterThan(0);
+    expect(leases.all.every(({ holds }) => holds)).toBe(true);
+    let lapses = 0;
+    const watching = setInterval(() => {
+      if (others.some(({ holds }) => !holds)) lapses += 1;
+    }, 20);
+    still?.pause();
+    await until(() => leases.away > 0, 'the master to be missed', 20_000);
+    // Until the others would be over, had they waited for it.
+    await new Promise((resolve) => setTimeout(resolve, 2 * RENEW));
+    clearInterval(watching);
+    expect(others.some(({ isAway }) => isAway)).toBe(false);
+    still?.resume();
+    expect(lapses).toBe(0);
+    await until(() => leases.all.every(({ holds }) => holds), 'all to hold again', 20_000);
+  } finally {
+    clearInterval(timer);
+    redis.close();
+  }
+});
