@@ -86,6 +86,8 @@ export class Tab {
   private said = 0;
   /** It has spoken to several nodes at once: who it is connected to need not be the one that has it. */
   private isScattered = false;
+  /** Connects to several nodes at once that are not answered yet. */
+  private scattered = 0;
   /** When it last said before_leave. */
   private threatenedAt = 0;
   private lastError = 'nothing yet';
@@ -166,7 +168,8 @@ export class Tab {
         connectionType: link.connectionType,
         advice: { timeout: 0 },
       };
-      void this.ask(message, link);
+      this.scattered += 1;
+      void this.ask(message, link).finally(() => (this.scattered -= 1));
     }
   }
 
@@ -420,9 +423,16 @@ export class Tab {
     if (channel === CHAT) watcher.heard(this, String(data));
     else if (channel.endsWith('/user_list') && data !== undefined) {
       const listed = channel.slice(0, -'/user_list'.length);
+      if (this.mayBeLate(listed, data as UserList)) return;
       this.shown.set(listed, data as UserList);
       watcher.saw(this, listed, data as UserList);
     }
+  }
+
+  /** Answers of several nodes come by connections of their own: which was sent first they do not tell. */
+  private mayBeLate(listed: string, { epoch, version }: UserList): boolean {
+    const last = this.shown.get(listed);
+    return this.scattered > 0 && last?.epoch === epoch && version < last.version;
   }
 
   /** Said beside its connection, and not repeated where it gets lost. */
