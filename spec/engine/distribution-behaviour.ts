@@ -204,6 +204,23 @@ export function behavesDistributed(
       expect(roamer.errors).toEqual([]);
     });
 
+    it('is told once of an empty room, however many others end', async () => {
+      const list = '/empty/user_list';
+      const clientId = await newClientId(a.endpoint);
+      await subscribe(a, clientId, list);
+      const roamer = roam(clientId);
+      await until(() => roamer.on(list).length > 0, 'the empty list');
+      for (const room of count(0, 6)) {
+        const ann = await newClientId(b.endpoint);
+        await say(b.endpoint, connectMessage(ann, user('ann', `/rooms/${room}`)));
+        await until(async () => (await c.server.presence.snapshot(`/rooms/${room}`)).count === 1, 'its list');
+        await say(b.endpoint, { channel: '/meta/disconnect', clientId: ann });
+        const { polls } = roamer;
+        await until(() => roamer.polls > polls + nodes.length, 'it to go around');
+      }
+      expect(roamer.on(list)).toHaveLength(1);
+    });
+
     it('is told a list again where its last poll was given up, and as it subscribes again', async () => {
       const ann = user('ann');
       const list = `${ann.room_channel}/user_list`;

@@ -1,8 +1,22 @@
 /** A server on a Redis Cluster of which a master is away: what works, what waits, and what is said of it. */
 import { afterEach, expect, it } from 'vitest';
+import { internalsOf } from '../../src/bayeux/internals.js';
+import type { OnlineEngine } from '../../src/engine/online-engine.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { type ClusterNode, RedisCluster } from '../support/redis-cluster.js';
-import { connectAs, join, type Running, sees, startServer, stopAll, user } from '../support/server.js';
+import {
+  connectAs,
+  connectMessage,
+  join,
+  newClientId,
+  post,
+  type Running,
+  say,
+  sees,
+  startServer,
+  stopAll,
+  user,
+} from '../support/server.js';
 import { until } from '../support/until.js';
 
 const partitions = new Partitions('faye', 16);
@@ -66,6 +80,24 @@ it('takes new clients where one master is away, and shows them all lists once it
   }
 });
 
+it('keeps what waits for a poller where another master is away', async () => {
+  const running = await start('no');
+  const { endpoint } = running;
+  const clientId = await newClientId(endpoint);
+  const home = await masterOf(0);
+  const mine = await masterOf(partitions.of(clientId));
+  const master = cluster.masters.find((each) => each !== home && each !== mine) as ClusterNode;
+  // In a room that is not away.
+  const room = roomIn(0);
+  const subscription = `${room}/user_list`;
+  await say(endpoint, { channel: '/meta/subscribe', clientId, subscription });
+  await until(() => waitsFor(running, clientId), 'the list to wait');
+  await master.stop();
+  await until(async () => (await degraded(running)).length === 2, 'the health to say so', 20_000);
+  const { replies } = await post(endpoint, connectMessage(clientId));
+  expect(replies.map(({ channel }) => channel)).toContain(subscription);
+});
+
 it('is not ready where the Cluster serves nobody, for one master that is away', async () => {
   const running = await start('yes');
   const master = await another();
@@ -95,6 +127,11 @@ it('keeps a subscription until its client can be known, and refuses none', async
   // Its connect had no proof, and goes on.
   await sees(ann, user('ann').room_channel, [], 20_000);
 });
+
+function waitsFor({ server }: Running, clientId: string): boolean {
+  const { engine } = internalsOf(server.bayeux) as unknown as { engine: OnlineEngine };
+  return (engine.get(clientId)?.waiting ?? null) !== null;
+}
 
 /** Whether it is not done within half a second. */
 async function waits(promise: Promise<unknown>): Promise<boolean> {

@@ -78,6 +78,76 @@ it('shows the lists again to a poller whose poll was given up: they may have bee
   expect(await shown()).toEqual([]);
 });
 
+describe('a poll whose answer was lost', () => {
+  const list = '/classes/4/user_list';
+
+  /** Somebody who has been shown the list with itself, and polls by these ids. */
+  async function shown(options = {}) {
+    const running = await startServer({ ...SETTINGS, ...options });
+    const { endpoint } = running;
+    const [clientId, auth] = [await newClientId(endpoint), user('ann')];
+    await say(endpoint, { channel: '/meta/subscribe', clientId, subscription: list, auth });
+    const poll = (id: string, timeout = 0) => ({
+      ...connectMessage(clientId, auth),
+      id,
+      advice: { timeout },
+    });
+    const lists = async (id: string, timeout?: number) => {
+      const { replies } = await post(endpoint, poll(id, timeout));
+      return replies
+        .filter(({ channel }) => channel === list)
+        .map(({ data }) => (data as UserList).user_list);
+    };
+    let number = 0;
+    const next = () => {
+      number += 1;
+      return `n${number}`;
+    };
+    await until(async () => String((await lists(next())).at(-1)) === 'ann', 'the list');
+    return { ...running, lists, next, poll };
+  }
+
+  it('is known by its connect, which comes again: with it the lists', async () => {
+    const { lists, next } = await shown();
+    const lost = `n${Number(next().slice(1)) - 1}`;
+    await until(async () => String(await lists(lost)) === 'ann', 'the list again');
+    for (let time = 0; time < 3; time += 1) expect(await lists(next())).toEqual([]);
+  });
+
+  it('makes no loop of a client that gives all of them one id', async () => {
+    const { endpoint, lists } = await shown();
+    let times = 0;
+    const bob = await newClientId(endpoint);
+    await say(endpoint, connectMessage(bob, user('bob')));
+    await until(async () => String((await lists('one')).at(-1)) === 'ann,bob', 'the new list');
+    for (let time = 0; time < 5; time += 1) times += (await lists('one', 50)).length;
+    expect(times).toBeLessThanOrEqual(1);
+  });
+
+  it('shows the list again where another took its place before it was out', async () => {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let held = false;
+    const slow = {
+      outgoing(message: { id?: string }, pass: (message: object) => void) {
+        held ||= message.id === 'slow';
+        if (message.id === 'slow') released.then(() => pass(message));
+        else pass(message);
+      },
+    };
+    const { endpoint, lists, next, poll } = await shown({ extensions: [slow] });
+    const first = post(endpoint, poll('slow', 5_000)).catch(() => {});
+    const bob = await newClientId(endpoint);
+    await say(endpoint, connectMessage(bob, user('bob')));
+    await until(() => held, 'the answer');
+    await until(async () => String((await lists(next())).at(-1)) === 'ann,bob', 'the list');
+    release();
+    await first;
+  });
+});
+
 /** A connect that is not answered yet; how to cut it off. */
 async function connectHeld(
   kind: 'WebSocket' | 'poll',

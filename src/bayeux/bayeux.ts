@@ -76,13 +76,15 @@ export class Bayeux {
         attached: (clientId, stream) => this.attached(clientId, stream),
         detached: (clientId) => this.extras.detached?.(clientId),
       },
-      answered: (clientId) => {
-        this.extras.answered?.(clientId);
-        for (const listener of this.answered) listener(clientId);
-      },
-      givenUp: (clientId) => {
-        this.extras.givenUp?.(clientId);
-        if (this.subscriptions.has(clientId)) this.missing.add(clientId);
+      polls: {
+        answered: (clientId, connectId) => {
+          this.extras.answered?.(clientId, connectId);
+          for (const listener of this.answered) listener(clientId);
+        },
+        givenUp: (clientId) => this.lost(clientId),
+        superseded: (clientId) => {
+          if (this.extras.isTelling?.(clientId)) this.lost(clientId);
+        },
       },
       onSlow: options.onSlow,
       log: options.log,
@@ -398,6 +400,7 @@ export class Bayeux {
       for (const listener of this.connecting) listener(clientId, request);
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
+      if (message.id !== undefined && this.extras.repeats?.(clientId, message.id)) this.lost(clientId);
       if (this.missing.delete(clientId)) this.subscribedAgain(clientId);
     } else if (channel === '/meta/subscribe' && clientId) {
       // Faye subscribes to each that it finds, and each is answered by a list.
@@ -406,6 +409,12 @@ export class Bayeux {
     } else if (request) {
       rebuildPublish(message, this.options.relay);
     }
+  }
+
+  /** What a poll of the client was answered with may be lost: it gets its lists again with its next connect. */
+  private lost(clientId: string): void {
+    this.extras.givenUp?.(clientId);
+    if (this.subscriptions.has(clientId)) this.missing.add(clientId);
   }
 
   /** Before the engine has them: an engine may take its time, and the client's next message is judged meanwhile. */

@@ -33,10 +33,14 @@ export interface EngineExtras {
   onBack?(listener: () => void): void;
   attached?(clientId: string, stream: Stream): void;
   detached?(clientId: string): void;
-  /** A poll of the client was answered, and the answer has gone out. */
-  answered?(clientId: string): void;
+  /** A poll of the client was answered, and the answer has gone out: the connect with that id. */
+  answered?(clientId: string, connectId: string | undefined): void;
   /** A poll of the client was given up: what it was being answered with may be lost. */
   givenUp?(clientId: string): void;
+  /** Whether a poll of the client is being answered with a list. */
+  isTelling?(clientId: string): boolean;
+  /** Whether the connect with that id was answered with a list before, on whichever node, and comes again: that answer was lost. */
+  repeats?(clientId: string, connectId: string): boolean;
   /** Whether a client of this node subscribes to exactly that. */
   hasSubscribers?(channel: string): boolean;
   /** Whether this node has the client. Undefined: every node has all, or there is one. */

@@ -8,7 +8,6 @@
  * A message that has to wait for others of its client is judged before it waits, and refused where too much of the client
  * waits already: a proof that takes its time must not fill the memory.
  */
-import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
 import { adviceFor, bayeuxError, Refused, refuseFor, UNKNOWN_REFUSAL } from './errors.js';
@@ -21,6 +20,7 @@ import {
   type Request,
 } from './extension.js';
 import type { Protocol, Stage } from './internals.js';
+import { PATIENCE, Patience } from './patience.js';
 import type { ClientQueues } from './queues.js';
 
 export interface PipelineOptions {
@@ -50,6 +50,9 @@ export class Pipeline {
   /** Those that stand first and judge a message as it comes. */
   private readonly atOnce: readonly (Extension | FayeExtension)[];
   private readonly restore: () => void;
+  private readonly patience = new Patience();
+  /** Messages of which the last extension could not ask what it needs to know. */
+  private readonly unasked = new WeakSet<Message>();
 
   constructor(private readonly options: PipelineOptions) {
     const { protocol, extensions } = options;
@@ -89,17 +92,46 @@ export class Pipeline {
     delete message.error;
     delete message.successful;
     for (const each of this.atOnce) this.call(each, 'incoming', message, request, () => {});
+    this.judge(message, request, pass, this.atOnce.length);
+  }
+
+  /** In the client's turn, from one of the extensions on. `until`: for a subscription that waits. */
+  private judge(message: Message, request: Request, pass: Pass, from: number, until?: number): void {
     const { clientId } = message;
     const run = (done: () => void) => {
-      const rest = this.extensions.slice(this.atOnce.length);
-      this.chain(rest, 'incoming', message, request, (result) => {
+      const judged = (result: Message | null) => {
         this.handOver(result, request, pass);
         done();
+      };
+      this.patience.heard(message);
+      const rest = this.extensions.slice(from);
+      this.chain(rest, 'incoming', message, request, judged, (index) => {
+        const isHeld = this.waits(message, request, pass, from + index, until);
+        if (isHeld) done();
+        return isHeld;
       });
     };
     if (typeof clientId !== 'string' || clientId.length > CLIENT_ID_LENGTH) run(() => {});
     else if (!this.options.queues.offer(clientId, () => bytesOf(message), run))
       this.refuseCrowd(message, request, pass);
+  }
+
+  /** Whether it is to be judged again, by the extension that could not ask and those after it. */
+  private waits(
+    message: Message,
+    request: Request,
+    pass: Pass,
+    from: number,
+    until = performance.now() + PATIENCE,
+  ): boolean {
+    return this.patience.hold(message, request, until, (mayGoOn) => {
+      if (!mayGoOn) {
+        this.handOver(message, request, pass);
+        return;
+      }
+      delete message.error;
+      this.judge(message, request, pass, from, until);
+    });
   }
 
   private refuseCrowd(message: Message, request: Request, pass: Pass): void {
@@ -147,11 +179,14 @@ export class Pipeline {
     first: Message,
     request: Request,
     pass: Pass,
+    /** Whether a message waits of which the extension at that place could not ask. */
+    waits: (index: number) => boolean = () => false,
   ): void {
     let index = 0;
     const step = (message: Message | null): void => {
       let current = message;
       while (current) {
+        if (this.unasked.delete(current) && waits(index - 1)) return;
         const extension = extensions[index++];
         if (!extension) break;
         const outcome = this.call(extension, stage, current, request, step);
@@ -190,8 +225,7 @@ export class Pipeline {
   ): Message | null | typeof LATER {
     if (stage === 'outgoing') return extension.outgoing?.(message, request) === false ? null : message;
     if (message.error) return message;
-    const judge = () => extension.incoming?.(message, request);
-    const pending = isPatient(message, request) ? patiently(judge, request) : judge();
+    const pending = extension.incoming?.(message, request);
     if (!pending) return message;
     pending.then(
       () => resume(message),
@@ -240,6 +274,7 @@ export class Pipeline {
   /** Refuses closed: a message whose extension failed goes no further than its own sender. */
   private failed(stage: Stage, message: Message, error: unknown): Message | null {
     if (stage === 'incoming') {
+      if (error instanceof Away) this.unasked.add(message);
       message.error = this.refusalFor(error, message);
       return message;
     }
@@ -261,36 +296,6 @@ export class Pipeline {
 }
 
 const LATER = Symbol('later');
-
-/** Milliseconds that a subscription waits for what can't be asked, and between two tries. */
-const PATIENCE = 30_000;
-const AGAIN = 500;
-
-/** A client of Faye's tells its app that a subscription was refused, and asks no more; a connect or a publish it says again. */
-const isPatient = ({ channel }: Message, request: Request): request is NonNullable<Request> =>
-  channel === '/meta/subscribe' && request !== null;
-
-/** Judges again while what it asks is away, as long as somebody waits for the answer. */
-function patiently(
-  judge: () => void | Promise<void>,
-  { socket }: NonNullable<Request>,
-): void | Promise<void> {
-  const end = performance.now() + PATIENCE;
-  const later = async (error: unknown): Promise<void> => {
-    if (!(error instanceof Away) || socket.destroyed || performance.now() > end) throw error;
-    await after(AGAIN);
-    await tried();
-  };
-  function tried(): void | Promise<void> {
-    try {
-      const pending = judge();
-      return pending?.catch(later);
-    } catch (error) {
-      return later(error);
-    }
-  }
-  return tried();
-}
 
 /** Of a message as JSON; without an end where it is nested so deep that it can't be written. */
 function bytesOf(message: Message): number {

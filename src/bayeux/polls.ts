@@ -6,16 +6,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from 'faye';
 import type { EngineProxy } from './internals.js';
 
+export interface PollListener {
+  /** A poll of the client has been answered, and not given up before: the connect with that id. */
+  answered(clientId: string, connectId: string | undefined): void;
+  /** A poll of the client was given up; what it was just being answered with may be lost. */
+  givenUp(clientId: string): void;
+  /** Another poll took its place before it was answered. What it was just being answered with may be lost. */
+  superseded(clientId: string): void;
+}
+
 export class Polls {
   private readonly responses = new WeakMap<IncomingMessage, ServerResponse>();
   private readonly latest = new Map<string, IncomingMessage>();
 
   constructor(
     private readonly proxy: EngineProxy,
-    /** A poll of the client has been answered, and not given up before. */
-    private readonly answered: (clientId: string) => void,
-    /** A poll of the client was given up; what it was just being answered with may be lost. */
-    private readonly givenUp: (clientId: string) => void,
+    private readonly listener: PollListener,
   ) {}
 
   /** A request whose messages are about to be processed. */
@@ -35,7 +41,7 @@ export class Polls {
     if (response.destroyed) return;
     // Waiting behind another answer: Node would not tell of its close.
     if (!response.socket) message.advice = { ...message.advice, timeout: 0 };
-    else this.hold(clientId, request, response);
+    else this.hold(clientId, message.id, request, response);
   }
 
   /** Whether nobody waits for the answer any more. */
@@ -43,16 +49,21 @@ export class Polls {
     return this.responses.get(request)?.destroyed ?? false;
   }
 
-  private hold(clientId: string, request: IncomingMessage, response: ServerResponse): void {
+  private hold(
+    clientId: string,
+    connectId: string | undefined,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
     this.latest.set(clientId, request);
     response.once('close', () => {
       if (this.latest.get(clientId) !== request) return;
       this.latest.delete(clientId);
       if (response.writableFinished) {
-        this.answered(clientId);
+        this.listener.answered(clientId, connectId);
         return;
       }
-      this.givenUp(clientId);
+      this.listener.givenUp(clientId);
       this.proxy.flushConnection(clientId);
     });
   }
@@ -61,6 +72,7 @@ export class Polls {
   private supersede(clientId: string, request: IncomingMessage): void {
     this.latest.delete(clientId);
     const response = this.responses.get(request);
+    if (response && !response.writableFinished) this.listener.superseded(clientId);
     if (!response?.writableEnded) response?.destroy();
   }
 }

@@ -11,7 +11,7 @@ import type { Request } from './extension.js';
 import { HttpTransport } from './http-transport.js';
 import type { Internals } from './internals.js';
 import { Origins, type OriginsOptions } from './origins.js';
-import { Polls } from './polls.js';
+import { type PollListener, Polls } from './polls.js';
 import { pathOf } from './request-path.js';
 import { type StreamListener, Streams, type Traffic } from './streams.js';
 import { WebSockets } from './web-sockets.js';
@@ -36,10 +36,7 @@ export interface TransportsOptions
   /** For how many milliseconds whoever asks for an EventSource is to stay away; 0: it may come. */
   admit(request: IncomingMessage): Promise<number>;
   listener: StreamListener;
-  /** A poll of a client has been answered, and not given up before. */
-  answered(clientId: string): void;
-  /** A poll of a client was given up; what it was just being answered with may be lost. */
-  givenUp(clientId: string): void;
+  polls: PollListener;
   /** A client was disconnected for reading too slowly. */
   onSlow(): void;
   log: Logger;
@@ -68,7 +65,7 @@ export class Transports {
     const origins = new Origins(options.origins);
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
-    this.polls = new Polls(proxy, options.answered, options.givenUp);
+    this.polls = new Polls(proxy, options.polls);
     this.eventSources = new EventSources({
       ...options,
       origins,

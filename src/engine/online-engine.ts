@@ -246,14 +246,24 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.registry.hasSubscribers(channel);
   }
 
-  /** A poll of the client was answered. */
-  answered(clientId: string): void {
-    this.registry.get(clientId)?.told?.answered();
+  /** A poll of the client was answered: the connect with that id. */
+  answered(clientId: string, connectId: string | undefined): void {
+    this.registry.get(clientId)?.told?.answered(connectId);
   }
 
   /** A poll of the client was given up: what it was being answered with may be lost. */
   givenUp(clientId: string): void {
     this.registry.get(clientId)?.told?.givenUp();
+  }
+
+  /** Whether a poll of the client is being answered with a list. */
+  isTelling(clientId: string): boolean {
+    return this.registry.get(clientId)?.told?.isTelling ?? false;
+  }
+
+  /** Whether the connect with that id was answered with a list before, and comes again: that answer was lost. */
+  repeats(clientId: string, connectId: string): boolean {
+    return this.registry.get(clientId)?.told?.repeats(connectId) ?? false;
   }
 
   /** The client has a stream now. */
@@ -361,11 +371,13 @@ export class OnlineEngine implements EngineExtras, Residents {
     for (const message of [...waiting, ...since]) this.keep(client, message);
     Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
     this.mayBeSilent(client, left ?? 2_000 * this.host.timeout);
-    if (told) client.told = Told.from(told);
-    for (const channel of client.channels) this.subscriptionHeard(client.id, channel, told?.[channel]);
+    if (told) client.told = new Told(told);
+    for (const channel of client.channels) this.subscriptionHeard(client.id, channel, told?.lists[channel]);
   }
 
   late(client: Client, missed: readonly Published[], heardOf: HeardOf): void {
+    // What this turn has for it is newer than what waits.
+    this.turn.end();
     client.heardOf = null;
     // Most of it is older than what waits here.
     const waiting = client.waiting?.take() ?? [];
@@ -493,7 +505,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   private remove(client: Client): Remains {
     const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? [])];
     const channels = [...client.channels];
-    const told = client.told?.editions ?? {};
+    const told = client.told?.editions;
     this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);

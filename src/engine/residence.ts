@@ -59,8 +59,8 @@ export interface Residence {
 export interface Remains {
   readonly waiting: readonly Published[];
   readonly channels: readonly string[];
-  /** Lists that it is known to have been told. */
-  readonly told: Editions;
+  /** Lists that it is known to have been told; undefined where it has not polled. */
+  readonly told: Editions | undefined;
 }
 
 export interface HandedOver {

@@ -41,6 +41,7 @@ const REMEMBERED = 20_000;
 interface Shown {
   epoch: string;
   version: number;
+  count: number;
 }
 
 /** By clientId: the edition that it has been told, if any, and when it asked, ms of `performance.now`. */
@@ -175,7 +176,8 @@ export class UserListView {
     // Two announcements may have shared one read.
     if (!isNewer(snapshot, this.published.get(channel))) return;
     this.published.delete(channel);
-    remember(this.published, channel, { epoch: snapshot.epoch, version: snapshot.version, asked });
+    const { epoch, version, count } = snapshot;
+    remember(this.published, channel, { epoch, version, count, asked });
     // Who comes from another node while it is read gets a list that is read after.
     this.options.bayeux.publish(userListOf(channel), toUserList(snapshot), editionOf(snapshot), asked);
   }
@@ -183,11 +185,11 @@ export class UserListView {
   private isNews(message: Message, request: Request): boolean {
     const clientId = this.options.bayeux.clientOf(request);
     if (!clientId || !message.data || listedChannel(message.channel) === undefined) return true;
-    const { epoch, version } = message.data as UserList;
+    const { epoch, version, count } = message.data as UserList;
     const seen = this.shown.get(clientId) ?? new Map<string, Shown>();
     const last = seen.get(message.channel);
     if (last?.epoch === epoch && version < last.version) return false;
-    seen.set(message.channel, { epoch, version });
+    seen.set(message.channel, { epoch, version, count });
     // A client that has ended meanwhile would stay.
     if (this.options.bayeux.hasConnection(clientId)) remember(this.shown, clientId, seen);
     return true;
@@ -199,7 +201,8 @@ export class UserListView {
   }
 }
 
-const editionOf = ({ epoch, version }: Shown): string => `${epoch} ${version}`;
+/** An empty room is a list like any other; its version is that of no announcement, and goes up with those of others. */
+const editionOf = ({ epoch, version, count }: Shown): string => `${epoch} ${count === 0 ? 'empty' : version}`;
 
 function remember<T>(things: Map<string, T>, name: string, thing: T): void {
   things.set(name, thing);

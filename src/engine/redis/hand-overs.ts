@@ -28,7 +28,7 @@ export interface Letter {
   /** What the client subscribed to there. */
   channels: string[];
   /** Lists that it was told there. */
-  told?: Editions;
+  told?: Editions | undefined;
   /** Milliseconds in which the client must say something. */
   left: number;
   /** Where a node that it was on before has still to say what it had there. */

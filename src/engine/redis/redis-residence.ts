@@ -178,7 +178,10 @@ export class RedisResidence implements Residence {
     this.engine = engine;
     const { redis, backplane } = this.options;
     redis.commands.on('ready', () => this.look());
-    backplane.onDeaf(() => engine.deaf());
+    // With Redis Cluster a part of the messages may be missed while letters are heard: nobody goes unheard of then.
+    backplane.onDeaf(() => {
+      if (!this.mail.hears) engine.deaf();
+    });
     backplane.onBack(() => engine.back());
     void this.look();
     this.timer = setInterval(() => this.look(), RENEW);
