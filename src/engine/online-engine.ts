@@ -72,7 +72,11 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.deadlines = new Deadlines((client) => this.end(client));
     this.backplane = options.backplane ?? new LocalBackplane();
     this.backplane.onMessage((message, channels) => {
-      this.turn.add(message, this.registry.subscribers(channels));
+      const subscribers = this.registry.subscribers(channels);
+      this.turn.add(
+        message,
+        this.residence?.isForAll(message) === false ? this.sureOf(message, subscribers) : subscribers,
+      );
     });
     this.residence = options.residence;
     this.residence?.open(this);
@@ -385,6 +389,12 @@ export class OnlineEngine implements EngineExtras, Residents {
     client.heardOf = heardOf;
   }
 
+  undoubted(client: Client): void {
+    const held = client.held?.take() ?? [];
+    client.held = null;
+    for (const message of held) this.turn.add(message, [client]);
+  }
+
   leave(client: Client): Remains {
     this.turn.end();
     const remains = this.remove(client);
@@ -458,6 +468,7 @@ export class OnlineEngine implements EngineExtras, Residents {
       step: null,
       heardOf: null,
       waiting: null,
+      held: null,
       told: null,
       withdrawn: null,
       deadline: 0,
@@ -503,13 +514,15 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   private remove(client: Client): Remains {
-    const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? [])];
+    const held = (client.held?.take() ?? []).filter((message) => !client.heardOf?.has(message));
+    const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? []), ...held];
     const channels = [...client.channels];
     const told = client.told?.editions;
     this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);
     client.waiting = null;
+    client.held = null;
     client.stream = null;
     return { waiting, channels, told };
   }
@@ -547,6 +560,16 @@ export class OnlineEngine implements EngineExtras, Residents {
       client.told.answering(news);
     }
     this.host.deliver(client.id, news.map(parsed));
+  }
+
+  /** Those that are this node's for certain. For the others the message is held back. */
+  private sureOf(message: Published, clients: Iterable<Client>): Client[] {
+    return [...clients].filter((client) => {
+      if (!this.residence?.isDoubted(client)) return true;
+      client.held ??= new Waiting(this.options.waiting, this.options.onDrop);
+      if (!message.except?.has(client.id)) client.held.push(message);
+      return false;
+    });
   }
 
   private keep(client: Client, message: Published): void {

@@ -15,6 +15,10 @@ export class Waiting {
     private readonly onDrop: () => void,
   ) {}
 
+  get size(): number {
+    return this.queue.length;
+  }
+
   push(message: Published): void {
     const bytes = Buffer.byteLength(message.json);
     this.queue.push({ message, bytes });

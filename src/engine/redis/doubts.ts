@@ -1,6 +1,11 @@
 /**
  * Clients of this node that may have gone to another, or been ended, without its hearing of it: it looks in their records.
  * Once none is left, how far this node had heard before an outage matters no more (`RedisBackplane.sure`).
+ *
+ * Invariant: what other nodes say is given to no client of which that is not known; it may have had it where it is by now. What
+ * could break it is a message that is heard before letters are. So with one Redis all clients are doubted from the moment in which
+ * letters are not heard any more. With Redis Cluster letters may be missed while most messages are heard, and nobody is to wait
+ * for them: there clients are doubted once letters are heard again.
  */
 import type { Client } from '../client.js';
 import type { Residents } from '../residence.js';
@@ -17,17 +22,32 @@ export interface DoubtsOptions {
   find(clientId: string): Promise<Place | null>;
   /** A client is another node's, or has been ended. */
   lost(client: Client): void;
-  /** No client is doubted. While letters are not heard that does not mean that none has gone. */
+  /** Whether letters are heard. */
+  hears(): boolean;
+  /** No client is doubted. */
   sure(): void;
 }
 
 export class Doubts {
   private readonly unsure = new Set<Client>();
+  /** Grows with each outage: what was asked before it tells nothing. */
+  private outages = 0;
 
   constructor(private readonly options: DoubtsOptions) {}
 
+  get size(): number {
+    return this.unsure.size;
+  }
+
   has(client: Client): boolean {
     return this.unsure.has(client);
+  }
+
+  /** Letters are not heard any more: it is looked for them once they are. */
+  suspend(): void {
+    this.outages += 1;
+    for (const client of this.options.engine().all())
+      if (client.state !== 'arriving') this.unsure.add(client);
   }
 
   forget(client: Client): void {
@@ -42,6 +62,7 @@ export class Doubts {
 
   /** This node hears letters again: those that said that a client is another's may have been lost. */
   doubtAll(): void {
+    this.outages += 1;
     for (const client of this.options.engine().all()) this.doubt(client);
     this.maybeSure();
   }
@@ -59,23 +80,32 @@ export class Doubts {
   }
 
   private maybeSure(): void {
-    if (this.unsure.size === 0) this.options.sure();
+    if (this.unsure.size === 0 && this.options.hears()) this.options.sure();
   }
 
   private async look(client: Client): Promise<void> {
-    if (!this.mayBeOthers(client)) {
-      // Whoever saves it, or makes it come back, is told.
-      this.unsure.delete(client);
-      return;
+    const asked = this.options.hears() ? this.outages : undefined;
+    // Of others whoever saves them, or makes them come back, is told.
+    if (this.mayBeOthers(client)) {
+      const place = await this.options.find(client.id);
+      if (this.mayBeOthers(client)) this.judge(client, place);
     }
-    const { find, leases, lost } = this.options;
-    const place = await find(client.id);
-    this.unsure.delete(client);
-    if (!this.mayBeOthers(client)) return;
+    this.settled(client, asked === this.outages);
+  }
+
+  private judge(client: Client, place: Place | null): void {
+    const { leases, lost } = this.options;
     if (client.state === 'returning') {
       // One that has been ended begins again, once it has shown that it is there.
       if (place && !isStillOurs(client, place, leases.of(client.id))) lost(client);
     } else if (place?.generation !== client.generation) this.isAnothers(client, place);
+  }
+
+  /** `forGood`: letters were heard from before it was asked on. Else it may have gone since, or go, without this node's hearing of it. */
+  private settled(client: Client, forGood: boolean): void {
+    const engine = this.options.engine();
+    if (engine.get(client.id) !== client) this.unsure.delete(client);
+    else if (forGood && this.unsure.delete(client)) engine.undoubted(client);
   }
 
   private isAnothers(client: Client, place: Place | null): void {

@@ -19,6 +19,7 @@ import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import { AWAY, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
+import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
 import type { Remains, Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
@@ -27,6 +28,7 @@ import { Chore } from './chore.js';
 import { Doubts } from './doubts.js';
 import { Ends } from './ends.js';
 import { HandOvers } from './hand-overs.js';
+import { originOf } from './heard-of.js';
 import { Keeping } from './keeping.js';
 import { Lease, RENEW } from './lease.js';
 import { Leases } from './leases.js';
@@ -138,11 +140,8 @@ export class RedisResidence implements Residence {
     const ended = ({ id }: Client, generation: number) => this.ends.ended(id, generation, leases.of(id).name);
     this.returns = new Returns({ engine, leases, keeping, adoptions, find, lost, ended });
     this.adopting = new Adoptions({ engine, records, leases, handOvers, returns: this.returns, lostSight });
-    // While letters are not heard yet, a client that is not doubted may have gone since.
-    const sure = () => {
-      if (mail.hears) backplane.sure();
-    };
-    this.doubts = new Doubts({ engine, leases, keeping, returns: this.returns, find, lost, sure });
+    const [hears, sure] = [() => mail.hears, () => backplane.sure()];
+    this.doubts = new Doubts({ engine, leases, keeping, returns: this.returns, find, lost, hears, sure });
     backplane.whenSettled(() => this.settled());
     const chore = (work: () => Promise<unknown>) => new Chore(work, failed);
     this.knowing = [
@@ -180,7 +179,9 @@ export class RedisResidence implements Residence {
     redis.commands.on('ready', () => this.look());
     // With Redis Cluster a part of the messages may be missed while letters are heard: nobody goes unheard of then.
     backplane.onDeaf(() => {
-      if (!this.mail.hears) engine.deaf();
+      if (this.mail.hears) return;
+      engine.deaf();
+      if (!redis.commands.isCluster) this.doubts.suspend();
     });
     backplane.onBack(() => engine.back());
     void this.look();
@@ -249,6 +250,14 @@ export class RedisResidence implements Residence {
       () => this.engine.get(client.id) === client,
       () => true,
     );
+  }
+
+  isForAll(message: Published): boolean {
+    return this.doubts.size === 0 || originOf(message).node === this.options.node;
+  }
+
+  isDoubted(client: Client): boolean {
+    return this.doubts.has(client);
   }
 
   adopt(clientId: string): Promise<boolean> {
