@@ -133,6 +133,31 @@ describe('a node that is cut off from Redis', () => {
     expect([...other.heard('/news'), ...three.heard('/news')]).toEqual([2, 1, 3]);
   });
 
+  it('gives nobody once more what it has yet to say, where the client comes back by a node that does not know of it', async () => {
+    await start('round');
+    const [c] = (await startNodes(1, { redis: redis.url, namespace: 'round' })) as [OneNode];
+    const clientId = await newClientId(c.endpoint);
+    for (const subscription of ['/news', FENCED])
+      await say(c.endpoint, { channel: '/meta/subscribe', clientId, subscription });
+    const { backplane } = c.engine as unknown as {
+      backplane: { hold(): void; releaseSoon(): Promise<void>; waiting: number };
+    };
+    const first = await socketAt(c, clientId);
+    // As after an outage.
+    backplane.hold();
+    c.publish('/news', 1);
+    await until(() => first.heard('/news').length > 0, 'the news');
+    await socketAt(a, clientId);
+    await cut();
+    await socketAt(b, clientId);
+    const last = await socketAt(c, clientId);
+    expect(backplane.waiting).toBe(1);
+    c.publish('/news', 2);
+    void backplane.releaseSoon();
+    await fence([b, c], [() => last.received]);
+    expect([first.heard('/news'), last.heard('/news')]).toEqual([[1], [2]]);
+  });
+
   it('gives a client that comes back what has waited for it here', async () => {
     await start('again');
     const clientId = await subscriber('/news');

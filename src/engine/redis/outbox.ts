@@ -39,7 +39,7 @@ const BATCH = 500;
 /** Clients that are named in what waits; beyond, the oldest are not, and may hear it twice. */
 const MOST_GONE = 200;
 const NOBODY: readonly string[] = [];
-const NOTHING: readonly Unsaid['letter'][] = [];
+const NOTHING: readonly Letter[] = [];
 
 export class Outbox {
   private waiting: Unsaid[] = [];
@@ -70,9 +70,9 @@ export class Outbox {
     if (this.gone.length > MOST_GONE) this.gone.shift();
   }
 
-  /** What waits now. */
-  get unsaid(): readonly Unsaid['letter'][] {
-    return this.waiting.length === 0 ? NOTHING : this.waiting.map(({ letter }) => letter);
+  /** What waits now, and for whom it is not. */
+  get unsaid(): readonly Letter[] {
+    return this.waiting.length === 0 ? NOTHING : this.waiting.map(({ letter }) => this.forOthers(letter));
   }
 
   /** Keeps what comes until `release`: who listens must be back first. */
@@ -107,7 +107,7 @@ export class Outbox {
   private send(batch: readonly Unsaid[]): Promise<unknown> {
     const { commands, command } = this.options;
     const pairs = batch.flatMap(({ channels, letter }) => {
-      const text = write({ ...letter, except: this.hadBy(letter) });
+      const text = write(this.forOthers(letter));
       return channels.map((channel) => [channel, text] as const);
     });
     const keys = pairs.map(([channel]) => channel);
@@ -137,6 +137,10 @@ export class Outbox {
   private drop(): void {
     this.bytes -= this.waiting.shift()?.letter.json.length ?? 0;
     if (this.waiting.length === 0) this.gone = [];
+  }
+
+  private forOthers(letter: Unsaid['letter']): Letter {
+    return { ...letter, except: this.hadBy(letter) };
   }
 
   private hadBy(letter: Unsaid['letter']): readonly string[] {

@@ -30,7 +30,7 @@ export interface RedisBackplaneOptions {
 }
 
 /** By partition. */
-export type Unsaid = readonly (readonly Omit<Letter, 'except'>[])[];
+export type Unsaid = readonly (readonly Letter[])[];
 
 /** Of a partition that this node did not hear for a while. */
 interface Deafness {
@@ -278,7 +278,12 @@ export class RedisBackplane implements Backplane {
       letters
         .filter((letter) => letter.number > (position[partition]?.[node] ?? 0))
         .filter((letter) => namesOf(letter).some((name) => wanted.has(name)))
-        .map(({ number, channel, json }) => ({ id: `${node} ${number}`, channel, json })),
+        .map(({ number, channel, json, except }) => ({
+          id: `${node} ${number}`,
+          channel,
+          json,
+          except: new Set(except),
+        })),
     );
   }
 
