@@ -333,6 +333,20 @@ describe('a node that is cut off from Redis', () => {
       return redis.ask((ask) => ask.publish(new EngineKeys(namespace).messages('/news'), text));
     };
 
+    /** Nobody finds out where a client is until what this returns is called. */
+    function looksWait(): () => void {
+      let look = () => {};
+      const looked = new Promise<void>((resolve) => {
+        look = resolve;
+      });
+      const lookAt = Records.prototype.look;
+      vi.spyOn(Records.prototype, 'look').mockImplementation(async function (this: Records, ...args) {
+        await looked;
+        return lookAt.apply(this, args);
+      });
+      return look;
+    }
+
     /** Before the next client is adopted, and once it is. */
     function asItIsAdopted(before: () => Promise<void>, after = async (): Promise<void> => {}): void {
       const adopt = Records.prototype.adopt;
@@ -450,15 +464,7 @@ describe('a node that is cut off from Redis', () => {
         return subscribe.call(this, line, ears);
       });
       const lettersHeard = vi.spyOn(residence.doubts, 'doubtAll');
-      let look = () => {};
-      const looked = new Promise<void>((resolve) => {
-        look = resolve;
-      });
-      const lookAt = Records.prototype.look;
-      vi.spyOn(Records.prototype, 'look').mockImplementation(async function (this: Records, ...args) {
-        await looked;
-        return lookAt.apply(this, args);
-      });
+      const look = looksWait();
       const hears = vi.spyOn(a.engine, 'back');
       door.leadTo(redis.url);
       await until(() => hears.mock.calls.length > 0, 'the node to hear again');
@@ -490,15 +496,7 @@ describe('a node that is cut off from Redis', () => {
       const { advice: _, ...connect } = { ...connectMessage(clientId), auth };
       const polled = post(a.endpoint, connect).catch(() => ({ replies: [] as Reply[] }));
       await until(() => heldBy(a.server).polls === 1, 'the poll');
-      let look = () => {};
-      const looked = new Promise<void>((resolve) => {
-        look = resolve;
-      });
-      const lookAt = Records.prototype.look;
-      vi.spyOn(Records.prototype, 'look').mockImplementation(async function (this: Records, ...args) {
-        await looked;
-        return lookAt.apply(this, args);
-      });
+      const look = looksWait();
       const hears = vi.spyOn(a.engine, 'back');
       door.leadTo(redis.url);
       await until(() => hears.mock.calls.length > 0, 'the node to hear again');

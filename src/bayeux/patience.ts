@@ -23,10 +23,6 @@ interface Held {
 export class Patience {
   private readonly held = new Set<Held>();
 
-  get size(): number {
-    return this.held.size;
-  }
-
   /**
    * False where it is not to wait, or no longer: `until` is in ms of `performance.now`. Calls back when it is to be judged again,
    * or, with false, where nobody waits for the answer.
