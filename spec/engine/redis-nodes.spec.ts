@@ -7,7 +7,7 @@ import { RedisResidence } from '../../src/engine/redis/redis-residence.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
 import { RedisServer } from '../support/redis-server.js';
-import { connectMessage, newClientId, post, type Reply, say, stopAll } from '../support/server.js';
+import { connectMessage, newClientId, post, type Reply, say, stopAll, user } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
 import {
@@ -98,6 +98,27 @@ describe('nodes on one Redis', () => {
         async () => JSON.stringify(await listenedTo()) === '{"channels":[],"patterns":0}',
         'the nodes to hear nothing',
       );
+    });
+
+    it('is no list of a room that none of its clients subscribes to', async () => {
+      const [a, b] = await start();
+      const read = vi.spyOn(b.server.presence, 'snapshot');
+      const watcher = await newClientId(b.endpoint);
+      await say(b.endpoint, {
+        channel: '/meta/subscribe',
+        clientId: watcher,
+        subscription: '/two/user_list',
+      });
+      for (const room of ['/one', '/two']) {
+        const ann = await newClientId(a.endpoint);
+        await say(a.endpoint, connectMessage(ann, user('ann', room)));
+        await until(async () => (await a.server.presence.snapshot(room)).count === 1, 'its list');
+      }
+      await until(async () => {
+        const { replies } = await post(b.endpoint, connectMessage(watcher));
+        return replies.some(({ data }) => (data as { count?: number })?.count === 1);
+      }, 'the list of the other room');
+      expect(new Set(read.mock.calls.map(([room]) => room))).toEqual(new Set(['/two']));
     });
 
     it('is one command for a message, whoever hears it', async () => {
