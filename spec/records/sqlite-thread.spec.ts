@@ -2,8 +2,10 @@
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { sql } from 'kysely';
+import Sqlite from 'libsql';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { connect } from '../../src/records/database.js';
 import { migrate } from '../../src/records/migrate.js';
@@ -42,6 +44,22 @@ it('says why a file can not be opened', async () => {
   const url = await files.database();
   await mkdir(url.slice('sqlite:'.length), { recursive: true });
   await expect(connect(url)).rejects.toThrow(/unable to open/i);
+});
+
+it('waits for another process that is making the same new file', async () => {
+  const url = await files.database();
+  const file = url.slice('sqlite:'.length);
+  await mkdir(dirname(file), { recursive: true });
+  const other = new Sqlite(file);
+  other.exec('begin immediate; create table made (id integer)');
+  const opening = connect(url);
+  const early = opening.then(() => 'open', String);
+  expect(await Promise.race([early, setTimeout(300, 'waiting')])).toBe('waiting');
+  other.exec('commit');
+  other.close();
+  const database = await opening;
+  expect((await sql`select * from made`.execute(database.tables)).rows).toEqual([]);
+  await database.close();
 });
 
 it('goes on with another thread where one has ended', async () => {

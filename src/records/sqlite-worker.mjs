@@ -9,13 +9,29 @@ function opened() {
   try {
     const file = new Database(workerData.file, { timeout: workerData.busyTimeout });
     // Readers and the writer don't wait for each other, and a commit is there after a crash of the process.
-    file.pragma('journal_mode = WAL');
+    patiently(() => file.pragma('journal_mode = WAL'));
     file.pragma('synchronous = NORMAL');
     parentPort.postMessage('open');
     return file;
   } catch (error) {
     parentPort.postMessage(failure(error));
     return undefined;
+  }
+}
+
+/**
+ * Of those who open a new file at the same time one changes its mode, and SQLite tells the others at once that it is locked,
+ * whatever timeout it has: https://sqlite.org/c3ref/busy_handler.html (two that wait for each other).
+ */
+function patiently(step) {
+  const end = Date.now() + workerData.busyTimeout;
+  for (;;) {
+    try {
+      return step();
+    } catch (error) {
+      if (!error.code?.startsWith('SQLITE_BUSY') || Date.now() >= end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
   }
 }
 
