@@ -349,6 +349,33 @@ describe('one server, in memory', () => {
     for (const person of late) await sees(person, ROOM, ['ann']);
     snapshot.mockRestore();
   });
+
+  it('shows a list once to who asks for it as it is announced, and to all others', async () => {
+    const { endpoint } = await startServer(SETTINGS);
+    const ann = await join(endpoint, user('ann'));
+    await sees(ann, ROOM, ['ann']);
+    const { snapshot } = MemoryStore.prototype;
+    const reading = vi.spyOn(MemoryStore.prototype, 'snapshot').mockImplementationOnce(async function (
+      this: MemoryStore,
+      ...asked
+    ) {
+      return until(async () => {
+        const list = await snapshot.apply(this, asked);
+        return list.count === 2 && list;
+      }, 'bob to be announced');
+    });
+    const late = connectAs(endpoint, {});
+    await late.client.subscribe(`${ROOM}/user_list`, () => {});
+    const bob = await join(endpoint, user('bob'));
+    for (const person of [ann, bob, late]) await sees(person, ROOM, ['ann', 'bob']);
+    const carl = await join(endpoint, user('carl'));
+    for (const person of [ann, bob, late, carl]) await sees(person, ROOM, ['ann', 'bob', 'carl']);
+    for (const person of [ann, bob, late, carl]) {
+      const versions = person.lists(ROOM).map(({ version }) => version);
+      expect(versions).toEqual([...new Set(versions)]);
+    }
+    reading.mockRestore();
+  });
 });
 
 describe.each(['faye-online', 'faye-redis'] as const)('two servers on one Redis, engine %s', (engine) => {

@@ -239,11 +239,12 @@ export class Bayeux {
 
   /**
    * Sends to exact subscribers of the channel: a subscription by wildcard does not hear it. To those of this node, or
-   * where the engine is shared to all. `edition` and `knownAt` as for `publishHere`.
+   * where the engine is shared to all. `edition`, `knownAt` and what it returns as for `publishHere`.
    */
-  publish(channel: string, data: unknown, edition: string, knownAt: number): void {
-    if (this.extras.publishHere) this.extras.publishHere({ channel, data }, edition, knownAt);
-    else this.internals.engine.publish({ channel, data }, [channel]);
+  publish(channel: string, data: unknown, edition: string, knownAt: number): readonly string[] {
+    if (this.extras.publishHere) return this.extras.publishHere({ channel, data }, edition, knownAt);
+    this.internals.engine.publish({ channel, data }, [channel]);
+    return [];
   }
 
   /**

@@ -79,9 +79,9 @@ export interface EngineExtras {
   onReturn?(listener: ClientListener): void;
   /**
    * A list to exact subscribers of this node alone, but not to those who came from another node after `knownAt` (ms of
-   * `performance.now`), and may have been told newer there, or this edition.
+   * `performance.now`), and may have been told newer there, or this edition. Returns those, by clientId.
    */
-  publishHere?(message: Message, edition: string, knownAt: number): void;
+  publishHere?(message: Message, edition: string, knownAt: number): readonly string[];
   /** Tells it how to know whether one encoding may go to many. */
   sharesWhere?(mayShare: () => boolean): void;
 }

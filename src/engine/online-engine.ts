@@ -238,12 +238,16 @@ export class OnlineEngine implements EngineExtras, Residents {
     );
   }
 
-  /** To exact subscribers of this node alone: every node has it to say to its own. */
-  publishHere(message: Message, edition: string, knownAt: number): void {
-    const { channel } = message;
-    const isFor = ({ state, cameAt, told }: Client) =>
-      state !== 'arriving' && cameAt <= knownAt && !told?.knows(channel, edition);
-    this.turn.add(here(message, edition), [...this.registry.subscribers([channel])].filter(isFor));
+  /** To exact subscribers of this node alone: every node has it to say to its own. Returns whom it passed over. */
+  publishHere(message: Message, edition: string, knownAt: number): readonly string[] {
+    const passedOver: string[] = [];
+    const isFor = ({ id, state, cameAt, told }: Client) => {
+      const mayKnowNewer = state === 'arriving' || cameAt > knownAt;
+      if (mayKnowNewer) passedOver.push(id);
+      return !mayKnowNewer && !told?.knows(message.channel, edition);
+    };
+    this.turn.add(here(message, edition), [...this.registry.subscribers([message.channel])].filter(isFor));
+    return passedOver;
   }
 
   hasSubscribers(channel: string): boolean {

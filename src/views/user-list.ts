@@ -44,6 +44,12 @@ interface Shown {
   count: number;
 }
 
+/** `at`: who had asked for a list by then has it, ms of `performance.now`, but for those in `except`. */
+interface Published extends Shown {
+  at: number;
+  except: readonly string[];
+}
+
 /** By clientId: the edition that it has been told, if any, and when it asked, ms of `performance.now`. */
 type Greeted = Map<string, { told: string | undefined; asked: number }>;
 
@@ -52,7 +58,7 @@ export class UserListView {
   private readonly greeting = new WeakMap<Promise<Snapshot>, Greeted>();
   private readonly publishing = new Map<string, Promise<void>>();
   /** By channel: what was published last, which all subscribers of this node have; forgotten where there are none. */
-  private readonly published = new Map<string, Shown & { asked: number }>();
+  private readonly published = new Map<string, Published>();
   /** By clientId: what each was shown last. Only where announcements and snapshots can overtake each other. */
   private readonly shown = new Map<string, Map<string, Shown>>();
 
@@ -128,19 +134,30 @@ export class UserListView {
   private async show(channel: string, read: Promise<Snapshot>, greeted: Greeted): Promise<void> {
     const snapshot = await read;
     const edition = editionOf(snapshot);
-    const given = this.editionHere(channel) === edition ? this.published.get(channel)?.asked : undefined;
+    const last = this.lastHere(channel);
+    if (!this.options.bayeux.shared && edition !== this.editionHere(channel) && isNewer(snapshot, last)) {
+      const asked = Math.max(...[...greeted.values()].map((each) => each.asked));
+      // Its announcement is on its way, and would bring it a second time: all get it now, who are here longer as well.
+      if (last) return this.say(channel, snapshot, asked);
+      this.keep(channel, snapshot, { at: asked, except: [] });
+    }
+    const hasHad = (clientId: string, asked: number) =>
+      last && editionOf(last) === edition && asked <= last.at && !last.except.includes(clientId);
     const clientIds = [...greeted].flatMap(([clientId, { told, asked }]) =>
-      // Who asked before that was published has had it with all others.
-      told === edition || asked <= (given ?? Number.NEGATIVE_INFINITY) ? [] : [clientId],
+      told === edition || hasHad(clientId, asked) ? [] : [clientId],
     );
     if (clientIds.length === 0) return;
     await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot), edition);
   }
 
-  /** Of the list that was published here last, which all who subscribe here have; where the engine is shared nobody knows who has. */
+  /** The list that all who subscribe here have, or are about to get; where the engine is shared nobody knows who has. */
+  private lastHere(channel: string): Published | undefined {
+    return this.options.bayeux.shared ? undefined : this.published.get(channel);
+  }
+
   private editionHere(channel: string): string | undefined {
-    const published = this.options.bayeux.shared ? undefined : this.published.get(channel);
-    return published && editionOf(published);
+    const last = this.lastHere(channel);
+    return last && editionOf(last);
   }
 
   /** All whom a failed read was for, if they still want the list here. */
@@ -173,13 +190,24 @@ export class UserListView {
     }
     const asked = performance.now();
     const snapshot = await this.options.presence.snapshot(channel);
-    // Two announcements may have shared one read.
-    if (!isNewer(snapshot, this.published.get(channel))) return;
+    // Two announcements may have shared one read, and who asked for a list may have brought it to all.
+    if (isNewer(snapshot, this.published.get(channel))) this.say(channel, snapshot, asked);
+  }
+
+  /** To all who subscribe here; but who comes from another node after it was asked for gets a list that is read after. */
+  private say(channel: string, snapshot: Snapshot, asked: number): void {
+    const list = toUserList(snapshot);
+    const except = this.options.bayeux.publish(userListOf(channel), list, editionOf(snapshot), asked);
+    this.keep(channel, snapshot, { at: performance.now(), except });
+  }
+
+  private keep(
+    channel: string,
+    { epoch, version, count }: Shown,
+    given: Pick<Published, 'at' | 'except'>,
+  ): void {
     this.published.delete(channel);
-    const { epoch, version, count } = snapshot;
-    remember(this.published, channel, { epoch, version, count, asked });
-    // Who comes from another node while it is read gets a list that is read after.
-    this.options.bayeux.publish(userListOf(channel), toUserList(snapshot), editionOf(snapshot), asked);
+    remember(this.published, channel, { epoch, version, count, ...given });
   }
 
   private isNews(message: Message, request: Request): boolean {
