@@ -1,6 +1,7 @@
 /** When a client is over: by its socket, its silence, or a peer that no longer answers. On whole servers. */
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { Worker } from 'node:worker_threads';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { OnlineEngine } from '../../src/engine/online-engine.js';
@@ -249,6 +250,66 @@ describe('a half-open WebSocket', () => {
     expect(socket.readyState).toBe(WebSocket.OPEN);
     await sees(bob, ROOM, ['bob']);
     expect(running.proxy.hasConnection(bob.clientId() ?? '')).toBe(true);
+  });
+});
+
+describe('a server that stood still', () => {
+  const workers: Worker[] = [];
+  afterEach(() => Promise.all(workers.splice(0).map((worker) => worker.terminate())));
+
+  async function outside(running: Running) {
+    const clientId = await newClientId(running.endpoint);
+    const worker = new Worker(new URL('./outsider.mjs', import.meta.url), {
+      workerData: { endpoint: running.endpoint, clientId },
+    });
+    workers.push(worker);
+    const heard: unknown[] = [];
+    worker.on('message', (word) => heard.push(word));
+    await until(() => heard.includes('open'), 'its client');
+    return { clientId, worker, heard };
+  }
+  const standStill = (ms: number) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+  it('ends nobody who spoke meanwhile', async () => {
+    const running = await start({ timeout: 1, rates });
+    const silent = await newClientId(running.endpoint);
+    const { clientId } = await outside(running);
+    standStill(4_000);
+    await until(() => running.ended.length > 0, 'the end of one who was silent');
+    expect(running.ended).toEqual([silent]);
+    expect(await running.engine.exists(clientId)).toBe(true);
+  });
+
+  it('ends nobody who came back meanwhile by another socket', async () => {
+    const running = await start({ timeout: NEVER, grace: 1.5, rates });
+    const { clientId, worker } = await outside(running);
+    const other = await newClientId(running.endpoint);
+    (await openSocket(running, other)).terminate();
+    worker.postMessage('close');
+    await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
+    worker.postMessage('open');
+    standStill(4_000);
+    await until(() => running.ended.length > 0, 'the end of one who stayed away');
+    expect(running.ended).toEqual([other]);
+    expect(running.proxy.hasConnection(clientId)).toBe(true);
+  });
+
+  it('cuts no socket whose pong waits to be read', async () => {
+    const running = await start({ timeout: NEVER, ping: 2, grace: 0.5, rates });
+    const { clientId, heard } = await outside(running);
+    const { ping } = WebSocket.prototype;
+    const pings = vi.spyOn(WebSocket.prototype, 'ping').mockImplementationOnce(function (this: WebSocket) {
+      ping.call(this);
+      setImmediate(() => standStill(4_000));
+    });
+    await until(() => pings.mock.calls.length > 1, 'another ping');
+    pings.mockRestore();
+    const other = await newClientId(running.endpoint);
+    (await openSocket(running, other)).terminate();
+    await until(() => running.ended.length > 0, 'the end of one whose socket was closed');
+    expect(running.ended).toEqual([other]);
+    expect(running.proxy.hasConnection(clientId)).toBe(true);
+    expect(heard).not.toContain('closed');
   });
 });
 

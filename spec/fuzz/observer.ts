@@ -12,6 +12,11 @@ const ECHO = '/honest/echo';
 const EVERY = 1_000;
 /** Milliseconds in which a word must be heard; the machine may be busy. */
 const PATIENCE = 20_000;
+/**
+ * The server's timeout as its clients believe it, ms: the server stands still as its heap is counted, for longer than it has
+ * told them on a busy machine. A client that gives a poll up for that loses what the answer brings.
+ */
+const BELIEVED = 30_000;
 
 export type Way = 'websocket' | 'long-polling';
 
@@ -85,6 +90,7 @@ export class Observer {
         callback(message);
       },
       incoming: (message, callback) => {
+        if (message.advice?.timeout) message.advice.timeout = BELIEVED;
         if (message.clientId) this.oracle.secrets.add(message.clientId);
         if (message.error) this.oracle.violate('an honest client is refused', `${this.way} ${message.error}`);
         if (message.channel.endsWith('/user_list') && message.data !== undefined) this.sees(message);

@@ -69,7 +69,8 @@ export class WebSockets {
       perMessageDeflate: options.compression && DEFLATE,
       skipUTF8Validation: false,
     });
-    this.pinger = setInterval(() => this.pingAll(), options.ping);
+    // A timer of a process that stood still runs before the pongs that came meanwhile are read.
+    this.pinger = setInterval(() => setImmediate(() => this.pingAll()), options.ping);
     this.pinger.unref();
   }
 

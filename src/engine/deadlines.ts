@@ -7,18 +7,25 @@ import type { Client } from './client.js';
 
 /** Milliseconds that a bucket spans: by so much a client may be over late. */
 const SPAN = 250;
+/** Milliseconds by which a tick is late where this process stood still: stopped, swapped out, or busy with something long. */
+const STOOD_STILL = 1_000;
+/** Milliseconds after that in which nobody is over: what clients have said meanwhile is yet to be read. */
+const REPRIEVE = 2_000;
 
 export class Deadlines {
   private readonly buckets = new Map<number, Set<Client>>();
   private readonly timer: NodeJS.Timeout;
   private next: number;
+  private ticked: number;
+  private sparesUntil = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly over: (client: Client) => void,
     /** Milliseconds. Not the time of day: when that is set, every client would be over, or none. */
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.next = this.bucketOf(this.now());
+    this.ticked = this.now();
+    this.next = this.bucketOf(this.ticked);
     this.timer = setInterval(() => this.tick(), SPAN);
     this.timer.unref();
   }
@@ -40,7 +47,11 @@ export class Deadlines {
   }
 
   tick(): void {
-    const until = Math.floor(this.now() / SPAN);
+    const now = this.now();
+    if (now - this.ticked > SPAN + STOOD_STILL) this.sparesUntil = now + REPRIEVE;
+    this.ticked = now;
+    if (now < this.sparesUntil) return;
+    const until = Math.floor(now / SPAN);
     for (; this.next <= until; this.next += 1) {
       const bucket = this.buckets.get(this.next);
       this.buckets.delete(this.next);
