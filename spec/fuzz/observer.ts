@@ -44,15 +44,18 @@ export class Observer {
 
   join(): void {
     for (const channel of WATCHED) this.client.subscribe(`${channel}/user_list`, () => {});
-    this.client.subscribe(ECHO, (data: unknown) => {
+    const echo = this.client.subscribe(ECHO, (data: unknown) => {
       if (typeof data === 'string') this.waiting.delete(data);
     });
-    this.timer = setInterval(() => this.speak(), EVERY);
+    // Not before it is there: a request with a word may overtake the one with the subscription.
+    echo.then(() => {
+      this.timer = setInterval(() => this.speak(), EVERY);
+    });
   }
 
-  /** Whether it has seen each list once. */
+  /** Whether it speaks, and has seen each list once. */
   get isIn(): boolean {
-    return WATCHED.every((channel) => this.lists.has(channel));
+    return this.timer !== undefined && WATCHED.every((channel) => this.lists.has(channel));
   }
 
   /** Fails the run where what it says is not heard. */
