@@ -27,6 +27,7 @@ export class Observer {
   private readonly waiting = new Map<string, number>();
   private timer: NodeJS.Timeout | undefined;
   private words = 0;
+  private left = false;
 
   constructor(
     port: number,
@@ -67,6 +68,7 @@ export class Observer {
   }
 
   leave(): void {
+    this.left = true;
     clearInterval(this.timer);
     this.client.disconnect();
   }
@@ -80,8 +82,13 @@ export class Observer {
     const word = `${this.way} ${this.words++} ${this.token.slice(-8)}`;
     this.waiting.set(word, Date.now());
     this.client.publish(ECHO, word).then(undefined, (error) => {
-      this.oracle.violate('an honest client is refused', `${this.way} ${error.message}`);
+      this.refused(error.message);
     });
+  }
+
+  /** What was under way as it left is rightly refused. */
+  private refused(why: string): void {
+    if (!this.left) this.oracle.violate('an honest client is refused', `${this.way} ${why}`);
   }
 
   private prove(): void {
@@ -95,7 +102,7 @@ export class Observer {
       incoming: (message, callback) => {
         if (message.advice?.timeout) message.advice.timeout = BELIEVED;
         if (message.clientId) this.oracle.secrets.add(message.clientId);
-        if (message.error) this.oracle.violate('an honest client is refused', `${this.way} ${message.error}`);
+        if (message.error) this.refused(message.error);
         if (message.channel.endsWith('/user_list') && message.data !== undefined) this.sees(message);
         callback(message);
       },
