@@ -3,6 +3,7 @@
  * only a closure knows, and the living objects of some kinds.
  */
 import { type Runtime, Session } from 'node:inspector';
+import { setTimeout } from 'node:timers/promises';
 
 const KINDS = {
   sockets: "process.getBuiltinModule('node:net').Socket.prototype",
@@ -13,7 +14,7 @@ const KINDS = {
     '(() => { const timer = setTimeout(() => {}, 0); clearTimeout(timer); return timer.constructor.prototype; })()',
 };
 
-/** Milliseconds. */
+/** Milliseconds between two questions; half as long as the last one took, where that is more. */
 const BREATH = 50;
 const GROUP = 'counted';
 const COUNT = 'function () { return this.length; }';
@@ -35,14 +36,12 @@ export async function countHeap(): Promise<Counted> {
   const session = new Session();
   session.connect();
   try {
-    const maps = about(session, 'Map.prototype', TABLES) as Tables;
-    await turn();
-    const tables = [...maps, ...(about(session, 'Set.prototype', TABLES) as Tables)];
+    const tables: Tables = [];
+    for (const prototype of ['Map.prototype', 'Set.prototype'])
+      tables.push(...((await aboutInPeace(session, prototype, TABLES)) as Tables));
     const totals: Record<string, number> = { entries: tables.reduce((sum, [size]) => sum + size, 0) };
-    for (const [kind, prototype] of Object.entries(KINDS)) {
-      await turn();
-      totals[kind] = about(session, prototype, COUNT) as number;
-    }
+    for (const [kind, prototype] of Object.entries(KINDS))
+      totals[kind] = (await aboutInPeace(session, prototype, COUNT)) as number;
     return { totals, largest: largest(tables) };
   } finally {
     session.post('Runtime.releaseObjectGroup', { objectGroup: GROUP });
@@ -50,7 +49,12 @@ export async function countHeap(): Promise<Counted> {
   }
 }
 
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, BREATH));
+async function aboutInPeace(session: Session, prototype: string, question: string): Promise<unknown> {
+  const begin = performance.now();
+  const answer = about(session, prototype, question);
+  await setTimeout(Math.max(BREATH, (performance.now() - begin) / 2));
+  return answer;
+}
 
 type Tables = [size: number, key: string][];
 
