@@ -8,7 +8,7 @@ import { PROFILES } from './wire.js';
 
 const SEED = 20;
 /** Milliseconds. Mostly clients that have gone without a word are waited for. */
-const LIMIT = 120_000;
+const LIMIT = 180_000;
 
 describe.concurrent('random and mutated messages, requests and frames', () => {
   it.each(PROFILES)(
