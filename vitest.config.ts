@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['spec/**/*.spec.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // For machines that are busy, or slow: what waits for conditions takes as long as it takes.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     // Of two cores: a spec is mostly waiting.
     maxWorkers: 3,

@@ -2,7 +2,7 @@
 export async function until<T>(
   condition: () => T | Promise<T>,
   what: string,
-  limit = 15_000,
+  limit = 30_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = Date.now() + limit;
   for (;;) {
