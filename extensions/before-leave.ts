@@ -8,6 +8,7 @@
  */
 import type { Bayeux } from '../src/bayeux/bayeux.js';
 import { type Extension, extension } from '../src/bayeux/extension.js';
+import { stoodStill } from '../src/stood-still.js';
 
 export const BEFORE_LEAVE = '/faye_online/before_leave';
 
@@ -15,8 +16,13 @@ export const BEFORE_LEAVE = '/faye_online/before_leave';
 export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
   const checks = new Map<string, NodeJS.Timeout>();
 
-  function check(clientId: string): void {
+  function check(clientId: string, due: number): void {
     checks.delete(clientId);
+    // Its next connect may wait to be read.
+    if (stoodStill(due)) {
+      again(clientId);
+      return;
+    }
     if (bayeux.isReleased || bayeux.hasConnection(clientId)) return;
     if (bayeux.has(clientId)) bayeux.end(clientId);
   }
@@ -27,7 +33,8 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
 
   function again(clientId: string): void {
     clearTimeout(checks.get(clientId));
-    const timer = setTimeout(() => check(clientId), delay);
+    const due = performance.now() + delay;
+    const timer = setTimeout(() => check(clientId, due), delay);
     timer.unref();
     checks.set(clientId, timer);
   }

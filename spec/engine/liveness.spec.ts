@@ -294,6 +294,21 @@ describe('a server that stood still', () => {
     expect(running.proxy.hasConnection(clientId)).toBe(true);
   });
 
+  it('ends nobody who said before_leave, and came back meanwhile', async () => {
+    const running = await start({ timeout: NEVER, grace: NEVER, leaveDelay: 1, rates });
+    const { clientId, worker } = await outside(running);
+    const other = await newClientId(running.endpoint);
+    worker.postMessage('close');
+    await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
+    for (const id of [other, clientId])
+      await say(running.endpoint, { channel: '/faye_online/before_leave', clientId: id, data: {} });
+    worker.postMessage('open');
+    standStill(4_000);
+    await until(() => running.ended.length > 0, 'the end of one who stayed away');
+    expect(running.ended).toEqual([other]);
+    expect(running.proxy.hasConnection(clientId)).toBe(true);
+  });
+
   it('cuts no socket whose pong waits to be read', async () => {
     const running = await start({ timeout: NEVER, ping: 2, grace: 0.5, rates });
     const { clientId, heard } = await outside(running);

@@ -3,13 +3,12 @@
  * than the messages. A client sits in the bucket of a moment; putting its deadline off writes a number, and the bucket
  * moves it on when its moment comes.
  */
+import { stoodStill } from '../stood-still.js';
 import type { Client } from './client.js';
 
 /** Milliseconds that a bucket spans: by so much a client may be over late. */
 const SPAN = 250;
-/** Milliseconds by which a tick is late where this process stood still: stopped, swapped out, or busy with something long. */
-const STOOD_STILL = 1_000;
-/** Milliseconds after that in which nobody is over: what clients have said meanwhile is yet to be read. */
+/** Milliseconds after this process stood still in which nobody is over: what clients have said meanwhile is yet to be read. */
 const REPRIEVE = 2_000;
 
 export class Deadlines {
@@ -48,7 +47,7 @@ export class Deadlines {
 
   tick(): void {
     const now = this.now();
-    if (now - this.ticked > SPAN + STOOD_STILL) this.sparesUntil = now + REPRIEVE;
+    if (stoodStill(this.ticked + SPAN, now)) this.sparesUntil = now + REPRIEVE;
     this.ticked = now;
     if (now < this.sparesUntil) return;
     const until = Math.floor(now / SPAN);
