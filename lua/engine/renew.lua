@@ -9,7 +9,8 @@
 -- ARGV  1 node   2 how long the lease holds, ms   3 about the node, JSON (opaque)   4 its round
 --       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewals went well
 --       7 for how long the clients of a dead node are kept, ms
--- returns {'renewed' or 'fenced', dead node whose clients are to be ended...}
+-- returns {'renewed' or 'fenced', {dead node whose clients are to be ended...}, {any other dead node...}}; whoever looks each
+--         2 s is told of each of them: none is forgotten before its clients are to be ended
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -18,11 +19,13 @@ local held = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
 
 -- In a new epoch the lease may be among what was lost. Once that is over, whoever had none was buried, and forgotten.
 local again = ARGV[5] == 'again' and now < quiet and not redis.call('ZSCORE', KEYS[4], ARGV[1])
-if held == 0 and ARGV[5] ~= 'first' and not again then return {'fenced'} end
+if held == 0 and ARGV[5] ~= 'first' and not again then return {'fenced', {}, {}} end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
-if ARGV[6] ~= '1' or held <= now or now < quiet then return {'renewed'} end
+if ARGV[6] ~= '1' or held <= now or now < quiet then
+  return {'renewed', {}, redis.call('ZRANGE', KEYS[4], 0, -1)}
+end
 
 local over = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'WITHSCORES')
 for i = 1, #over, 2 do
@@ -32,4 +35,8 @@ for i = 1, #over, 2 do
   redis.call('ZADD', KEYS[4], math.max(tonumber(over[i + 1]), quiet) + ARGV[7], over[i])
   redis.call('ZADD', KEYS[6], over[i + 1] - ARGV[2], over[i])
 end
-return {'renewed', unpack(redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000))}
+return {
+  'renewed',
+  redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000),
+  redis.call('ZRANGE', KEYS[4], '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, 1000),
+}

@@ -20,7 +20,8 @@ it('hold at the other masters all the time', async () => {
   const redis = openRedis(cluster.client(), silent);
   const partitions = partitionsOf(redis, 'faye', 16);
   await redis.accepted(partitions);
-  const options = { clients: () => 0, fenced: () => {}, newEpoch: () => {}, failed: () => {} };
+  const nothing = () => {};
+  const options = { clients: () => 0, fenced: nothing, newEpoch: nothing, died: nothing, failed: nothing };
   const leases = new Leases({ redis, partitions, node: 'node', ...options });
   await leases.look();
   const timer = setInterval(() => leases.look(), RENEW);

@@ -2,12 +2,27 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { HandOvers } from '../../src/engine/redis/hand-overs.js';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { Lease } from '../../src/engine/redis/lease.js';
 import { Mail } from '../../src/engine/redis/mail.js';
+import { type Place, Records } from '../../src/engine/redis/records.js';
 import { RedisResidence } from '../../src/engine/redis/redis-residence.js';
+import { openRedis } from '../../src/redis/connection.js';
+import { Partitions } from '../../src/redis/partitions.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
+import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
-import { connectMessage, newClientId, post, type Reply, say, stopAll, user } from '../support/server.js';
+import {
+  connectMessage,
+  join,
+  newClientId,
+  post,
+  type Reply,
+  say,
+  sees,
+  stopAll,
+  user,
+} from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
 import {
@@ -33,6 +48,51 @@ describe('nodes on one Redis', () => {
   afterAll(() => redis.dispose());
 
   behavesDistributed(() => ({ redis: redis.url, keys: () => redis.keys(), flush: () => redis.flush() }));
+
+  describe('one that dies as it has taken a client, and has told nobody', () => {
+    afterEach(async () => {
+      await stopAll();
+      await redis.flush();
+    });
+
+    it('leaves it to those that live: it does not leave', async () => {
+      const nodes = (await startNodes(2, { redis: redis.url, timeout: 2 })) as [OneNode, OneNode];
+      const [{ endpoint }] = nodes;
+      const people = [
+        await join(endpoint, user('ann'), 'websocket'),
+        await join(endpoint, user('bob'), 'long-polling'),
+      ];
+      for (const person of people) await sees(person, '/classes/4', ['ann', 'bob']);
+      const clientIds = people.map((person) => person.clientId() ?? '');
+      const connections = openRedis(redis.url, silent);
+      try {
+        await until(() => connections.commands.status === 'ready', 'the connection');
+        const records = new Records(connections, new Partitions('faye', null));
+        const keys = new EngineKeys('faye');
+        const third = new Lease(connections.commands, keys, '/faye/announcements', 'third', () => ({}));
+        await third.renew();
+        for (const clientId of clientIds) {
+          const place = (await records.look(clientId, third.epoch)) as Place;
+          const adopted = await records.adopt(clientId, place, third.name, third.inRound);
+          expect(adopted).toMatchObject({ generation: 2 });
+        }
+        for (const clientId of clientIds) {
+          await until(async () => {
+            const place = await records.look(clientId, third.epoch);
+            return place?.node !== 'third' && place?.alive;
+          }, 'a node that lives to have it');
+        }
+        const dead = () => redis.ask((ask) => ask.exists(keys.dead));
+        await until(async () => (await dead()) === 0, 'the dead node to be forgotten');
+      } finally {
+        connections.close();
+      }
+      expect(saidBy(nodes, 'leave')).toEqual([]);
+      expect(people.map((person) => person.clientId())).toEqual(clientIds);
+      const carl = await join(nodes[1].endpoint, user('carl'));
+      for (const person of [...people, carl]) await sees(person, '/classes/4', ['ann', 'bob', 'carl']);
+    });
+  });
 
   describe('what they ask of Redis', () => {
     afterEach(async () => {

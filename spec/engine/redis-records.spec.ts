@@ -214,7 +214,7 @@ describe('a lease', () => {
   it('that is over is buried by a node that renews in time, and is not renewed again', async () => {
     const [a, b] = [await held('a'), await held('b')];
     await passes('a', LEASE + 6_000);
-    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: ['a'] });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', due: ['a'], dead: ['a'] });
     expect(await a.renew()).toMatchObject({ outcome: 'fenced' });
     expect(a.name).toBe('a.1');
     expect(a.isOurs('a.1')).toBe(true);
@@ -225,7 +225,10 @@ describe('a lease', () => {
     const b = await held('b');
     await held('a');
     await passes('a', LEASE + 1_000);
-    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    // Also a node that may not judge yet is told.
+    const late = leaseOf('late');
+    expect(await b.renew()).toEqual({ outcome: 'renewed', due: [], dead: ['a'] });
+    expect(await late.renew()).toEqual({ outcome: 'renewed', due: [], dead: ['a'] });
     expect(await redis.zrange(keys.dead, '0', '-1')).toEqual(['a']);
     expect(await records.forgetNode(keys, 'a')).toBe(true);
     expect(await redis.exists(keys.dead)).toBe(0);
@@ -235,8 +238,8 @@ describe('a lease', () => {
     const [a, b] = [await held('a'), await held('b')];
     for (const name of ['a', 'b']) await passes(name, LEASE + 6_000);
     await held('new');
-    expect(await a.renew()).toEqual({ outcome: 'renewed', dead: [] });
-    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    expect(await a.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
   });
 
   it('is judged by no node that was away just now: others may take longer to come back', async () => {
@@ -247,8 +250,8 @@ describe('a lease', () => {
     await expect(b.renew()).rejects.toThrow('away');
     steps.renew = renew;
     await passes('a', LEASE + 6_000);
-    for (let times = 0; times < STEADY; times += 1) expect((await b.renew()).dead).toEqual([]);
-    expect((await b.renew()).dead).toEqual(['a']);
+    for (let times = 0; times < STEADY; times += 1) expect((await b.renew()).due).toEqual([]);
+    expect((await b.renew()).due).toEqual(['a']);
   });
 
   it('goes on in a new epoch, in which nobody is judged for a while, or unknown', async () => {
@@ -260,8 +263,8 @@ describe('a lease', () => {
     await expect(find(a)).rejects.toThrow('asked now');
     expect(await b.renew()).toMatchObject({ outcome: 'new epoch' });
     await passes('b', LEASE + 6_000);
-    expect(await a.renew()).toEqual({ outcome: 'renewed', dead: [] });
-    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: [] });
+    expect(await a.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
     // Over: who has not come yet has been given up.
     await redis.hset(keys.epoch, 'quiet', 0);
     expect(await find(a)).toBeNull();
@@ -306,7 +309,7 @@ describe('a lease', () => {
     await a.retire(0);
     expect(await redis.hgetall(keys.about)).not.toHaveProperty('a');
     expect(await redis.hgetall(keys.rounds)).toEqual({ b: '1' });
-    expect(await b.renew()).toEqual({ outcome: 'renewed', dead: ['a'] });
+    expect(await b.renew()).toEqual({ outcome: 'renewed', due: ['a'], dead: ['a'] });
     const [[seconds], { diedAt }] = [await redis.time(), await records.beginEnd('ann', 'b', { node: 'a' })];
     expect(diedAt).toBeGreaterThan(Date.parse('2020-01-01'));
     expect(diedAt).toBeLessThan((Number(seconds) + 1) * 1_000);

@@ -24,6 +24,8 @@ export interface Renewal {
   /** `fenced`: the lease had been lost, and the node has another name now. `new epoch`: so has Redis' data. */
   outcome: 'renewed' | 'fenced' | 'new epoch';
   /** Dead nodes whose clients are to be ended. */
+  due: string[];
+  /** All dead nodes that have, or had, clients. */
   dead: string[];
 }
 
@@ -128,7 +130,7 @@ export class Lease {
     );
     const isNew = this.known !== '' && epoch !== this.known;
     const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
-    const [outcome, ...dead] = await this.say(how, steady >= STEADY);
+    const [outcome, due, others] = await this.say(how, steady >= STEADY);
     this.known = epoch;
     this.quietUntil = performance.now() + quiet;
     if (outcome === 'fenced') {
@@ -136,13 +138,14 @@ export class Lease {
       await this.say('first', false);
     }
     this.steady = steady + 1;
-    return { outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome, dead };
+    const dead = [...due, ...others];
+    return { outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome, due, dead };
   }
 
   private async say(
     how: 'first' | 'again' | 'on',
     steady: boolean,
-  ): Promise<[outcome: 'renewed' | 'fenced', ...dead: string[]]> {
+  ): Promise<[outcome: 'renewed' | 'fenced', due: string[], dead: string[]]> {
     const { keys, round } = this;
     const sentAt = performance.now();
     const about = { host: hostname(), pid: process.pid, startedAt, ...this.about() };

@@ -17,6 +17,8 @@ export interface LeasesOptions {
   fenced(lease: Lease, stoodStill: boolean): void;
   /** Redis has lost data, or holds older. */
   newEpoch(lease: Lease): void;
+  /** Another node has died, or stopped. */
+  died(lease: Lease): void;
   /** Another renewal is going to come. */
   failed(error: unknown): void;
 }
@@ -28,6 +30,7 @@ export class Leases {
   readonly all: readonly Lease[];
   /** Each for itself: a master that stands still keeps no other from being told that this node lives. */
   private readonly renewing: readonly Chore[];
+  private readonly due = new Map<Lease, readonly string[]>();
   private readonly dead = new Map<Lease, readonly string[]>();
   private lookedAt = performance.now();
   /** Milliseconds by which the last look was late. */
@@ -62,7 +65,7 @@ export class Leases {
 
   /** Dead nodes whose clients are to be ended. */
   deadOf(lease: Lease): readonly string[] {
-    return this.dead.get(lease) ?? [];
+    return this.due.get(lease) ?? [];
   }
 
   /** The look of every 2 s, or one between. */
@@ -90,8 +93,11 @@ export class Leases {
   }
 
   private async renewOne(lease: Lease): Promise<void> {
-    const { outcome, dead } = await lease.renew();
+    const { outcome, due, dead } = await lease.renew();
+    const known = this.dead.get(lease) ?? [];
+    this.due.set(lease, due);
     this.dead.set(lease, dead);
+    if (dead.some((name) => !known.includes(name))) this.options.died(lease);
     if (outcome === 'fenced') this.options.fenced(lease, this.stoodStill);
     if (outcome === 'new epoch') this.options.newEpoch(lease);
   }

@@ -122,6 +122,17 @@ export class Records {
     return clientIds.filter((_, index) => exist[index] === 1);
   }
 
+  /** The names of the nodes that have these clients of one partition; empty for one that does not exist. */
+  owners(keys: EngineKeys, clientIds: readonly string[]): Promise<string[]> {
+    return this.ask((redis) =>
+      steps.owners(
+        redis,
+        clientIds.map((clientId) => keys.client(clientId)),
+        [],
+      ),
+    );
+  }
+
   async adopt(
     clientId: string,
     from: Place,

@@ -77,6 +77,8 @@ export class RedisResidence implements Residence {
   private readonly doubts: Doubts;
   /** Leases in a new epoch, until Redis holds nothing of theirs that is gone. */
   private readonly unread = new Set<Lease>();
+  /** Leases beside which a node has died: it may have taken clients from here, and died before it could say so. */
+  private readonly bereft = new Set<Lease>();
   /** Whose clients are whose. */
   private readonly knowing: readonly Chore[];
   private readonly ending: readonly Chore[];
@@ -101,6 +103,7 @@ export class RedisResidence implements Residence {
       clients: () => this.engine.size.clients,
       fenced: (lease, stoodStill) => this.fenced(lease, stoodStill),
       newEpoch: (lease) => this.writeAgain(lease),
+      died: (lease) => void this.bereft.add(lease),
       failed,
     });
     this.leases = leases;
@@ -145,6 +148,7 @@ export class RedisResidence implements Residence {
     backplane.whenSettled(() => this.settled());
     const chore = (work: () => Promise<unknown>) => new Chore(work, failed);
     this.knowing = [
+      chore(() => this.lookThrough()),
       chore(() => this.takeUp()),
       chore(() => keeping.saveAll()),
       chore(() => keeping.disownAll()),
@@ -403,6 +407,35 @@ export class RedisResidence implements Residence {
   /** What this node does not know for certain: whether clients are its own. Those that fail stay where they are. */
   private async takeUp(): Promise<void> {
     await Promise.allSettled([this.returns.all(), this.doubts.settleAll(), this.adopting.settleDoubts()]);
+  }
+
+  /** Before clients of the dead are ended. */
+  private async lookThrough(): Promise<void> {
+    for (const lease of this.bereft) {
+      this.bereft.delete(lease);
+      try {
+        await this.doubtTaken(lease);
+      } catch (error) {
+        this.bereft.add(lease);
+        throw error;
+      }
+    }
+  }
+
+  /** Doubts those that have another node by their records, or no record. */
+  private async doubtTaken(lease: Lease): Promise<void> {
+    const clients = this.clientsOf(lease).filter(({ state }) => state === 'here');
+    for (let next = 0; next < clients.length; next += BATCH) {
+      const batch = clients.slice(next, next + BATCH);
+      const owners = await this.records.owners(
+        lease.keys,
+        batch.map(({ id }) => id),
+      );
+      const taken = batch.filter(
+        (client, index) => !lease.isOurs(owners[index] ?? '') && this.engine.get(client.id) === client,
+      );
+      for (const client of taken) this.doubts.doubt(client);
+    }
   }
 
   private async endAll(): Promise<void> {

@@ -14,8 +14,9 @@ export const steps = {
   look: script<[node: string, generation: string, alive: number, stream: string, ...string[]] | [] | null>(
     'engine/look',
   ),
+  owners: script<string[]>('engine/owners'),
   publish: script<number>('engine/publish'),
-  renew: script<[outcome: 'renewed' | 'fenced', ...dead: string[]]>('engine/renew'),
+  renew: script<[outcome: 'renewed' | 'fenced', due: string[], dead: string[]]>('engine/renew'),
   retire: script<number>('engine/retire'),
   save: script<[outcome: 'saved' | 'lost' | 'fenced', ...before: string[]]>('engine/save'),
   stream: script<string | null>('engine/stream'),
