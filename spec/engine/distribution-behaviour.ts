@@ -2,9 +2,11 @@
  * What nodes that share one Redis must do together, whatever that Redis is. The spec of a kind of Redis is a few lines that
  * start it.
  */
+import { randomUUID } from 'node:crypto';
 import type { Message } from 'faye';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RedisConfig } from '../../src/config/index.js';
+import { HandOvers } from '../../src/engine/redis/hand-overs.js';
 import type { UserList } from '../../src/views/user-list.js';
 import { heldBy } from '../chaos/held.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
@@ -219,6 +221,42 @@ export function behavesDistributed(
         await until(() => roamer.polls > polls + nodes.length, 'it to go around');
       }
       expect(roamer.on(list)).toHaveLength(1);
+    });
+
+    it('is told a list again that its last poll brought when it was at another node already', async () => {
+      const ann = user('ann');
+      const list = `${ann.room_channel}/user_list`;
+      const clientId = await newClientId(a.endpoint, ann);
+      await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: list, auth: ann });
+      const poll = async ({ endpoint }: OneNode, timeout: number) => {
+        const advice = { timeout };
+        const { replies } = await post(endpoint, {
+          ...connectMessage(clientId, ann),
+          id: randomUUID(),
+          advice,
+        });
+        return replies
+          .filter(({ channel }) => channel === list)
+          .map(({ data }) => (data as UserList).user_list);
+      };
+      const isShown = async (node: OneNode) => String((await poll(node, 100)).at(-1)) === 'ann';
+      await until(() => isShown(a), 'ann to be shown');
+      const unread = poll(a, 10_000);
+      await until(() => heldBy(a.server).polls === 1, 'the poll');
+      const { ask } = HandOvers.prototype;
+      const asking = vi.spyOn(HandOvers.prototype, 'ask').mockImplementationOnce(async function (
+        this: HandOvers,
+        ...asked
+      ) {
+        await say(c.endpoint, connectMessage(await newClientId(c.endpoint, user('bob')), user('bob')));
+        await unread;
+        return ask.apply(this, asked);
+      });
+      const lists = [...(await poll(b, 100)), ...(await poll(b, 100))];
+      expect(asking).toHaveBeenCalled();
+      asking.mockRestore();
+      expect((await unread).map(String)).toEqual(['ann,bob']);
+      expect(lists.map(String)).toEqual(['ann,bob']);
     });
 
     it('is told a list again where its last poll was given up, and as it subscribes again', async () => {

@@ -1,6 +1,7 @@
 /** Which lists a poller is known to have been told. */
 import { describe, expect, it } from 'vitest';
 import { Told } from '../../src/engine/told.js';
+import { until } from '../support/until.js';
 
 const list = (edition: string | undefined, channel = '/r/user_list') => ({
   id: '',
@@ -34,6 +35,18 @@ describe('Told', () => {
     told.answering([list('e 2')]);
     told.givenUp();
     told.answered('b');
+    expect(told.editions).toEqual({ lists: {}, by: undefined });
+  });
+
+  it('counts no more where its client was elsewhere as it was told', async () => {
+    const told = new Told();
+    told.answering([list('e 1')]);
+    told.answered('a');
+    const since = performance.now();
+    await until(() => performance.now() > since + 1, 'a moment');
+    told.cameElsewhere(0);
+    expect(told.knows('/r/user_list', 'e 1')).toBe(true);
+    told.cameElsewhere(60_000);
     expect(told.editions).toEqual({ lists: {}, by: undefined });
   });
 

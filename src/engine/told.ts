@@ -20,6 +20,8 @@ export class Told {
   private readonly underWay = new Map<string, string>();
   private readonly known: Map<string, string>;
   private connectId: string | undefined;
+  /** When an answer last took a list up, ms of `performance.now`. */
+  private toldAt = Number.NEGATIVE_INFINITY;
   /** A connect that was said again: a client may give all of them one id. */
   private saidAgain: string | undefined;
 
@@ -42,7 +44,9 @@ export class Told {
 
   answering(messages: readonly Published[]): void {
     for (const { channel, edition } of messages) {
-      if (edition !== undefined) this.underWay.set(channel, edition);
+      if (edition === undefined) continue;
+      this.underWay.set(channel, edition);
+      this.toldAt = performance.now();
     }
   }
 
@@ -52,6 +56,11 @@ export class Told {
     if (this.underWay.size > 0) this.connectId = connectId === this.saidAgain ? undefined : connectId;
     for (const [channel, edition] of this.underWay) this.known.set(channel, edition);
     this.underWay.clear();
+  }
+
+  /** The client had come to another node already, that many ms ago: nobody may read an answer of since then. */
+  cameElsewhere(ago: number): void {
+    if (performance.now() - this.toldAt < ago) this.givenUp();
   }
 
   /** An answer may be lost, and who knows what before it. */

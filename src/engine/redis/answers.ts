@@ -36,7 +36,7 @@ export class Answers {
       case 'stream':
         return engine.streamWanted(clientId, String(body.word), body.isFirst === true);
       case 'hand-over':
-        return this.handOver(clientId, client, Number(body.generation));
+        return this.handOver(clientId, client, body);
       case 'late':
         return handOvers.hear(clientId, body.letter);
       case 'let-go':
@@ -50,10 +50,11 @@ export class Answers {
     }
   }
 
-  private handOver(clientId: string, client: Client | undefined, generation: number): unknown {
+  private handOver(clientId: string, client: Client | undefined, body: Body): unknown {
     const { forget, handOvers } = this.options;
+    const [generation, ago] = [Number(body.generation), Number(body.ago)];
     if (client && client.generation < generation) forget(client);
-    return handOvers.give(clientId, generation);
+    return handOvers.give(clientId, generation, ago);
   }
 
   /** It is being ended by another node: nobody needs what it had here. */

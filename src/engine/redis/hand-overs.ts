@@ -37,6 +37,8 @@ export interface Letter {
 
 /** How things were as a client came. */
 export interface Arrival {
+  /** ms of `performance.now`. */
+  readonly at: number;
   /** What this node had yet to say. */
   readonly unsaid: Unsaid;
   /** As `Mail.outages`. */
@@ -79,7 +81,7 @@ export class HandOvers {
   /** A client comes: what is published from now on it gathers. */
   arrival(): Arrival {
     const { backplane, mail } = this.options;
-    return { unsaid: backplane.unsaid, outages: mail.outages };
+    return { at: performance.now(), unsaid: backplane.unsaid, outages: mail.outages };
   }
 
   /** A client has gone from here to another node, which has not asked. */
@@ -105,10 +107,16 @@ export class HandOvers {
     if (untold) untold.ending = false;
   }
 
-  /** For the node that has adopted a client from this one in that generation; null where it has nothing of it here. */
-  give(clientId: string, generation: number): Letter | null {
+  /**
+   * For the node that has adopted a client from this one in that generation; null where it has nothing of it here. `ago`: for how
+   * many ms the client has been there.
+   */
+  give(clientId: string, generation: number, ago: number): Letter | null {
     const client = this.options.engine().get(clientId);
-    if (client && client.generation < generation) this.gone(client);
+    if (client && client.generation < generation) {
+      client.told?.cameElsewhere(ago);
+      this.gone(client);
+    }
     const letter = this.untold.get(clientId)?.letter;
     return letter && letter.generation < generation ? letter : null;
   }
@@ -123,10 +131,10 @@ export class HandOvers {
     clientId: string,
     { node, alive }: Place,
     generation: number,
-    { unsaid, outages }: Arrival,
+    { at, unsaid, outages }: Arrival,
   ): Promise<HandedOver> {
     if (this.options.isOurs(node)) return { waiting: [], heardOf: null, left: undefined };
-    const answer = alive ? await this.asked(clientId, node, generation) : undefined;
+    const answer = alive ? await this.asked(clientId, node, generation, at) : undefined;
     const letter = letterFrom(answer);
     if (!letter) {
       const wasAway = this.options.mail.outages > outages;
@@ -145,7 +153,7 @@ export class HandOvers {
 
   /** As `ask`, of a client that is here already. */
   async askFor(client: Client, node: string): Promise<void> {
-    const answer = await this.asked(client.id, node, client.generation);
+    const answer = await this.asked(client.id, node, client.generation, performance.now());
     this.hear(client.id, answer);
   }
 
@@ -223,11 +231,11 @@ export class HandOvers {
   }
 
   /** Undefined where the node does not answer in time; what it says later is heard then. */
-  private asked(clientId: string, node: string, generation: number): Promise<unknown> {
+  private asked(clientId: string, node: string, generation: number, at: number): Promise<unknown> {
     // Where it can't be told it is served without.
     const late = (answer: unknown) =>
       this.hear(clientId, answer) ?? this.forward(clientId, answer).catch(NOTHING);
-    const body = { clientId, generation };
+    const body = { clientId, generation, ago: performance.now() - at };
     return this.options.mail
       .ask(Lease.nodeOf(node), 'hand-over', body, { patience: PATIENCE, late })
       .catch(() => undefined);
