@@ -350,32 +350,47 @@ describe('one server, in memory', () => {
     snapshot.mockRestore();
   });
 
-  it('shows a list once to who asks for it as it is announced, and to all others', async () => {
-    const { endpoint } = await startServer(SETTINGS);
-    const ann = await join(endpoint, user('ann'));
-    await sees(ann, ROOM, ['ann']);
-    const { snapshot } = MemoryStore.prototype;
-    const reading = vi.spyOn(MemoryStore.prototype, 'snapshot').mockImplementationOnce(async function (
-      this: MemoryStore,
-      ...asked
-    ) {
-      return until(async () => {
-        const list = await snapshot.apply(this, asked);
-        return list.count === 2 && list;
-      }, 'bob to be announced');
-    });
-    const late = connectAs(endpoint, {});
-    await late.client.subscribe(`${ROOM}/user_list`, () => {});
-    const bob = await join(endpoint, user('bob'));
-    for (const person of [ann, bob, late]) await sees(person, ROOM, ['ann', 'bob']);
-    const carl = await join(endpoint, user('carl'));
-    for (const person of [ann, bob, late, carl]) await sees(person, ROOM, ['ann', 'bob', 'carl']);
-    for (const person of [ann, bob, late, carl]) {
-      const versions = person.lists(ROOM).map(({ version }) => version);
-      expect(versions).toEqual([...new Set(versions)]);
-    }
-    reading.mockRestore();
-  });
+  it.each([
+    ['a few', 0],
+    ['so many that some are forgotten', 21],
+  ])(
+    'shows a list once to who asks for it as it is announced, and to all others (%s rooms)',
+    async (_, many) => {
+      const limits = { subscriptions: 1_000, messageBytes: 1_000_000, batchLength: 1_000 };
+      const rates = { messagesPerClient: 1_000_000, messagesPerAddress: 1_000_000 };
+      const { endpoint } = await startServer({ ...SETTINGS, timeout: 60, limits, rates });
+      const ann = await join(endpoint, user('ann'));
+      await sees(ann, ROOM, ['ann']);
+      for (let other = 0; other < many; other += 1) {
+        const clientId = await newClientId(endpoint);
+        const rooms = Array.from({ length: 1_000 }, (_room, room) => `/others/${other}/${room}/user_list`);
+        const subscribe = (subscription: string) => ({ channel: '/meta/subscribe', clientId, subscription });
+        const { replies } = await post(endpoint, rooms.map(subscribe));
+        expect(replies.filter(({ successful }) => successful)).toHaveLength(rooms.length);
+      }
+      const { snapshot } = MemoryStore.prototype;
+      const reading = vi.spyOn(MemoryStore.prototype, 'snapshot').mockImplementationOnce(async function (
+        this: MemoryStore,
+        ...asked
+      ) {
+        return until(async () => {
+          const list = await snapshot.apply(this, asked);
+          return list.count === 2 && list;
+        }, 'bob to be announced');
+      });
+      const late = connectAs(endpoint, {});
+      await late.client.subscribe(`${ROOM}/user_list`, () => {});
+      const bob = await join(endpoint, user('bob'));
+      for (const person of [ann, bob, late]) await sees(person, ROOM, ['ann', 'bob']);
+      const carl = await join(endpoint, user('carl'));
+      for (const person of [ann, bob, late, carl]) await sees(person, ROOM, ['ann', 'bob', 'carl']);
+      for (const person of [ann, bob, late, carl]) {
+        const versions = person.lists(ROOM).map(({ version }) => version);
+        expect(versions).toEqual([...new Set(versions)]);
+      }
+      reading.mockRestore();
+    },
+  );
 });
 
 describe.each(['faye-online', 'faye-redis'] as const)('two servers on one Redis, engine %s', (engine) => {

@@ -134,13 +134,12 @@ export class UserListView {
   private async show(channel: string, read: Promise<Snapshot>, greeted: Greeted): Promise<void> {
     const snapshot = await read;
     const edition = editionOf(snapshot);
-    const last = this.lastHere(channel);
-    if (!this.options.bayeux.shared && edition !== this.editionHere(channel) && isNewer(snapshot, last)) {
+    // Its announcement is on its way, and would bring it a second time: all get it now, who are here longer as well.
+    if (!this.options.bayeux.shared && edition !== this.editionHere(channel)) {
       const asked = Math.max(...[...greeted.values()].map((each) => each.asked));
-      // Its announcement is on its way, and would bring it a second time: all get it now, who are here longer as well.
-      if (last) return this.say(channel, snapshot, asked);
-      this.keep(channel, snapshot, { at: asked, except: [] });
+      if (isNewer(snapshot, this.lastHere(channel))) this.say(channel, snapshot, asked);
     }
+    const last = this.lastHere(channel);
     const hasHad = (clientId: string, asked: number) =>
       last && editionOf(last) === edition && asked <= last.at && !last.except.includes(clientId);
     const clientIds = [...greeted].flatMap(([clientId, { told, asked }]) =>
@@ -196,18 +195,11 @@ export class UserListView {
 
   /** To all who subscribe here; but who comes from another node after it was asked for gets a list that is read after. */
   private say(channel: string, snapshot: Snapshot, asked: number): void {
+    const { epoch, version, count } = snapshot;
     const list = toUserList(snapshot);
     const except = this.options.bayeux.publish(userListOf(channel), list, editionOf(snapshot), asked);
-    this.keep(channel, snapshot, { at: performance.now(), except });
-  }
-
-  private keep(
-    channel: string,
-    { epoch, version, count }: Shown,
-    given: Pick<Published, 'at' | 'except'>,
-  ): void {
     this.published.delete(channel);
-    remember(this.published, channel, { epoch, version, count, ...given });
+    remember(this.published, channel, { epoch, version, count, at: performance.now(), except });
   }
 
   private isNews(message: Message, request: Request): boolean {

@@ -64,7 +64,7 @@ export class Leases {
   }
 
   /** Dead nodes whose clients are to be ended. */
-  deadOf(lease: Lease): readonly string[] {
+  dueOf(lease: Lease): readonly string[] {
     return this.due.get(lease) ?? [];
   }
 

@@ -441,7 +441,7 @@ export class RedisResidence implements Residence {
   private async endAll(): Promise<void> {
     for (const lease of this.unread) if (!lease.isNew) await this.endStrangers(lease);
     for (const lease of this.leases.all) {
-      for (const node of this.leases.deadOf(lease)) await this.ends.bury(lease.keys, node);
+      for (const node of this.leases.dueOf(lease)) await this.ends.bury(lease.keys, node);
       await this.ends.takeOver(lease.keys);
     }
   }
