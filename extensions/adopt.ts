@@ -34,7 +34,8 @@ export function adopt(bayeux: Bayeux): Extension {
       case '/meta/connect':
         return message.connectionType === 'eventsource' ? renew(clientId) : take(clientId);
       case '/meta/subscribe':
-        return bayeux.subscribeElsewhere(clientId, channels, true);
+        // It is subscribed there before it is acknowledged; a connect that comes meanwhile may bring it here.
+        return bayeux.clientExists(clientId);
       case '/meta/unsubscribe':
         return bayeux.subscribeElsewhere(clientId, channels, false);
       default:

@@ -1,6 +1,6 @@
 /** Subscriptions that wait for what can't be asked, beside their client's queue. */
 import faye from 'faye';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Away } from '../../src/away.js';
 import { Bayeux } from '../../src/bayeux/bayeux.js';
 import { extension, type Message } from '../../src/bayeux/extension.js';
@@ -96,4 +96,61 @@ it('are refused at once beyond a thousand, or where they are large', async () =>
   for (const answer of await Promise.all(many)) expect(answer?.error).toBeUndefined();
   const other = start();
   expect((await other.say(subscribe('d', '/a', { ext: 'x'.repeat(9_000) })))?.error).toMatch(/^503:/);
+});
+
+describe('the reply to a subscription of a client that another node has', () => {
+  /** `subscribes` asks that node. */
+  function elsewhere(subscribes: () => Promise<boolean>) {
+    const adapter = new faye.NodeAdapter();
+    const { protocol, engine } = internalsOf(adapter);
+    let asked = 0;
+    Object.assign(engine, {
+      has: () => false,
+      subscribeElsewhere: () => {
+        asked += 1;
+        return subscribes();
+      },
+    });
+    new Bayeux({
+      ...{ adapter, relay: [], shared: false, transport, log: silent },
+      onSlow: () => {},
+      onCrowd: () => {},
+    }).use([]);
+    const pipe = (stage: 'incoming' | 'outgoing', message: Message) =>
+      new Promise<Message | null>((resolve) => {
+        protocol.pipeThroughExtensions(stage, message, { socket: { destroyed: false } } as never, resolve);
+      });
+    const replied = () =>
+      pipe('outgoing', { channel: '/meta/subscribe', clientId: 'c', subscription: '/a', successful: true });
+    return { pipe, replied, asked: () => asked };
+  }
+
+  it('waits until that node can be asked', async () => {
+    let isAway = true;
+    const { replied, asked } = elsewhere(async () => {
+      if (isAway) throw new Away('Redis');
+      return true;
+    });
+    const reply = replied();
+    while (asked() < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    isAway = false;
+    expect(await reply).toMatchObject({ successful: true });
+    expect((await reply)?.error).toBeUndefined();
+  });
+
+  it('is a refusal where the client has ended meanwhile', async () => {
+    const { replied } = elsewhere(async () => false);
+    expect(await replied()).toMatchObject({ successful: false, error: '401:c:Unknown client' });
+  });
+
+  it('is a refusal where the client does not want it any more', async () => {
+    const { pipe, replied, asked } = elsewhere(async () => {
+      throw new Away('Redis');
+    });
+    const reply = replied();
+    while (asked() < 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    await pipe('incoming', { channel: '/meta/unsubscribe', clientId: 'c', subscription: '/a' });
+    expect(await reply).toMatchObject({ successful: false, error: expect.stringMatching(/^503:/) });
+    expect(asked()).toBe(1);
+  });
 });

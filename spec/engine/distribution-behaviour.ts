@@ -332,6 +332,59 @@ export function behavesDistributed(
       expect(again.heard('/news')).toEqual([]);
     });
 
+    it('is subscribed, and answered, where a connect moves it to another node in the same moment', async () => {
+      const auth = user('ann');
+      for (const subscribesAt of [a, b]) {
+        for (const connectsAt of [a, b]) {
+          for (let time = 0; time < 10; time += 1) {
+            const clientId = await newClientId(a.endpoint);
+            const connect = { ...connectMessage(clientId, auth), id: 'connect' };
+            const [subscribed] = await Promise.all([
+              post(subscribesAt.endpoint, {
+                channel: '/meta/subscribe',
+                clientId,
+                subscription: ['/news', '/sport'],
+                auth,
+              }),
+              post(connectsAt.endpoint, connect),
+            ]);
+            expect(subscribed.replies).toMatchObject([
+              { successful: true, subscription: ['/news', '/sport'] },
+            ]);
+            // Its next node, which reads what the client's record has, knows of it as well.
+            await say(c.endpoint, connectMessage(clientId, auth));
+            a.publish('/sport', time);
+            const poll = { channel: '/meta/connect', clientId, connectionType: 'long-polling', auth };
+            const received = await until(async () => {
+              const { replies } = await post(c.endpoint, { ...poll, advice: { timeout: 1_000 } });
+              return replies.find(({ channel }) => channel === '/sport');
+            }, 'what it subscribed to');
+            expect(received.data).toBe(time);
+            await say(c.endpoint, { channel: '/meta/disconnect', clientId });
+          }
+        }
+      }
+    });
+
+    it('is told that it is unknown where it ends while its subscription is on its way', async () => {
+      const clientId = await newClientId(a.endpoint);
+      b.server.bayeux.addExtension({
+        incoming(message: Message, callback: (message: Message) => void) {
+          if (message.channel !== '/meta/subscribe') callback(message);
+          else
+            void say(a.endpoint, { channel: '/meta/disconnect', clientId }).then(() =>
+              until(() => owners(clientId).length === 0, 'its end').then(() => callback(message)),
+            );
+        },
+      });
+      const { error, successful } = await say(b.endpoint, {
+        channel: '/meta/subscribe',
+        clientId,
+        subscription: '/news',
+      });
+      expect([successful, error]).toEqual([false, `401:${clientId}:Unknown client`]);
+    });
+
     it('leaves nothing where it goes to another node while it connects to one', async () => {
       const clientId = await newClientId(a.endpoint);
       await subscribe(a, clientId, '/news');
@@ -463,6 +516,24 @@ export function behavesDistributed(
       c.publish('/news', 2);
       await until(() => stream.heard('/news').length > 1, 'more news');
       expect(stream.heard('/news')).toEqual([1, 2]);
+    });
+
+    it('may open before the first connect of its client reaches another node', async () => {
+      const clientId = await poller(a);
+      const stream = await EventStream.open(a.endpoint, clientId);
+      expect((await say(b.endpoint, connectMessage(clientId))).error).toBeUndefined();
+      await until(() => !a.has(clientId), 'the node that had the client to let go');
+      expect((await say(b.endpoint, asks(clientId))).error).toBeUndefined();
+      await until(() => a.has(clientId), 'the node of the stream to have the client');
+      b.publish('/news', 1);
+      await until(() => stream.heard('/news').length > 0, 'the news');
+    });
+
+    it('that waits for a client is closed as the client ends', async () => {
+      const clientId = await poller(a);
+      const stream = await EventStream.open(a.endpoint, clientId);
+      await say(a.endpoint, { channel: '/meta/disconnect', clientId });
+      await until(() => stream.isClosed, 'the stream to be closed');
     });
 
     it('comes back to another node at once, what came meanwhile too', async () => {

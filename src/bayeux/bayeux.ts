@@ -7,6 +7,7 @@ import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { isMeta, isToServer } from './channels.js';
 import type { ClientListener, EndingStep, EngineExtras, SubscriptionListener } from './engine-extras.js';
+import { refuse } from './errors.js';
 import type { Extension, FayeExtension, Message, Request } from './extension.js';
 import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
@@ -90,11 +91,12 @@ export class Bayeux {
       log: options.log,
     });
     this.on('close', (clientId) => {
-      this.transports.ended(clientId);
+      this.transports.left(clientId);
       this.subscriptions.delete(clientId);
       this.streamed.delete(clientId);
       this.missing.delete(clientId);
     });
+    this.on('disconnect', (clientId) => this.transports.ended(clientId));
     this.extras.onQuestion?.((clientId, question) => this.answers.get(question)?.(clientId));
     this.onQuestion('renew', (clientId) => {
       this.internals.proxy.ping(clientId);
@@ -454,11 +456,30 @@ export class Bayeux {
 
   /**
    * A subscription is acknowledged once other nodes can know of it: a client whose node went before would be sure of what
-   * nobody knows. Until then it works here; unanswered, the client asks again.
+   * nobody knows. Where the client is on another node, or has moved since Faye subscribed it here, it is subscribed there first.
    */
-  private awaited({ channel, clientId, successful }: Message): Promise<boolean> | undefined {
-    if (channel !== '/meta/subscribe' || !clientId || !successful) return undefined;
-    return this.extras.written?.(clientId);
+  private awaited(reply: Message): Promise<void> | undefined {
+    const { channel, clientId, successful } = reply;
+    if (channel !== '/meta/subscribe' || !clientId || !successful || !this.extras.subscribeElsewhere)
+      return undefined;
+    if (!this.has(clientId)) return this.subscribeWhereItIs(clientId, reply);
+    return this.extras.written?.(clientId)?.then((isWritten) => {
+      if (!isWritten) return this.subscribeWhereItIs(clientId, reply);
+    });
+  }
+
+  /** In the client's queue: once it is known whether a connect of it has moved it to this node. */
+  private subscribeWhereItIs(clientId: string, { subscription }: Message): Promise<void> {
+    const channels = [subscription ?? []].flat();
+    return this.queues.runAsync(clientId, async () => {
+      if (this.has(clientId)) {
+        this.remember(clientId, channels);
+        for (const name of channels) this.internals.proxy.subscribe(clientId, name);
+        if ((await this.extras.written?.(clientId)) !== false) return;
+      }
+      if (!(await this.extras.subscribeElsewhere?.(clientId, channels, true)))
+        throw refuse('clientUnknown', clientId);
+    });
   }
 
   private answerRefused(answer: () => void): void {

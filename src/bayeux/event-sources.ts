@@ -106,6 +106,14 @@ export class EventSources {
     this.streams.get(clientId)?.stream.close();
   }
 
+  /**
+   * The client has gone to another node. A stream that it has not asked for yet stays: a browser opens its stream and sends its
+   * first connect at the same time, and a load balancer may send them to two nodes. The client's connect claims it.
+   */
+  leave(clientId: string): void {
+    if (this.wanted.has(clientId)) this.forget(clientId);
+  }
+
   /** Streams that are open. */
   get size(): number {
     return this.streams.size;

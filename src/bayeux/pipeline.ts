@@ -31,8 +31,8 @@ export interface PipelineOptions {
   passed(message: Message, request: Request): void;
   /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
   refused(answer: () => void): void;
-  /** Undefined where a reply may go out at once. Else it resolves with whether it may ever. */
-  awaited(reply: Message): Promise<boolean> | undefined;
+  /** Undefined where a reply may go out at once. Else it resolves once it may, and rejects with why the message is refused. */
+  awaited(reply: Message): Promise<void> | undefined;
   /** A message was refused because too much of its client waits. */
   onCrowd(): void;
   log: Logger;
@@ -153,17 +153,34 @@ export class Pipeline {
     }
   }
 
-  private outgoing(message: Message, request: Request, pass: Pass): void {
+  /** `until`: for the reply to a subscription that waits. */
+  private outgoing(message: Message, request: Request, pass: Pass, until?: number): void {
     const awaited = this.options.awaited(message);
     if (!awaited) {
       this.send(message, request, pass);
       return;
     }
-    awaited.then((mayGo) => {
-      // Its client is to ask again, where it is now.
-      if (mayGo) this.send(message, request, pass);
-      else request?.socket.destroy();
-    });
+    awaited.then(
+      () => this.send(message, request, pass),
+      (error: unknown) => this.notYet(message, request, pass, error, until),
+    );
+  }
+
+  /** What the reply waits for has failed: it is tried again while Redis is away, and refused otherwise. */
+  private notYet(
+    reply: Message,
+    request: Request,
+    pass: Pass,
+    error: unknown,
+    until = performance.now() + PATIENCE,
+  ): void {
+    const refused = () => {
+      reply.successful = false;
+      reply.error = this.refusalFor(error, reply);
+      this.send(reply, request, pass);
+    };
+    const goOn = (mayGoOn: boolean) => (mayGoOn ? this.outgoing(reply, request, pass, until) : refused());
+    if (!(error instanceof Away) || !this.patience.hold(reply, request, until, goOn)) refused();
   }
 
   private send(message: Message, request: Request, pass: Pass): void {

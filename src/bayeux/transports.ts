@@ -126,6 +126,11 @@ export class Transports {
     this.eventSources.forget(clientId);
   }
 
+  /** This node does not have the client any more: it has ended, or gone to another node. */
+  left(clientId: string): void {
+    this.eventSources.leave(clientId);
+  }
+
   /** Streams that are open. */
   get size(): number {
     return this.sockets.size + this.eventSources.size;

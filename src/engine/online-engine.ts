@@ -136,7 +136,8 @@ export class OnlineEngine implements EngineExtras, Residents {
   /** Calls back once messages of the channel reach the client; at once for one that is not here. */
   subscribe(clientId: string, channel: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
-    if (!client) {
+    // One that is arriving has yet to become this node's; it is subscribed then.
+    if (!client || client.state === 'arriving') {
       if (this.residence) callback?.call(context);
       return;
     }
