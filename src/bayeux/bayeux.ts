@@ -123,7 +123,7 @@ export class Bayeux {
       extensions,
       passed: (message, request) => this.passed(message, request),
       refused: (answer) => this.answerRefused(answer),
-      awaited: (reply) => this.awaited(reply),
+      awaited: (reply, settled) => this.awaited(reply, settled),
       onCrowd,
       log,
     });
@@ -458,28 +458,33 @@ export class Bayeux {
    * A subscription is acknowledged once other nodes can know of it: a client whose node went before would be sure of what
    * nobody knows. Where the client is on another node, or has moved since Faye subscribed it here, it is subscribed there first.
    */
-  private awaited(reply: Message): Promise<void> | undefined {
+  private awaited(reply: Message, settled: (error?: unknown) => void): boolean {
     const { channel, clientId, successful } = reply;
     if (channel !== '/meta/subscribe' || !clientId || !successful || !this.extras.subscribeElsewhere)
-      return undefined;
-    if (!this.has(clientId)) return this.subscribeWhereItIs(clientId, reply);
-    return this.extras.written?.(clientId)?.then((isWritten) => {
-      if (!isWritten) return this.subscribeWhereItIs(clientId, reply);
-    });
+      return false;
+    const channels = [reply.subscription ?? []].flat();
+    // In the client's queue: once it is known whether a connect has moved it to this node, and before its next message.
+    const subscribe = () =>
+      this.queues.runAsync(clientId, () =>
+        this.subscribeWhereItIs(clientId, channels).then(settled, settled),
+      );
+    if (!this.has(clientId)) {
+      void subscribe();
+      return true;
+    }
+    const written = this.extras.written?.(clientId);
+    written?.then((isWritten) => (isWritten ? settled() : subscribe()), settled);
+    return written !== undefined;
   }
 
-  /** In the client's queue: once it is known whether a connect of it has moved it to this node. */
-  private subscribeWhereItIs(clientId: string, { subscription }: Message): Promise<void> {
-    const channels = [subscription ?? []].flat();
-    return this.queues.runAsync(clientId, async () => {
-      if (this.has(clientId)) {
-        this.remember(clientId, channels);
-        for (const name of channels) this.internals.proxy.subscribe(clientId, name);
-        if ((await this.extras.written?.(clientId)) !== false) return;
-      }
-      if (!(await this.extras.subscribeElsewhere?.(clientId, channels, true)))
-        throw refuse('clientUnknown', clientId);
-    });
+  private async subscribeWhereItIs(clientId: string, channels: string[]): Promise<void> {
+    if (this.has(clientId)) {
+      this.remember(clientId, channels);
+      for (const name of channels) this.internals.proxy.subscribe(clientId, name);
+      if ((await this.extras.written?.(clientId)) !== false) return;
+    }
+    if (!(await this.extras.subscribeElsewhere?.(clientId, channels, true)))
+      throw refuse('clientUnknown', clientId);
   }
 
   private answerRefused(answer: () => void): void {

@@ -31,8 +31,11 @@ export interface PipelineOptions {
   passed(message: Message, request: Request): void;
   /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
   refused(answer: () => void): void;
-  /** Undefined where a reply may go out at once. Else it resolves once it may, and rejects with why the message is refused. */
-  awaited(reply: Message): Promise<void> | undefined;
+  /**
+   * Whether a reply has to wait. If so `settled` is called once it may go out, or with why the message is refused, before the
+   * client's next message is judged.
+   */
+  awaited(reply: Message, settled: (error?: unknown) => void): boolean;
   /** A message was refused because too much of its client waits. */
   onCrowd(): void;
   log: Logger;
@@ -155,15 +158,11 @@ export class Pipeline {
 
   /** `until`: for the reply to a subscription that waits. */
   private outgoing(message: Message, request: Request, pass: Pass, until?: number): void {
-    const awaited = this.options.awaited(message);
-    if (!awaited) {
-      this.send(message, request, pass);
-      return;
-    }
-    awaited.then(
-      () => this.send(message, request, pass),
-      (error: unknown) => this.notYet(message, request, pass, error, until),
+    const send = () => this.send(message, request, pass);
+    const waits = this.options.awaited(message, (error) =>
+      error === undefined ? send() : this.notYet(message, request, pass, error, until),
     );
+    if (!waits) send();
   }
 
   /** What the reply waits for has failed: it is tried again while Redis is away, and refused otherwise. */
