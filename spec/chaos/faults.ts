@@ -2,7 +2,16 @@
 import type { Cluster, Place } from './cluster.js';
 import type { Fault } from './history.js';
 
+/** While a fault lasts; milliseconds since 1970. */
+export interface Outage {
+  from: number;
+  /** Infinity until it is healed. */
+  to: number;
+}
+
 export class Faults {
+  /** Every fault that has begun. */
+  readonly outages: Outage[] = [];
   private readonly underWay = new Map<string, Promise<void>>();
 
   constructor(
@@ -15,7 +24,10 @@ export class Faults {
     const before = this.underWay.get(of) ?? Promise.resolve();
     const done = before.then(async () => {
       this.tell(`${describe(fault)} begins`);
+      const outage = { from: Date.now(), to: Number.POSITIVE_INFINITY };
+      this.outages.push(outage);
       await this.strike(fault);
+      outage.to = Date.now();
       this.tell(`${describe(fault)} is healed`);
     });
     this.underWay.set(of, done);

@@ -6,10 +6,11 @@
  * - Lists and announcements fold to the same lists.
  * - Announcements of a channel and epoch have versions without a gap, while somebody is in it.
  * - Under faults that promise it nobody who came back in time was announced to have left, or was told that it is unknown.
- * - No message comes twice.
+ * - No message comes twice to a client, unless it changed nodes during an outage.
  */
 import type { Announcement } from '../../src/presence/store.js';
 import type { UserList } from '../../src/views/user-list.js';
+import type { Outage } from './faults.js';
 import { Folds } from './folds.js';
 import { awayFor, faultsOf, keepsEverybody, type Timed } from './history.js';
 import { Repeats } from './repeats.js';
@@ -21,6 +22,10 @@ const LATE = 3_000;
 const OLD = 9_000;
 /** Milliseconds that a Redis Cluster is away for longer than its master was. */
 const AGREE = 2_000;
+/** Milliseconds after an outage until nodes have sent what waited, and have checked which clients are still theirs. */
+const RECOVERS = 5_000;
+/** Milliseconds that a poll at the node before may be open when its client has moved. */
+const OPEN_POLL = 7_000;
 
 export class Oracle {
   readonly violations: string[] = [];
@@ -34,14 +39,21 @@ export class Oracle {
   private readonly lists = new Map<string, string>();
   private readonly shown = new Map<string, { epoch: string; version: number }>();
   private readonly announced = new Map<string, { version: number; count: number }>();
-  /** By clientId and name: where it came from. */
-  private readonly messages = new Map<string, string>();
+  /** By clientId and name: where it came from, and when; milliseconds since 1970. */
+  private readonly messages = new Map<string, { from: string; at: number }>();
+  private outages: readonly Outage[] = [];
 
   constructor(private readonly options: { isRedisCluster?: boolean }) {}
 
-  /** `tell`: hears of each violation at once, so that it stands where it happened. */
-  begins(tabs: readonly Tab[], history: readonly Timed[], tell: (what: string) => void): void {
+  /** `outages` grows as faults begin. `tell`: gets each violation at once, so that it stands where it happened. */
+  begins(
+    tabs: readonly Tab[],
+    history: readonly Timed[],
+    outages: readonly Outage[],
+    tell: (what: string) => void,
+  ): void {
     this.tabs = tabs;
+    this.outages = outages;
     this.tell = tell;
     const faults = faultsOf(history);
     const { isRedisCluster = false } = this.options;
@@ -91,9 +103,16 @@ export class Oracle {
   heard(tab: Tab, name: string): void {
     const message = `${tab.clientId} ${name}`;
     const before = this.messages.get(message);
-    if (before !== undefined)
-      this.violate(`${tab.name} heard message ${name} twice, from ${before} and ${tab.endpoint}`);
-    this.messages.set(message, tab.endpoint ?? '');
+    if (before && !this.movedInAnOutage(tab, before.at))
+      this.violate(`${tab.name} heard message ${name} twice, from ${before.from} and ${tab.endpoint}`);
+    this.messages.set(message, { from: tab.endpoint ?? '', at: Date.now() });
+  }
+
+  /** Whether the client changed nodes during an outage, between the first and the second time that it got a message. */
+  private movedInAnOutage({ moves }: Tab, firstAt: number): boolean {
+    return moves
+      .filter((at) => at >= firstAt - OPEN_POLL)
+      .some((at) => this.outages.some(({ from, to }) => at >= from && at <= to + RECOVERS));
   }
 
   hasHeard({ clientId }: Tab, name: string): boolean {

@@ -73,7 +73,7 @@ export class Round {
     const { history, oracle, cluster } = this.options;
     const faults = faultsOf(history).map(({ kind }) => kind);
     const keepsJournal = !faults.some((fault) => LOSES_DATA.has(fault));
-    oracle.begins(this.all, history, (what) => this.tell(what));
+    oracle.begins(this.all, history, this.faults.outages, (what) => this.tell(what));
     await this.journal.begin();
     this.began = Date.now();
     try {

@@ -70,6 +70,8 @@ export class Tab {
   isWanted = true;
   readonly shown = new Map<string, UserList>();
   readonly stays: Stay[] = [];
+  /** When a connect reached another node than the last one; milliseconds since 1970. */
+  readonly moves: number[] = [];
   clientId: string | undefined;
   /** The node that it spoke to last. */
   endpoint: string | undefined;
@@ -80,6 +82,8 @@ export class Tab {
   /** When a connect was last answered as it should be: a poller that waits for longer than it should is not there. */
   private answeredAt = 0;
   private link: Link | undefined;
+  /** The node that its last connect was sent to. */
+  private connectedAt: string | undefined;
 
   /** Which of its lives goes on: a hop begins another before the last has ended. */
   private life = 0;
@@ -158,6 +162,7 @@ export class Tab {
 
   scatter(): void {
     this.isScattered = true;
+    this.moves.push(Date.now());
     for (const endpoint of this.options.watcher.endpoints()) {
       const link = new PollingLink(
         () => endpoint,
@@ -313,7 +318,7 @@ export class Tab {
   private async connect(link: Link, life: number): Promise<void> {
     const { room } = this;
     const settled = this.acceptedIn === room;
-    const reply = await link.ask(
+    const asked = link.ask(
       {
         channel: '/meta/connect',
         clientId: this.clientId,
@@ -323,6 +328,10 @@ export class Tab {
       },
       PATIENCE,
     );
+    // A poller has chosen its node by now.
+    if (this.connectedAt !== this.endpoint) this.moves.push(Date.now());
+    this.connectedAt = this.endpoint;
+    const reply = await asked;
     // A stream that it has left behind says nothing of where it is now.
     if (!this.isLife(life)) return;
     if (reply.successful) this.accepted(room);
