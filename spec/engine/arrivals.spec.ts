@@ -1,5 +1,4 @@
 /** Clients that go while something about them is under way: on a node that has not the client nothing is kept of it. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { EngineHost } from '../../src/engine/host.js';
 import { LocalBackplane } from '../../src/engine/local-backplane.js';
@@ -67,20 +66,4 @@ describe('a client that has gone, and come back', () => {
     expect(backplane.listening).toEqual([]);
     engine.disconnect();
   });
-});
-
-it('gets the last list, where it is told in the same turn what it had before', async () => {
-  const { engine } = start();
-  const client = engine.arrive('ann');
-  engine.settle(client, 1, { waiting: [], heardOf: null, left: undefined });
-  const list = (edition: string) =>
-    engine.deliver(['ann'], { channel: '/r/user_list', data: edition }, edition);
-  list('old');
-  await nextTurn();
-  expect(client.waiting).not.toBe(null);
-  list('new');
-  engine.late(client, [], { has: () => false, isOver: true, position: [] });
-  await nextTurn();
-  expect(engine.leave(client).waiting.map(({ edition }) => edition)).toEqual(['new']);
-  engine.disconnect();
 });

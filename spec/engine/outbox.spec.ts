@@ -15,19 +15,13 @@ const LIMITS = { messages: 5, bytes: 1_000 };
 let server: RedisServer;
 let redis: RedisConnections;
 let heard: string[];
-/** Who is named in what was heard. */
-let except: string[][];
 let dropped: number;
 
 /** Both connected, and what is said on `/said` is heard. */
 async function open(source = server.url): Promise<RedisConnections> {
   redis = openRedis(source, silent);
   await redis.accepted(partitionsOf(redis, 'faye'));
-  redis.listener.on('message', (_name, text) => {
-    const letter = read(text);
-    heard.push(letter?.json ?? text);
-    except.push([...(letter?.except ?? [])]);
-  });
+  redis.listener.on('message', (_name, text) => heard.push(read(text)?.json ?? text));
   await redis.listener.subscribe('/said');
   return redis;
 }
@@ -47,7 +41,6 @@ const put = (outbox: Outbox, ...texts: string[]): void => {
 beforeEach(async () => {
   server = await RedisServer.start();
   heard = [];
-  except = [];
   dropped = 0;
 });
 afterEach(async () => {
@@ -80,24 +73,22 @@ describe('the outbox', () => {
     expect(heard).toEqual(['fence', '1', '2']);
   });
 
-  it('names those who have had what waits, and have gone to another node', async () => {
+  it('is flushed once what waits is sent, or dropped, and at once where it is held', async () => {
     const outbox = outboxOn(await open());
-    outbox.hold();
-    outbox.goes('early', ['/news']);
-    put(outbox, '1');
-    outbox.goes('ann', ['/news']);
-    outbox.goes('cy', ['/*']);
-    outbox.put(['/said'], { node: 'n', number: number + 1, exact: false, channel: '/news', json: '2' });
-    number += 1;
-    outbox.goes('bob', ['/*', '/news']);
+    await outbox.flushed();
+    put(outbox, '1', '2');
+    await outbox.flushed();
+    expect(outbox.size).toBe(0);
     put(outbox, '3');
-    expect(outbox.unsaid.map(({ json }) => json)).toEqual(['1', '2', '3']);
-    outbox.release();
-    await until(() => heard.length === 3, 'all to be heard');
-    expect(except).toEqual([['ann', 'bob'], ['bob'], []]);
-    put(outbox, '4');
-    await until(() => heard.length === 4, 'what comes later');
-    expect(except.at(-1)).toEqual([]);
+    const flushed = outbox.flushed();
+    put(outbox, '4', '5', '6', '7', '8');
+    await flushed;
+    expect(outbox.size).toBe(5);
+    const waiting = outbox.flushed();
+    outbox.hold();
+    await waiting;
+    await outbox.flushed();
+    expect(outbox.size).toBe(5);
   });
 
   it('drops the oldest beyond its bounds, and counts them', async () => {

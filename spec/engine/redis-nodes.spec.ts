@@ -12,30 +12,10 @@ import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
-import {
-  connectMessage,
-  join,
-  newClientId,
-  post,
-  type Reply,
-  say,
-  sees,
-  stopAll,
-  user,
-} from '../support/server.js';
+import { connectMessage, join, newClientId, post, say, sees, stopAll, user } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
-import {
-  closeDoors,
-  Door,
-  FENCED,
-  fence,
-  type OneNode,
-  reconnects,
-  saidBy,
-  startNode,
-  startNodes,
-} from './nodes.js';
+import { FENCED, type OneNode, reconnects, saidBy, startNodes } from './nodes.js';
 
 /** Keys that a renewal of a lease touches, and nothing else does. */
 const ABOUT_LEASES = ['/faye/nodes/about', '/faye/nodes/rounds'];
@@ -247,109 +227,6 @@ describe('nodes on one Redis', () => {
         commands.filter(([name]) => name !== 'ping').length / renewals(commands);
       // Both were counted from within a round of looks: by so much they may differ.
       expect(each(sent)).toBeLessThanOrEqual(each(quiet) + 2);
-    });
-  });
-
-  describe('what a node has to say when Redis is back', () => {
-    afterEach(async () => {
-      vi.restoreAllMocks();
-      closeDoors();
-      cutSockets();
-      await stopAll();
-      await redis.flush();
-    });
-
-    /** The first is behind the door. */
-    async function startThree(): Promise<{ door: Door; a: OneNode; b: OneNode; c: OneNode }> {
-      const door = await Door.open(redis.url);
-      const throughDoor = redis.url.replace(/:\d+$/, `:${new URL(door.endpoint).port}`);
-      const namespace = 'late';
-      const a = await startNode({ redis: throughDoor, namespace });
-      const [b, c] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
-      await until(() => a.engine.connected, 'the node behind the door');
-      await until(async () => (await b.server.status()).nodes.length === 3, 'all nodes');
-      return { door, a, b, c };
-    }
-
-    const hearLetters = async () =>
-      ((await redis.ask((ask) => ask.pubsub('CHANNELS', '/late/engine/letters/*'))) as string[]).length === 3;
-
-    const news = (replies: readonly Reply[]) =>
-      replies.filter(({ channel, data }) => channel === '/news' && data).map(({ data }) => data);
-
-    async function listener(node: OneNode, clientId: string): Promise<BayeuxSocket> {
-      const socket = await BayeuxSocket.open(node.endpoint);
-      await socket.connect(clientId);
-      return socket;
-    }
-
-    async function newListener(node: OneNode): Promise<[clientId: string, socket: BayeuxSocket]> {
-      const clientId = await newClientId(node.endpoint);
-      for (const subscription of ['/news', FENCED])
-        await say(node.endpoint, { channel: '/meta/subscribe', clientId, subscription });
-      return [clientId, await listener(node, clientId)];
-    }
-
-    it('is heard once by a client that has gone to another node, which died before it said it', async () => {
-      const { door, a, b, c } = await startThree();
-      const [clientId, socket] = await newListener(a);
-      const [, witness] = await newListener(c);
-      door.leadTo(redis.url);
-      await until(() => !a.engine.connected, 'the node to notice');
-      a.publish('/news', 1);
-      await until(() => socket.heard('/news').length > 0, 'the news');
-      await until(hearLetters, 'the node to hear letters');
-      await listener(b, clientId);
-      // As of a node that has died: it says nothing of the client.
-      vi.spyOn(HandOvers.prototype, 'give').mockReturnValue(null);
-      const third = await listener(c, clientId);
-      vi.restoreAllMocks();
-      a.publish('/news', 2);
-      await fence([a, b], [() => third.received, () => witness.received]);
-      expect(news(witness.received)).toEqual([1, 2]);
-      expect(news(third.received)).toEqual([2]);
-    });
-
-    it('is heard by a client that comes to it before it said it to others', async () => {
-      const { door, a, b } = await startThree();
-      const [clientId, socket] = await newListener(b);
-      door.leadTo(redis.url);
-      await until(() => !a.engine.connected, 'the node to notice');
-      a.publish('/news', 1);
-      await until(hearLetters, 'the node to hear letters');
-      const second = await listener(a, clientId);
-      a.publish('/news', 2);
-      await fence([a, b], [() => second.received]);
-      expect(news([...socket.received, ...second.received])).toEqual([1, 2]);
-    });
-
-    it('is heard once by its clients that have gone to another node, and on to a third, before it said it', async () => {
-      const { door, a, b, c } = await startThree();
-      const [connected, waiting] = [await newClientId(a.endpoint), await newClientId(a.endpoint)];
-      for (const clientId of [connected, waiting]) {
-        for (const subscription of ['/news', FENCED])
-          await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription });
-      }
-      const socket = await BayeuxSocket.open(a.endpoint);
-      await socket.connect(connected);
-      door.leadTo(redis.url);
-      await until(() => !a.engine.connected, 'the node to notice');
-      a.publish('/news', 1);
-      await until(() => socket.heard('/news').length > 0, 'the news');
-      await until(hearLetters, 'the node to hear letters');
-      // What it has to say waits until the others listen again.
-      const onTheirWay = async (clientId: string) => {
-        const sockets = await Promise.all([b, c].map(({ endpoint }) => BayeuxSocket.open(endpoint)));
-        for (const each of sockets) await each.connect(clientId);
-        return () => sockets.flatMap(({ received }) => received);
-      };
-      const [one, other] = [await onTheirWay(connected), await onTheirWay(waiting)];
-      a.publish('/news', 2);
-      await fence([a, b], [one, other]);
-      expect(news(one())).toEqual([2]);
-      expect(news(other())).toEqual([1, 2]);
-      // Nothing is kept of what can't come any more.
-      for (const clientId of [connected, waiting]) expect(c.engine.get(clientId)?.heardOf).toBeNull();
     });
   });
 

@@ -27,7 +27,6 @@ const newClient = (id: string): Client => ({
   step: null,
   heardOf: null,
   waiting: null,
-  held: null,
   told: null,
   withdrawn: null,
   deadline: 0,

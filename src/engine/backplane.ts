@@ -12,8 +12,6 @@ export interface Published {
   readonly channel: string;
   /** The message as its subscribers get it. */
   readonly json: string;
-  /** Clients that have had it on the node that says it, before they went to another. */
-  readonly except?: ReadonlySet<string> | undefined;
   /** Of a list, which is not said to other nodes: the same text for the same list, on whichever node. */
   readonly edition?: string | undefined;
 }

@@ -26,8 +26,6 @@ export interface Client {
   step: Step | null;
   /** What waits for its next poll; null where nothing does. */
   waiting: Waiting | null;
-  /** What other nodes have said while it is doubted whether the client is this node's; null where nothing was. */
-  held: Waiting | null;
   /** Null for one that has been here only, or has heard newer messages since. */
   heardOf: HeardOf | null;
   /** What its polls were answered with; null where none was by a list. */

@@ -11,7 +11,7 @@ import type { EngineExtras, StreamWantedListener, SubscriptionListener } from '.
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
 import { type Backplane, NOT_SAID, type Published } from './backplane.js';
-import { type Client, type HeardOf, leftOf } from './client.js';
+import { type Client, leftOf } from './client.js';
 import { Deadlines } from './deadlines.js';
 import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
@@ -72,11 +72,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.deadlines = new Deadlines((client) => this.end(client));
     this.backplane = options.backplane ?? new LocalBackplane();
     this.backplane.onMessage((message, channels) => {
-      const subscribers = this.registry.subscribers(channels);
-      this.turn.add(
-        message,
-        this.residence?.isForAll(message) === false ? this.sureOf(message, subscribers) : subscribers,
-      );
+      this.turn.add(message, this.registry.subscribers(channels));
     });
     this.residence = options.residence;
     this.residence?.open(this);
@@ -384,22 +380,6 @@ export class OnlineEngine implements EngineExtras, Residents {
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel, told?.lists[channel]);
   }
 
-  late(client: Client, missed: readonly Published[], heardOf: HeardOf): void {
-    // What this turn has for it is newer than what waits.
-    this.turn.end();
-    client.heardOf = null;
-    // Most of it is older than what waits here.
-    const waiting = client.waiting?.take() ?? [];
-    for (const message of [...missed, ...waiting]) this.turn.add(message, [client]);
-    client.heardOf = heardOf;
-  }
-
-  undoubted(client: Client): void {
-    const held = client.held?.take() ?? [];
-    client.held = null;
-    for (const message of held) this.turn.add(message, [client]);
-  }
-
   leave(client: Client): Remains {
     this.turn.end();
     const remains = this.remove(client);
@@ -473,7 +453,6 @@ export class OnlineEngine implements EngineExtras, Residents {
       step: null,
       heardOf: null,
       waiting: null,
-      held: null,
       told: null,
       withdrawn: null,
       deadline: 0,
@@ -506,8 +485,8 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   private end(client: Client): void {
     // First, so that a listener of the events below finds nothing to end once more.
-    const remains = this.remove(client);
-    if (this.residence) this.residence.ended(client, remains);
+    this.remove(client);
+    if (this.residence) this.residence.ended(client);
     else this.endHere(client.id);
     this.host.trigger('close', client.id);
   }
@@ -519,15 +498,13 @@ export class OnlineEngine implements EngineExtras, Residents {
   }
 
   private remove(client: Client): Remains {
-    const held = (client.held?.take() ?? []).filter((message) => !client.heardOf?.has(message));
-    const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? []), ...held];
+    const waiting = [...(client.waiting?.take() ?? []), ...(client.step?.messages ?? [])];
     const channels = [...client.channels];
     const told = client.told?.editions;
     this.registry.remove(client);
     for (const channel of [...client.channels]) this.unsubscribeOne(client, channel);
     this.deadlines.remove(client);
     client.waiting = null;
-    client.held = null;
     client.stream = null;
     return { waiting, channels, told };
   }
@@ -565,16 +542,6 @@ export class OnlineEngine implements EngineExtras, Residents {
       client.told.answering(news);
     }
     this.host.deliver(client.id, news.map(parsed));
-  }
-
-  /** Those that are this node's for certain. For the others the message is held back. */
-  private sureOf(message: Published, clients: Iterable<Client>): Client[] {
-    return [...clients].filter((client) => {
-      if (!this.residence?.isDoubted(client)) return true;
-      client.held ??= new Waiting(this.options.waiting, this.options.onDrop);
-      if (!message.except?.has(client.id)) client.held.push(message);
-      return false;
-    });
   }
 
   private keep(client: Client, message: Published): void {

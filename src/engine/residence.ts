@@ -29,7 +29,7 @@ export interface Residence {
   written(client: Client): Promise<boolean> | undefined;
   unsubscribed(client: Client, channel: string): void;
   /** A client of this node has ended. It is made known, once. */
-  ended(client: Client, remains: Remains): void;
+  ended(client: Client): void;
   /** Ends a client of another node. */
   endElsewhere(clientId: string): Promise<void>;
   exists(clientId: string): Promise<boolean>;
@@ -40,10 +40,6 @@ export interface Residence {
    * so; with true where it can't be asked.
    */
   certain(client: Client): Promise<boolean> | undefined;
-  /** Whether all clients of this node may be given the message; else those that are not doubted. */
-  isForAll(message: Published): boolean;
-  /** Whether the client may be another's by now. */
-  isDoubted(client: Client): boolean;
   /** Makes a client this node's, with its subscriptions and what waits for it. False where there is no such client. */
   adopt(clientId: string): Promise<boolean>;
   /** Subscribes, or unsubscribes, a client of another node. False where there is no such client. */
@@ -88,10 +84,6 @@ export interface Residents {
   bring(client: Client, channel: string): Promise<void>;
   /** The client is this node's from now on, with what the node before has handed over. */
   settle(client: Client, generation: number, handedOver: HandedOver): void;
-  /** Of a client of this node the node before says only now what it had there: what it has missed, and gets now, and what it has heard. */
-  late(client: Client, missed: readonly Published[], heardOf: HeardOf): void;
-  /** A client that was doubted is this node's: it gets what was held back for that. */
-  undoubted(client: Client): void;
   /** The client has gone to another node, or was never here: what this node has of it goes. */
   leave(client: Client): Remains;
   /** Subscribes a client of this node, as another has asked for. */

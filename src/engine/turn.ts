@@ -70,9 +70,7 @@ export class Turn {
     let from: Step | null = null;
     let to: Step | null = null;
     let full = false;
-    const { except } = message;
     for (const client of clients) {
-      if (except?.has(client.id)) continue;
       if (client.heardOf !== null && isHeard(client, client.heardOf, message)) continue;
       const here: Step = client.step ?? this.root;
       if (here !== from || !to) {

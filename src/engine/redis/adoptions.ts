@@ -2,12 +2,14 @@
  * Adoptions: a client that another node has, or had, is made this node's, with its subscriptions and what waits for it there.
  * Exactly one of all nodes that want a client gets it.
  */
+import { setTimeout as after } from 'node:timers/promises';
 import { Away } from '../../away.js';
 import type { Residents } from '../residence.js';
 import type { HandOvers } from './hand-overs.js';
 import type { Lease } from './lease.js';
 import type { Leases } from './leases.js';
 import type { Place, Records } from './records.js';
+import type { RedisBackplane } from './redis-backplane.js';
 import type { Returns } from './returns.js';
 
 export interface AdoptionsOptions {
@@ -16,12 +18,17 @@ export interface AdoptionsOptions {
   leases: Leases;
   handOvers: HandOvers;
   returns: Returns;
+  backplane: RedisBackplane;
+  /** Whether messages and requests between two nodes take different ways: one master may be slower than another. */
+  isCluster: boolean;
   /** What was asked may still land. */
   lostSight(lease: Lease): void;
 }
 
 /** How often an adoption is tried where another was quicker. */
 const TRIES = 5;
+/** Milliseconds by which a message may reach one node of a Redis Cluster later than another. */
+const CLUSTER_SKEW_MS = 50;
 
 export class Adoptions {
   private readonly underWay = new Map<string, Promise<boolean>>();
@@ -106,12 +113,13 @@ export class Adoptions {
   }
 
   private async adoptFrom(clientId: string, place: Place): Promise<'adopted' | 'changed' | 'gone'> {
-    const { handOvers } = this.options;
+    const { handOvers, backplane, isCluster } = this.options;
     const client = this.options.engine().arrive(clientId);
-    const arrival = handOvers.arrival();
+    const at = performance.now();
     try {
       // Heard from before it is taken, so that no message falls between the two nodes.
       await Promise.all(place.channels.map((channel) => this.options.engine().bring(client, channel)));
+      if (isCluster) await Promise.all([after(CLUSTER_SKEW_MS), backplane.flushed()]);
       const { epoch } = this.options.leases.of(clientId);
       const adopted = await this.takeOrDoubt(clientId, place);
       if (typeof adopted !== 'object') {
@@ -125,11 +133,9 @@ export class Adoptions {
         if (!channels.includes(channel)) this.options.engine().unsubscribeHere(client, channel);
       }
       const from = this.doubts.get(clientId) ?? place;
-      const handedOver = await handOvers.ask(clientId, from, generation, arrival);
+      const handedOver = await handOvers.ask(clientId, from, generation, at);
       this.doubts.delete(clientId);
-      if (!this.options.returns.here(client, generation, epoch, handedOver)) return 'gone';
-      handOvers.come(clientId);
-      return 'adopted';
+      return this.options.returns.here(client, generation, epoch, handedOver) ? 'adopted' : 'gone';
     } catch (error) {
       if (this.options.engine().get(clientId) === client) this.options.engine().leave(client);
       throw error;

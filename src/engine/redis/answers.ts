@@ -29,7 +29,6 @@ export class Answers {
   }
 
   private answerFor(clientId: string, subject: string, body: Body): unknown {
-    const { handOvers } = this.options;
     const engine = this.options.engine();
     const client = engine.get(clientId);
     switch (subject) {
@@ -37,8 +36,6 @@ export class Answers {
         return engine.streamWanted(clientId, String(body.word), body.isFirst === true);
       case 'hand-over':
         return this.handOver(clientId, client, body);
-      case 'late':
-        return handOvers.hear(clientId, body.letter);
       case 'let-go':
         return client && this.letGo(client);
       case 'question':

@@ -1,11 +1,9 @@
 /**
  * Clients of this node that may have gone to another, or been ended, without its hearing of it: it looks in their records.
- * Once none is left, how far this node had heard before an outage matters no more (`RedisBackplane.sure`).
  *
- * Invariant: what other nodes say is given to no client of which that is not known; it may have had it where it is by now. What
- * could break it is a message that is heard before letters are. So with one Redis all clients are doubted from the moment in which
- * letters are not heard any more. With Redis Cluster letters may be missed while most messages are heard, and nobody is to wait
- * for them: there clients are doubted once letters are heard again.
+ * A connect of such a client waits until that is known: what waits here may be older than what the client got elsewhere. With
+ * one Redis all clients are suspect from the moment in which requests of other nodes are not received any more. With Redis
+ * Cluster that may be so while most of it works, and nobody is to wait: there clients are suspect once requests are received again.
  */
 import type { Client } from '../client.js';
 import type { Residents } from '../residence.js';
@@ -24,8 +22,6 @@ export interface DoubtsOptions {
   lost(client: Client): void;
   /** Whether letters are heard. */
   hears(): boolean;
-  /** No client is doubted. */
-  sure(): void;
 }
 
 export class Doubts {
@@ -34,10 +30,6 @@ export class Doubts {
   private outages = 0;
 
   constructor(private readonly options: DoubtsOptions) {}
-
-  get size(): number {
-    return this.unsure.size;
-  }
 
   has(client: Client): boolean {
     return this.unsure.has(client);
@@ -64,26 +56,15 @@ export class Doubts {
   doubtAll(): void {
     this.outages += 1;
     for (const client of this.options.engine().all()) this.doubt(client);
-    this.maybeSure();
   }
 
   /** Those that can't be looked for stay where they are. */
   async settleAll(): Promise<void> {
     await Promise.allSettled([...this.unsure].map((client) => this.settle(client)));
-    this.maybeSure();
   }
 
   /** Rejects where it can't be known now. */
   async settle(client: Client): Promise<void> {
-    await this.look(client);
-    this.maybeSure();
-  }
-
-  private maybeSure(): void {
-    if (this.unsure.size === 0 && this.options.hears()) this.options.sure();
-  }
-
-  private async look(client: Client): Promise<void> {
     const asked = this.options.hears() ? this.outages : undefined;
     // Of others whoever saves them, or makes them come back, is told.
     if (this.mayBeOthers(client)) {
@@ -103,9 +84,7 @@ export class Doubts {
 
   /** `forGood`: letters were heard from before it was asked on. Else it may have gone since, or go, without this node's hearing of it. */
   private settled(client: Client, forGood: boolean): void {
-    const engine = this.options.engine();
-    if (engine.get(client.id) !== client) this.unsure.delete(client);
-    else if (forGood && this.unsure.delete(client)) engine.undoubted(client);
+    if (forGood || this.options.engine().get(client.id) !== client) this.unsure.delete(client);
   }
 
   private isAnothers(client: Client, place: Place | null): void {

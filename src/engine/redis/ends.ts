@@ -16,8 +16,6 @@ export interface EndsOptions {
   ending(clientId: string, at?: number): Promise<void>;
   /** A client has ended. */
   gone(clientId: string): void;
-  /** Whether a client that has ended here was this node's to end, or another's already. */
-  settled(clientId: string, wasOurs: boolean): void;
 }
 
 /** Whose the client must be, where that matters. */
@@ -104,10 +102,8 @@ export class Ends {
   private async end(clientId: string): Promise<void> {
     const waiting = this.waiting.get(clientId);
     if (!waiting || this.underWay.has(clientId) || !this.options.leaseOf(clientId).holds) return;
-    const wasOurs = await this.finish(clientId, { generation: waiting.generation });
-    if (this.waiting.get(clientId) !== waiting) return;
-    this.waiting.delete(clientId);
-    this.options.settled(clientId, wasOurs);
+    await this.finish(clientId, { generation: waiting.generation });
+    if (this.waiting.get(clientId) === waiting) this.waiting.delete(clientId);
   }
 }
 

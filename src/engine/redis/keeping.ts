@@ -4,7 +4,6 @@
  */
 import type { Client } from '../client.js';
 import type { Residents } from '../residence.js';
-import type { HandOvers } from './hand-overs.js';
 import type { Lease } from './lease.js';
 import type { Leases } from './leases.js';
 import type { Records, Saved } from './records.js';
@@ -14,7 +13,6 @@ export interface KeepingOptions {
   engine(): Residents;
   records: Records;
   leases: Leases;
-  handOvers: HandOvers;
   /** A client is another node's by its record, or has been ended. */
   lost(client: Client): void;
   /** A client may be another node's by its record. */
@@ -116,8 +114,6 @@ export class Keeping {
     this.overwritten.set(client.id, before);
     // Done again at the next look.
     this.disown(client.id).catch(() => {});
-    const { leases, handOvers } = this.options;
-    if (!leases.of(client.id).isOurs(before)) void handOvers.askFor(client, before);
   }
 
   private async disown(clientId: string): Promise<void> {

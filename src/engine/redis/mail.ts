@@ -20,30 +20,17 @@ export interface MailOptions {
   node: string;
   /** Answers what another node asks. */
   answer(subject: string, body: Record<string, unknown>): unknown;
-  /** The other node has the answer. */
-  answered(subject: string, body: Record<string, unknown>): void;
   /** This node hears letters again, after an outage. */
   onBack(): void;
   log: Logger;
 }
 
 /** Milliseconds that an answer may take. */
-const PATIENCE = 1_000;
-/** Milliseconds after which an answer that is late is of no use to anybody. */
-const TOO_LATE = 30_000;
-
-export interface Asking {
-  /** Milliseconds. Default 1,000. */
-  patience?: number;
-  /** Hears an answer that came after that. */
-  late?(answer: unknown): void;
-}
+const RPC_TIMEOUT_MS = 1_000;
 
 export class Mail {
   private readonly waiting = new Map<string, (answer: unknown) => void>();
   private readonly listening: Listening;
-  /** How often a connection was lost: letters, and answers, may have been lost with it. */
-  private lost = 0;
   /** From the loss of the connection by which letters come until they are heard again, and that was said. */
   private isDeaf = false;
 
@@ -62,7 +49,6 @@ export class Mail {
       },
     );
     this.listening.listen(own, () => {});
-    for (const connection of [redis.commands, redis.listener]) connection.on('close', () => (this.lost += 1));
     redis.listener.on('close', () => (this.isDeaf ||= redis.listener.lineOf(tag) === undefined));
     redis.listener.on(event, (name: string, text: string) => {
       if (name === own) this.received(text);
@@ -74,20 +60,15 @@ export class Mail {
     return !this.isDeaf;
   }
 
-  /** Grows with each outage of Redis. */
-  get outages(): number {
-    return this.lost;
-  }
-
-  /** What the node answers; undefined where it does not in time. */
+  /** What the node answers; undefined where it does not within `timeout` ms. */
   async ask(
     node: string,
     subject: string,
     body: Record<string, unknown>,
-    { patience = PATIENCE, late }: Asking = {},
+    timeout = RPC_TIMEOUT_MS,
   ): Promise<unknown> {
     const id = randomUUID();
-    const answer = this.answerTo(id, patience, late);
+    const answer = this.answerTo(id, timeout);
     const isHeard = await this.send(node, { id, from: this.options.node, subject, body }).catch((error) => {
       this.waiting.get(id)?.(undefined);
       throw error;
@@ -106,29 +87,18 @@ export class Mail {
     this.listening.close();
   }
 
-  private answerTo(id: string, patience: number, late: Asking['late']): Promise<unknown> {
+  private answerTo(id: string, timeout: number): Promise<unknown> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         resolve(undefined);
         this.waiting.delete(id);
-        if (late) this.hearLate(id, late);
-      }, patience);
+      }, timeout);
       timer.unref();
       this.waiting.set(id, (heard) => {
         clearTimeout(timer);
         this.waiting.delete(id);
         resolve(heard);
       });
-    });
-  }
-
-  private hearLate(id: string, late: (answer: unknown) => void): void {
-    const timer = setTimeout(() => this.waiting.delete(id), TOO_LATE);
-    timer.unref();
-    this.waiting.set(id, (heard) => {
-      clearTimeout(timer);
-      this.waiting.delete(id);
-      late(heard);
     });
   }
 
@@ -166,12 +136,10 @@ export class Mail {
     subject: string,
     body: Record<string, unknown>,
   ): Promise<void> {
-    const { answer, answered } = this.options;
-    const said = answer(subject, body);
+    const said = this.options.answer(subject, body);
     // Not waited for where it is there: what is heard next may depend on it.
     const content = said instanceof Promise ? await said : said;
     if (typeof from !== 'string') return;
-    const isHeard = await this.send(from, { id, answer: content ?? null });
-    if (isHeard && content !== null) answered(subject, body);
+    await this.send(from, { id, answer: content ?? null });
   }
 }

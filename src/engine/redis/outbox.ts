@@ -4,11 +4,9 @@
  * to each client elsewhere. Order is kept, and where it is not known whether a command arrived it is sent again: each message
  * has its number, and who has heard it passes it over.
  *
- * While Redis is away it waits here, within a bound; the oldest are dropped, and counted. Clients that have had it meanwhile,
- * and have gone to another node, are named in it: whoever has them by then passes it over.
+ * While Redis is away it waits here, within a bound; the oldest are dropped, and counted.
  */
 import type { Commands } from '../../redis/scripts.js';
-import { namesOf } from './heard-of.js';
 import { type Letter, write } from './letter.js';
 import { steps } from './scripts.js';
 
@@ -23,36 +21,25 @@ export interface OutboxOptions {
 interface Unsaid {
   /** Of Redis. */
   channels: readonly string[];
-  letter: Omit<Letter, 'except'>;
-}
-
-interface Gone {
-  clientId: string;
-  /** What it subscribed to here. */
-  channels: ReadonlySet<string>;
-  /** The number of the last message that it has had here. */
-  number: number;
+  letter: Letter;
 }
 
 /** Messages in one command. */
 const BATCH = 500;
-/** Clients that are named in what waits; beyond, the oldest are not, and may hear it twice. */
-const MOST_GONE = 200;
-const NOBODY: readonly string[] = [];
-const NOTHING: readonly Letter[] = [];
 
 export class Outbox {
   private waiting: Unsaid[] = [];
-  private gone: Gone[] = [];
   private bytes = 0;
   private sending = false;
+  /** Called once a message has been sent, or dropped. */
+  private readonly flushing: { last: Unsaid; done: () => void }[] = [];
   private held = false;
   /** The end of the turn, where something has been put. */
   private turn: NodeJS.Immediate | undefined;
 
   constructor(private readonly options: OutboxOptions) {}
 
-  put(channels: readonly string[], letter: Unsaid['letter']): void {
+  put(channels: readonly string[], letter: Letter): void {
     this.waiting.push({ channels, letter });
     this.bytes += letter.json.length;
     this.bound();
@@ -62,22 +49,17 @@ export class Outbox {
     });
   }
 
-  /** A client that subscribes to these has had all that waits here, and goes to another node. */
-  goes(clientId: string, channels: readonly string[]): void {
-    const number = this.waiting.at(-1)?.letter.number;
-    if (number === undefined) return;
-    this.gone.push({ clientId, channels: new Set(channels), number });
-    if (this.gone.length > MOST_GONE) this.gone.shift();
-  }
-
-  /** What waits now, and for whom it is not. */
-  get unsaid(): readonly Letter[] {
-    return this.waiting.length === 0 ? NOTHING : this.waiting.map(({ letter }) => this.forOthers(letter));
+  /** Resolves once what waits now has been sent; at once while Redis is away, or has just come back. */
+  flushed(): Promise<void> {
+    const last = this.waiting.at(-1);
+    if (!last || this.held || this.options.commands.status !== 'ready') return Promise.resolve();
+    return new Promise((done) => this.flushing.push({ last, done }));
   }
 
   /** Keeps what comes until `release`: who listens must be back first. */
   hold(): void {
     this.held = true;
+    for (const { done } of this.flushing.splice(0)) done();
   }
 
   release(): void {
@@ -107,7 +89,7 @@ export class Outbox {
   private send(batch: readonly Unsaid[]): Promise<unknown> {
     const { commands, command } = this.options;
     const pairs = batch.flatMap(({ channels, letter }) => {
-      const text = write(this.forOthers(letter));
+      const text = write(letter);
       return channels.map((channel) => [channel, text] as const);
     });
     const keys = pairs.map(([channel]) => channel);
@@ -135,20 +117,8 @@ export class Outbox {
   }
 
   private drop(): void {
-    this.bytes -= this.waiting.shift()?.letter.json.length ?? 0;
-    if (this.waiting.length === 0) this.gone = [];
-  }
-
-  private forOthers(letter: Unsaid['letter']): Letter {
-    return { ...letter, except: this.hadBy(letter) };
-  }
-
-  private hadBy(letter: Unsaid['letter']): readonly string[] {
-    if (this.gone.length === 0) return NOBODY;
-    const names = namesOf(letter);
-    const had = this.gone.filter(
-      ({ number, channels }) => letter.number <= number && names.some((name) => channels.has(name)),
-    );
-    return had.map(({ clientId }) => clientId);
+    const oldest = this.waiting.shift();
+    this.bytes -= oldest?.letter.json.length ?? 0;
+    while (this.flushing[0] && this.flushing[0].last === oldest) this.flushing.shift()?.done();
   }
 }

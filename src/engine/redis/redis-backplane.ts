@@ -10,13 +10,12 @@ import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Backplane, Hear, Position, Published } from '../backplane.js';
 import type { Client, HeardOf } from '../client.js';
-import { HeardElsewhere, namesOf, originOf } from './heard-of.js';
+import { HeardElsewhere, namesOf } from './heard-of.js';
 import { EngineKeys } from './keys.js';
 import { type Letter, read } from './letter.js';
 import { Listening, type Name } from './listening.js';
 import { Outbox } from './outbox.js';
 import { Positions } from './positions.js';
-import { Recent } from './recent.js';
 
 export interface RedisBackplaneOptions {
   redis: RedisConnections;
@@ -29,21 +28,10 @@ export interface RedisBackplaneOptions {
   log: Logger;
 }
 
-/** By partition. */
-export type Unsaid = readonly (readonly Letter[])[];
-
-/** Of a partition that this node did not hear for a while. */
-interface Deafness {
-  /** How far it had heard each node. */
-  readonly numbers: Record<string, number>;
-  /** When it knew that it does not. */
-  readonly since: number;
-  /** Whether it listens again to all that it listened to. */
-  isOver: boolean;
-}
-
-/** Milliseconds after Redis is back that others have to listen again, before what waited is said. */
-const OTHERS_ARE_BACK = 1_500;
+/** Milliseconds after Redis is back until what waited is sent: the others listen again by then. */
+const FLUSH_DELAY_MS = 1_500;
+/** Milliseconds for which a client that arrives waits for what this node published before. */
+const FLUSH_TIMEOUT_MS = 1_000;
 /** Milliseconds that a node which stops has for what it has yet to say, and between two looks whether it is said. */
 const LAST_WORDS = 1_000;
 const LOOK = 10;
@@ -52,16 +40,12 @@ export class RedisBackplane implements Backplane {
   private readonly keys: readonly EngineKeys[];
   private readonly outboxes: readonly Outbox[];
   private readonly listening: Listening;
-  private readonly recent = new Recent();
   /** By partition. */
   private readonly heard: readonly Positions[];
   private readonly back: (() => void)[] = [];
   private hear: Hear = () => {};
   private number = 0;
   private wasReady = false;
-  private settled: () => Promise<void> = async () => {};
-  /** By partition. */
-  private readonly deaf = new Map<number, Deafness>();
   /** How often it began to hold back what it has to say. */
   private holds = 0;
 
@@ -85,7 +69,6 @@ export class RedisBackplane implements Backplane {
     });
     listener.on('pmessage', (_glob: string, _name: string, text: string) => this.received(text));
     listener.on('smessage', (_name: string, text: string) => this.received(text));
-    listener.on('close', () => this.becomeDeaf());
     // A Cluster says nothing of one master: whose messages this node hears no more, others do not hear either.
     if (commands.isCluster) listener.on('close', () => this.holdUnheard());
     else commands.on('close', () => this.hold());
@@ -103,29 +86,8 @@ export class RedisBackplane implements Backplane {
     );
   }
 
-  /**
-   * As `positionOf`, for a client that may have gone while this node could not hear: as far as it had heard then. Undefined where
-   * it has heard all the time.
-   */
-  positionBefore({ heardOf, cameAt }: Client): Position | undefined {
-    if (this.deaf.size === 0) return undefined;
-    const before = this.heard.map((heard, partition) => {
-      const deaf = this.deaf.get(partition);
-      return this.withOwn(deaf && cameAt <= deaf.since ? deaf.numbers : heard.all);
-    });
-    return this.further(before, heardOf?.position ?? []);
-  }
-
-  /**
-   * Which clients are this node's is known again after an outage. Those that had gone until now had not heard here what this
-   * node did not, whatever it has heard since.
-   */
-  sure(): void {
-    for (const [partition, { isOver }] of this.deaf) if (isOver) this.deaf.delete(partition);
-  }
-
   /** Of two positions what is further. */
-  further(one: Position, other: Position): Position {
+  private further(one: Position, other: Position): Position {
     return one.map((numbers, partition) => {
       const position = { ...numbers };
       for (const [name, number] of Object.entries(other[partition] ?? {})) {
@@ -139,44 +101,6 @@ export class RedisBackplane implements Backplane {
   heardOf(position: Position, channels: readonly string[]): HeardOf {
     const { partitions } = this.options;
     return new HeardElsewhere(position, new Set(channels), (channel) => partitions.of(channel));
-  }
-
-  /** Whether this node has heard the message, or a later one of its node. */
-  hasHeard(message: Published): boolean {
-    const { node, number } = originOf(message);
-    if (node === this.options.node) return number <= this.number;
-    return number <= this.heardIn(message.channel).of(node);
-  }
-
-  /** What this node has yet to say to others, by partition. */
-  get unsaid(): Unsaid {
-    return this.outboxes.map(({ unsaid }) => unsaid);
-  }
-
-  /**
-   * What a client that subscribes to these should have had, and has not at the node it comes from, which is at that position:
-   * what this node has just heard, and what it had yet to say as the client came.
-   */
-  beyond(position: Position, channels: readonly string[], unsaid: Unsaid): Published[] {
-    const { node } = this.options;
-    const recent = this.recent.beyond(position, channels);
-    const own = new Map<number, Published>();
-    for (const message of [...this.wanted(position, channels, unsaid), ...recent]) {
-      const origin = originOf(message);
-      if (origin.node === node) own.set(origin.number, message);
-    }
-    const inOrder = [...own].sort(([one], [other]) => one - other).map(([, message]) => message);
-    return [...inOrder, ...recent.filter((message) => originOf(message).node !== node)];
-  }
-
-  /** A client of this node goes to another one, which may die before it can say what the client has had here. */
-  goes(clientId: string, channels: readonly string[]): void {
-    for (const outbox of this.outboxes) outbox.goes(clientId, channels);
-  }
-
-  /** What it has to say after an outage waits for this as well; called once others hear again. */
-  whenSettled(settled: () => Promise<void>): void {
-    this.settled = settled;
   }
 
   /** Calls back after each outage, once this node hears again what it listens to. */
@@ -198,7 +122,7 @@ export class RedisBackplane implements Backplane {
     const partition = partitions.of(channel);
     // First: it is said before this node begins to write to its own clients.
     this.outboxes[partition]?.put(this.saidOn(channel, partition), { node, number, exact, channel, json });
-    this.heardNow({ id: `${node} ${number}`, channel, json }, channels);
+    this.hear({ id: `${node} ${number}`, channel, json }, channels);
   }
 
   listen(channel: string, listening: () => void): void {
@@ -216,6 +140,13 @@ export class RedisBackplane implements Backplane {
   /** Messages that wait to be said. */
   get waiting(): number {
     return this.outboxes.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  /** Resolves once what waits now has been sent, at once while Redis is away, or after a second. */
+  async flushed(): Promise<void> {
+    if (this.waiting === 0) return;
+    const all = this.outboxes.map((outbox) => outbox.flushed());
+    await Promise.race([Promise.all(all), after(FLUSH_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
   /** Says what waits, whoever may hear it: resolves once it is said, or can't be, or after a second. */
@@ -261,30 +192,7 @@ export class RedisBackplane implements Backplane {
     const letter = read(text);
     if (!letter || letter.node === this.options.node || !this.isNew(letter)) return;
     const { node, number, channel, json } = letter;
-    const except = letter.except.length > 0 ? new Set(letter.except) : undefined;
-    this.heardNow({ id: `${node} ${number}`, channel, json, except }, namesOf(letter));
-  }
-
-  private heardNow(message: Published, names: readonly string[]): void {
-    if (this.isCluster) this.recent.add(message, names, this.options.partitions.of(message.channel));
-    this.hear(message, names);
-  }
-
-  /** Of what was unsaid: what a node at this position has not heard, and a client of it that subscribes to these should have. */
-  private wanted(position: Position, channels: readonly string[], unsaid: Unsaid): Published[] {
-    const { node } = this.options;
-    const wanted = new Set(channels);
-    return unsaid.flatMap((letters, partition) =>
-      letters
-        .filter((letter) => letter.number > (position[partition]?.[node] ?? 0))
-        .filter((letter) => namesOf(letter).some((name) => wanted.has(name)))
-        .map(({ number, channel, json, except }) => ({
-          id: `${node} ${number}`,
-          channel,
-          json,
-          except: new Set(except),
-        })),
-    );
+    this.hear({ id: `${node} ${number}`, channel, json }, namesOf(letter));
   }
 
   private isNew({ node, number, channel }: Letter): boolean {
@@ -297,16 +205,6 @@ export class RedisBackplane implements Backplane {
 
   private withOwn(numbers: Record<string, number>): Record<string, number> {
     return { ...numbers, [this.options.node]: this.number };
-  }
-
-  private becomeDeaf(): void {
-    const since = performance.now();
-    this.heard.forEach((heard, partition) => {
-      if (this.hears(partition)) return;
-      const known = this.deaf.get(partition);
-      if (known) known.isOver = false;
-      else this.deaf.set(partition, { numbers: heard.all, since, isOver: false });
-    });
   }
 
   private hold(): void {
@@ -324,7 +222,7 @@ export class RedisBackplane implements Backplane {
   /** Unless it is away again by then. */
   private async releaseSoon(): Promise<void> {
     const { holds } = this;
-    if (this.wasReady) await Promise.all([after(OTHERS_ARE_BACK), this.settled()]);
+    if (this.wasReady) await after(FLUSH_DELAY_MS);
     if (this.holds !== holds) return;
     this.outboxes.forEach((outbox, partition) => {
       if (this.hears(partition)) outbox.release();
@@ -334,7 +232,6 @@ export class RedisBackplane implements Backplane {
   private isBack(): void {
     void this.releaseSoon();
     this.wasReady = true;
-    for (const [partition, deafness] of this.deaf) deafness.isOver ||= this.hears(partition);
     for (const listener of this.back) listener();
   }
 

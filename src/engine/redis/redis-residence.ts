@@ -19,16 +19,14 @@ import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import { AWAY, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
-import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
-import type { Remains, Residence, Residents } from '../residence.js';
+import type { Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
 import { Answers } from './answers.js';
 import { Chore } from './chore.js';
 import { Doubts } from './doubts.js';
 import { Ends } from './ends.js';
 import { HandOvers } from './hand-overs.js';
-import { originOf } from './heard-of.js';
 import { Keeping } from './keeping.js';
 import { Lease, RENEW } from './lease.js';
 import { Leases } from './leases.js';
@@ -50,20 +48,12 @@ export interface RedisResidenceOptions {
 
 /** Records that are asked for in one go. */
 const BATCH = 200;
-/** Milliseconds that it may take to know whose clients are whose after an outage: a new epoch's quiet time, and a look. */
-const SETTLES = 7_000;
 /** Milliseconds until a look that can't wait for the next. */
 const SOON = 50;
-/** Milliseconds between two looks whether that is known. */
-const SETTLING = 200;
 /** Milliseconds in which a node that has a client answers, or is dead. */
 const UNANSWERED = 8_000;
-/** Milliseconds that a node which stops has to tell what its clients had here. */
-const LAST_WORDS = 1_000;
 /** Milliseconds until it is asked again. */
 const ASK_AGAIN = 250;
-/** Milliseconds that one of these counts for. */
-const LONGEST = 1_000;
 
 export class RedisResidence implements Residence {
   private readonly records: Records;
@@ -113,46 +103,39 @@ export class RedisResidence implements Residence {
       letters: (name) => leases.all[0]?.keys.letters(name) ?? name,
       tag: partitions.namespaces[0] as string,
       answer: (subject, body) => answers.answer(subject, body),
-      answered: (subject, { clientId }) => {
-        if (subject === 'hand-over') handOvers.given(String(clientId));
-      },
       onBack: () => this.doubts.doubtAll(),
       log,
     });
     this.mail = mail;
     const isOurs = (name: string) => Lease.nodeOf(name) === node;
-    const isDead = (name: string) => this.isDead(name);
-    const handOvers = new HandOvers({ engine, mail, backplane, find, isOurs, isDead });
+    const handOvers = new HandOvers({ engine, mail, backplane, isOurs });
     this.handOvers = handOvers;
     const adoptions = () => this.adopting;
     const forget = (client: Client) => this.forget(client);
     const answers = new Answers({ engine, adoptions, handOvers, forget });
     const doubt = (client: Client) => this.doubts.doubt(client);
-    const keeping = new Keeping({ engine, records, leases, handOvers, lost, doubt, lostSight });
+    const keeping = new Keeping({ engine, records, leases, lost, doubt, lostSight });
     this.keeping = keeping;
     this.ends = new Ends({
       records,
       leaseOf: (clientId) => leases.of(clientId),
       ending: (clientId, at) => this.engine.ending(clientId, at),
       gone: (clientId) => this.engine.gone(clientId),
-      settled: (clientId, wasOurs) => {
-        if (wasOurs) handOvers.given(clientId);
-        else handOvers.lost(clientId);
-      },
     });
     const ended = ({ id }: Client, generation: number) => this.ends.ended(id, generation, leases.of(id).name);
     this.returns = new Returns({ engine, leases, keeping, adoptions, find, lost, ended });
-    this.adopting = new Adoptions({ engine, records, leases, handOvers, returns: this.returns, lostSight });
-    const [hears, sure] = [() => mail.hears, () => backplane.sure()];
-    this.doubts = new Doubts({ engine, leases, keeping, returns: this.returns, find, lost, hears, sure });
-    backplane.whenSettled(() => this.settled());
+    const { returns } = this;
+    const { isCluster } = redis.commands;
+    this.adopting = new Adoptions({
+      ...{ engine, records, leases, handOvers, returns, backplane, isCluster, lostSight },
+    });
+    this.doubts = new Doubts({ engine, leases, keeping, returns, find, lost, hears: () => mail.hears });
     const chore = (work: () => Promise<unknown>) => new Chore(work, failed);
     this.knowing = [
       chore(() => this.lookThrough()),
       chore(() => this.takeUp()),
       chore(() => keeping.saveAll()),
       chore(() => keeping.disownAll()),
-      chore(() => handOvers.tellAll()),
     ];
     // Each for itself: an end waits for presence, and nothing else should wait for that.
     this.ending = [chore(() => this.ends.retry()), chore(() => this.endAll())];
@@ -217,9 +200,8 @@ export class RedisResidence implements Residence {
     return this.keeping.written(client);
   }
 
-  ended(client: Client, remains: Remains): void {
+  ended(client: Client): void {
     this.forget(client);
-    this.handOvers.ending(client, remains);
     const name = client.state === 'here' ? this.leases.of(client.id).name : '';
     this.ends.ended(client.id, client.generation, name);
   }
@@ -254,14 +236,6 @@ export class RedisResidence implements Residence {
       () => this.engine.get(client.id) === client,
       () => true,
     );
-  }
-
-  isForAll(message: Published): boolean {
-    return this.doubts.size === 0 || originOf(message).node === this.options.node;
-  }
-
-  isDoubted(client: Client): boolean {
-    return this.doubts.has(client);
   }
 
   adopt(clientId: string): Promise<boolean> {
@@ -314,25 +288,17 @@ export class RedisResidence implements Residence {
     }
   }
 
-  /** Tells what is untold, and gives the leases up: clients have a while to go to another node. */
+  /** Gives the leases up: clients have a while to go to another node. */
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.timer);
     clearTimeout(this.sooner);
-    if (this.handOvers.size > 0)
-      await Promise.race([this.handOvers.tellAll().catch(NOTHING), after(LAST_WORDS)]);
     this.mail.close();
     if (this.records.connected) await this.leases.retire(this.options.grace);
   }
 
   private find(clientId: string): Promise<Place | null> {
     return this.records.look(clientId, this.leases.of(clientId).epoch);
-  }
-
-  private async isDead(node: string): Promise<boolean> {
-    const [lease] = this.leases.all;
-    const names = lease ? await this.records.nodes(lease.keys) : [];
-    return !names.some((name) => Lease.nodeOf(name) === node);
   }
 
   // What is done each 2 s, and when Redis is back
@@ -342,30 +308,6 @@ export class RedisResidence implements Residence {
     await this.leases.look();
     if (this.closed || !this.records.connected) return;
     for (const chore of [...this.knowing, ...this.ending]) void chore.run();
-  }
-
-  /**
-   * After an outage: resolves once it is known which clients are still this node's, and the nodes that have the others know
-   * what they had here; or after a while.
-   */
-  private async settled(): Promise<void> {
-    const clients = [...this.engine.all()];
-    let left = SETTLES;
-    await this.look();
-    while (left > 0 && !this.closed) {
-      const began = performance.now();
-      await Promise.all(this.knowing.map((chore) => chore.run()));
-      const known = this.leases.all.every((lease) => lease.holds && !lease.isNew);
-      if (known && !clients.some((client) => this.isUncertain(client)) && this.handOvers.size === 0) return;
-      await after(SETTLING, undefined, { ref: false });
-      // What this process stood still for does not count.
-      left -= Math.min(performance.now() - began, LONGEST);
-    }
-  }
-
-  private isUncertain(client: Client): boolean {
-    if (this.engine.get(client.id) !== client) return false;
-    return this.keeping.unsaved.has(client) || this.doubts.has(client) || this.returns.has(client);
   }
 
   /** Redis has lost data, or holds older: what this node knows of its clients is the truth. */
@@ -460,7 +402,7 @@ export class RedisResidence implements Residence {
   /** It has gone to another node, or was ended. */
   private lost(client: Client): void {
     this.forget(client);
-    if (this.engine.get(client.id) === client) this.handOvers.gone(client);
+    if (this.engine.get(client.id) === client) this.handOvers.departs(client);
   }
 
   private forget(client: Client): void {
