@@ -9,8 +9,11 @@
 -- ARGV  1 node   2 how long the lease holds, ms   3 about the node, JSON (opaque)   4 its round
 --       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewals went well
 --       7 for how long the clients of a dead node are kept, ms
--- returns {'renewed' or 'fenced', {dead node whose clients are to be ended...}, {any other dead node...}}; whoever looks each
+-- returns {'renewed', 'fenced', or 'stale' where a later round has been written down: this renewal was late; {dead node whose clients are to be ended...}, {any other dead node...}}; whoever looks each
 --         2 s is told of each of them: none is forgotten before its clients are to be ended
+
+-- A renewal that lands late would make steps of an earlier round count again.
+if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0) > tonumber(ARGV[4]) then return {'stale', {}, {}} end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -221,6 +221,18 @@ describe('a lease', () => {
     expect((await redis.zrange(keys.nodes, '0', '-1')).sort()).toEqual(['a.1', 'b']);
   });
 
+  it('is not renewed by a renewal of an earlier round, which lands late', async () => {
+    const a = await held('a');
+    const { inRound } = a;
+    a.doubt();
+    await a.renew();
+    const { renew } = steps;
+    const all = [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns];
+    expect(await renew(redis, all, ['a', LEASE, '{}', inRound, 'on', 1, 0])).toEqual(['stale', [], []]);
+    expect(await save(a, 1, [], inRound)).toBe('fenced');
+    expect(await save(a)).toBe('saved');
+  });
+
   it('leaves clients a while', async () => {
     const b = await held('b');
     await held('a');

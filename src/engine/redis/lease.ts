@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { Away } from '../../away.js';
 import type { Commands } from '../../redis/scripts.js';
 import { scripts } from '../../redis/scripts.js';
 import type { EngineKeys } from './keys.js';
@@ -154,7 +155,9 @@ export class Lease {
       [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns],
       [this.name, LEASE, JSON.stringify(about), round, how, steady ? 1 : 0, LINGER],
     );
-    if (said[0] === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });
-    return said;
+    const [outcome, due, dead] = said;
+    if (outcome === 'stale') throw new Away('a renewal of an earlier round');
+    if (outcome === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });
+    return [outcome, due, dead];
   }
 }
