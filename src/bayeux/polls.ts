@@ -41,7 +41,7 @@ export class Polls {
     if (response.destroyed) return;
     // Waiting behind another answer: Node would not tell of its close.
     if (!response.socket) message.advice = { ...message.advice, timeout: 0 };
-    else this.hold(clientId, message.id, request, response);
+    else this.hold(clientId, message.id === undefined ? undefined : String(message.id), request, response);
   }
 
   /** Whether nobody waits for the answer any more. */
