@@ -9,6 +9,7 @@ import { parseBatch } from './messages.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
+import { isGone } from './responses.js';
 
 export interface HttpTransportOptions {
   protocol: Protocol;
@@ -129,7 +130,8 @@ export class HttpTransport {
   private refuse(request: IncomingMessage, response: ServerResponse, status: number, allow?: string): void {
     const text = STATUS_CODES[status] ?? '';
     if (allow !== undefined) response.setHeader('Allow', allow);
-    response.setHeader('Connection', 'close');
+    // HTTP/2 has no such header.
+    if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
     this.answer(request, response, status, 'text/plain; charset=utf-8', text);
     request.resume();
     if (status === 413) response.once('finish', () => request.destroy());
@@ -142,7 +144,7 @@ export class HttpTransport {
     type: string,
     body: string,
   ): void {
-    if (response.destroyed || response.writableEnded) return;
+    if (isGone(response) || response.writableEnded) return;
     response.writeHead(status, {
       ...this.options.origins.headers(request),
       'Content-Type': type,
