@@ -14,7 +14,7 @@ import {
 } from 'rate-limiter-flexible';
 import { addressOf } from '../src/bayeux/address.js';
 import type { Bayeux } from '../src/bayeux/bayeux.js';
-import { type Refused, refuse, refuseFor } from '../src/bayeux/errors.js';
+import { refuse, refuseFor, type WireRefused } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
 import type { Counters } from '../src/counters.js';
 import type { Commands } from '../src/redis/scripts.js';
@@ -84,7 +84,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
     Object.assign(reply, { successful: false, error: tooManyClients().refusal });
   }
 
-  function tooManyClients(): Refused {
+  function tooManyClients(): WireRefused {
     counters.count('refused: clients of one address');
     return refuseFor(SECONDS * 1_000);
   }

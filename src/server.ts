@@ -17,6 +17,7 @@ import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
 import { metrics, type Sample } from './http/metrics.js';
 import { pages } from './http/pages.js';
+import { shareUpgrades } from './http/upgrades.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 import type { Records, RecordsState } from './records/records.js';
@@ -65,9 +66,8 @@ export class FayeOnlineServer {
     this.app = this.routes();
     this.http = createHttpServer(this.app);
     this.connections = new Connections(this.http);
-    // Faye passes on what is not below its mount; nobody else is going to answer it.
-    this.http.on('upgrade', (_request, socket) => socket.destroy());
     this.bayeux.attach(this.http);
+    shareUpgrades(this.http, this.bayeux);
   }
 
   /**

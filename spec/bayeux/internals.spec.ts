@@ -36,6 +36,13 @@ describe("faye's private fields", () => {
     adapter.removeExtension(extension);
   });
 
+  it('begin each reply in _makeResponse of the server, which leaves out an id of 0', () => {
+    const message = { channel: '/a', clientId: 'c', data: 1 };
+    const response = { channel: '/a', clientId: 'c', successful: true };
+    expect(protocol._makeResponse({ ...message, id: 0 })).toEqual(response);
+    expect(protocol._makeResponse({ ...message, id: 7 })).toEqual({ ...response, id: 7 });
+  });
+
   it('subscribe, publish and end through the proxy', async () => {
     const calls: unknown[] = [];
     const { subscribe, publish } = proxy;

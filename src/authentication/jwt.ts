@@ -10,6 +10,7 @@ import {
 } from 'jose';
 import { refuse } from '../bayeux/errors.js';
 import type { Identity } from '../presence/identity.js';
+import { authOf } from './auth.js';
 import { checkIdentity, type IdentityLimits } from './check-identity.js';
 import type { Proof } from './proof.js';
 
@@ -35,9 +36,9 @@ export function jwt(options: JwtOptions, limits: IdentityLimits): Proof {
   const keys = keyFor(options);
   return {
     trusting: false,
-    basis: (auth) => auth?.token,
-    async prove(_message, _request, auth) {
-      const { token } = auth ?? {};
+    basis: (message) => authOf(message)?.token,
+    async prove(message) {
+      const { token } = authOf(message) ?? {};
       if (token === undefined) return null;
       const claims = await verified(token, keys, options);
       return checkIdentity(identityFrom(claims), limits, 'token');

@@ -11,7 +11,6 @@ import { refuse } from './errors.js';
 import type { Extension, FayeExtension, Message, Request } from './extension.js';
 import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
-import { rebuildPublish } from './publish.js';
 import type { Question } from './question.js';
 import { ClientQueues } from './queues.js';
 import type { Stream } from './streams.js';
@@ -111,6 +110,7 @@ export class Bayeux {
     });
     this.keepServerMessages();
     this.answerWithoutAsking();
+    this.answerZero();
     this.announceSubscriptions();
   }
 
@@ -121,6 +121,8 @@ export class Bayeux {
       protocol: this.internals.protocol,
       queues: this.queues,
       extensions,
+      relay: this.options.relay,
+      replying: (reply, request) => this.replying(reply, request),
       passed: (message, request) => this.passed(message, request),
       refused: (answer) => this.answerRefused(answer),
       awaited: (reply, settled) => this.awaited(reply, settled),
@@ -403,15 +405,22 @@ export class Bayeux {
       for (const listener of this.connecting) listener(clientId, request);
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
-      if (message.id !== undefined && this.extras.repeats?.(clientId, message.id)) this.lost(clientId);
+      if (message.id !== undefined && this.extras.repeats?.(clientId, String(message.id)))
+        this.lost(clientId);
       if (this.missing.delete(clientId)) this.subscribedAgain(clientId);
     } else if (channel === '/meta/subscribe' && clientId) {
       // Faye subscribes to each that it finds, and each is answered by a list.
       if (Array.isArray(message.subscription)) message.subscription = [...new Set(message.subscription)];
       if (this.has(clientId)) this.remember(clientId, [message.subscription ?? []].flat());
-    } else if (request) {
-      rebuildPublish(message, this.options.relay);
     }
+  }
+
+  /** Faye names all that it knows, also to a client that can't use it here. */
+  private replying(reply: Message, request: Request): void {
+    const types = reply.supportedConnectionTypes;
+    if (!request || reply.channel !== '/meta/handshake' || !Array.isArray(types)) return;
+    const { jsonp } = this.options.transport;
+    reply.supportedConnectionTypes = types.filter((type) => isOffered(type, jsonp));
   }
 
   /** What a poll of the client was answered with may be lost: it gets its lists again with its next connect. */
@@ -451,6 +460,19 @@ export class Bayeux {
     };
     this.undo.push(() => {
       proxy.clientExists = clientExists;
+    });
+  }
+
+  /** Faye leaves out an id of 0, which is the first of a client that counts in numbers. */
+  private answerZero(): void {
+    const { protocol } = this.internals;
+    const makeResponse = protocol._makeResponse;
+    protocol._makeResponse = (message) => {
+      const response = makeResponse.call(protocol, message);
+      return message.id === 0 ? { id: 0, ...response } : response;
+    };
+    this.undo.push(() => {
+      protocol._makeResponse = makeResponse;
     });
   }
 
@@ -525,4 +547,9 @@ export class Bayeux {
   private hasSubscribed(clientId: string, channel: string, told?: string): void {
     for (const listener of this.subscribed) listener(clientId, channel, told);
   }
+}
+
+/** To a client that is not in this process. */
+function isOffered(type: unknown, jsonp: boolean): boolean {
+  return type !== 'in-process' && (jsonp || type !== 'callback-polling');
 }

@@ -3,11 +3,13 @@
  * unless it is wanted, and nothing about errors but that there was one.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { FayeRequest } from './extension.js';
 import type { Protocol } from './internals.js';
 import { parseBatch } from './messages.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
+import { isGone } from './responses.js';
 
 export interface HttpTransportOptions {
   protocol: Protocol;
@@ -24,6 +26,8 @@ export interface HttpTransportOptions {
 }
 
 const FILE = /\.(?:js|map)$/;
+/** A body that is JSON whatever its type says: old browsers and some proxies send it as text/plain. No form begins so. */
+const JSON_BODY = /^\s*[[{]/;
 /** Faye's: a name of JavaScript, so that nothing else can be put in front of the data. */
 const CALLBACK = /^[a-z_$][a-z0-9_$]*(\.[a-z_$][a-z0-9_$]*)*$/i;
 const CALLBACK_LENGTH = 128;
@@ -46,12 +50,14 @@ export class HttpTransport {
     // A request or response that breaks off is nobody's error; without a listener it would end the process.
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
-    if (request.method === 'GET' && FILE.test(pathOf(request))) this.options.serveFile(request, response);
+    const isFile = FILE.test(pathOf(request));
+    const isRead = request.method === 'GET' || (request.method === 'HEAD' && isFile);
+    if (isRead && isFile) this.options.serveFile(request, response);
     else if (!this.options.origins.allows(request)) this.refuse(request, response, 403);
     else if (request.method === 'OPTIONS') this.preflight(request, response);
     else if (request.method === 'POST') this.post(request, response);
     else if (request.method === 'GET') this.get(request, response);
-    else this.refuse(request, response, 405);
+    else this.refuse(request, response, 405, isFile ? 'GET, HEAD, OPTIONS, POST' : 'GET, OPTIONS, POST');
   }
 
   private preflight(request: IncomingMessage, response: ServerResponse): void {
@@ -78,10 +84,12 @@ export class HttpTransport {
     }));
   }
 
-  private post(request: IncomingMessage, response: ServerResponse): void {
+  private post(request: FayeRequest, response: ServerResponse): void {
     this.read(request, response, (body) => {
-      const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim();
-      const message = type === 'application/json' ? body : new URLSearchParams(body).get('message');
+      request.body = body;
+      const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+      const isJson = type === 'application/json' || JSON_BODY.test(body);
+      const message = isJson ? body : new URLSearchParams(body).get('message');
       if (message === null) this.refuse(request, response, 400);
       else this.process(message, request, response, (json) => ({ type: JSON_TYPE, body: json }));
     });
@@ -119,9 +127,11 @@ export class HttpTransport {
   }
 
   /** What is refused unread is not waited for: the connection is closed after the answer. */
-  private refuse(request: IncomingMessage, response: ServerResponse, status: number): void {
+  private refuse(request: IncomingMessage, response: ServerResponse, status: number, allow?: string): void {
     const text = STATUS_CODES[status] ?? '';
-    response.setHeader('Connection', 'close');
+    if (allow !== undefined) response.setHeader('Allow', allow);
+    // HTTP/2 has no such header.
+    if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
     this.answer(request, response, status, 'text/plain; charset=utf-8', text);
     request.resume();
     if (status === 413) response.once('finish', () => request.destroy());
@@ -134,7 +144,7 @@ export class HttpTransport {
     type: string,
     body: string,
   ): void {
-    if (response.destroyed || response.writableEnded) return;
+    if (isGone(response) || response.writableEnded) return;
     response.writeHead(status, {
       ...this.options.origins.headers(request),
       'Content-Type': type,

@@ -41,6 +41,8 @@ export interface Publishing {
 export interface Protocol {
   _engine: EngineProxy;
   _extensions?: Extension[];
+  /** What every reply begins as. */
+  _makeResponse(message: Message): Message;
   openSocket(clientId: string, socket: object, request: IncomingMessage | null): void;
   closeSocket(clientId: string, close?: boolean): void;
   process(messages: unknown[], request: IncomingMessage | null, callback: (replies: Message[]) => void): void;

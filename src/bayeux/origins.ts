@@ -19,7 +19,9 @@ export class Origins {
   }
 
   allows({ headers }: IncomingMessage): boolean {
-    const { origin, host } = headers;
+    const { origin } = headers;
+    // HTTP/2 has this in the place of Host; HTTP/1 can't have a header of that name.
+    const host = headers[':authority'] ?? headers.host;
     if (origin === undefined || this.options.any || this.allowed.has(origin)) return true;
     // A page of the server's own, whatever stands between that speaks TLS for it.
     return isWebOrigin(origin) && new URL(origin).host === host;

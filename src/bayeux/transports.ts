@@ -7,7 +7,7 @@ import { posix } from 'node:path';
 import type { Message, NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { EventSources, type EventSourcesOptions } from './event-sources.js';
-import type { Request } from './extension.js';
+import type { FayeRequest, Request } from './extension.js';
 import { HttpTransport } from './http-transport.js';
 import type { Internals } from './internals.js';
 import { Origins, type OriginsOptions } from './origins.js';
@@ -153,8 +153,8 @@ export class Transports {
     const { check, handle, handleUpgrade, handleEventSource } = adapter;
     Object.assign(adapter, {
       check: (request) => isBelow(mount, pathOf(request)),
-      handle: (request, response) => this.guard(response, () => this.http.handle(request, response)),
-      handleUpgrade: (request, socket, head) => this.sockets.upgrade(request, socket, head),
+      handle: (request, response) => this.guard(response, () => this.http.handle(named(request), response)),
+      handleUpgrade: (request, socket, head) => this.sockets.upgrade(named(request), socket, head),
       handleEventSource: (request, response) => this.openEventSource(request, response),
     } satisfies Partial<NodeAdapter>);
     return () => Object.assign(adapter, { check, handle, handleUpgrade, handleEventSource });
@@ -182,6 +182,12 @@ export class Transports {
     if (this.files.has(posix.basename(pathOf(request)))) handle.call(this.options.adapter, request, response);
     else response.writeHead(404).end();
   }
+}
+
+/** As Faye does for its extensions; Express has done so where a router came before. */
+function named(request: FayeRequest): FayeRequest {
+  request.originalUrl ??= request.url;
+  return request;
 }
 
 function isBelow(mount: string, path: string): boolean {

@@ -103,8 +103,9 @@ export interface Config {
    */
   channelPattern?: RegExp;
   /**
-   * Top-level fields of a publish that subscribers get beside channel, data and id. A list of names of message fields
-   * other than channel, clientId, id, data, ext, auth, advice, error and successful. Default: none.
+   * Top-level fields of a publish that subscribers get beside channel, data and id; ext without ext.auth. What the
+   * app's own extensions add is relayed in any case. A list of names of message fields other than channel, clientId, id,
+   * data, auth, advice, error and successful. Default: none.
    */
   relay?: string[];
   /**
@@ -121,8 +122,8 @@ export interface Config {
    */
   expiryGrace?: number;
   /**
-   * Asked about every message of a browser; false or a text (the reason) refuses it. A function (message, request) →
-   * boolean or text, or a promise of it. Default: none.
+   * Asked about every message of a browser; false refuses it, and `throw new Refused(reason)` says why. A function
+   * (message, request) → boolean, or a promise of it. Default: none.
    */
   validMessage?: ValidMessage;
   /**
@@ -150,7 +151,8 @@ export interface WindowsConfig {
 }
 
 export interface LimitsConfig {
-  /** Longest channel name. A whole number of characters from 1 to 255. Default: 255. */
+  /** Longest channel name; that of a room or time channel is 15 shorter, for the names of its lists. A whole number of
+   * characters from 17 to 255. Default: 255. */
   channelLength?: number;
   /** Longest uid. A whole number of characters from 1 to 128. Default: 128. */
   uidLength?: number;
@@ -193,8 +195,8 @@ export interface AuthenticationConfig {
   /** Proof by JSON Web Token in auth.token; exactly one of secret, publicKey and jwks. An object. Default: by
    * FAYE_ONLINE_SECRET, where that is set. */
   jwt?: JwtConfig;
-  /** Proof by a function of your own; null is not signed in, a text refuses and says why. A function
-   * (message, request) → identity, null or text, or a promise of it. Default: none. */
+  /** Proof by a function of your own; null is not signed in, false refuses, and `throw new Refused(reason)` says why. A
+   * function (message, request) → identity, null or false, or a promise of it. Default: none. */
   verify?: Verify;
   /**
    * Believes what the browser says in auth.current_user, as the gem faye-online did. True or false. Default: true
@@ -300,10 +302,7 @@ export type ExtensionsConfig = ExtensionList | ExtensionOrder;
 
 export type MayEnter = (identity: Identity, channel: string) => boolean | Promise<boolean>;
 export type MayUse = (identity: Identity | null, channel: string) => boolean | Promise<boolean>;
-export type ValidMessage = (
-  message: Message,
-  request: Request,
-) => boolean | string | Promise<boolean | string>;
+export type ValidMessage = (message: Message, request: Request) => boolean | Promise<boolean>;
 
 export const ENGINES = ['faye-online', 'faye-memory', 'faye-redis'] as const;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

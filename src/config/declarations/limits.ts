@@ -3,7 +3,13 @@ import { group, ranged, whole } from './declaration.js';
 
 export const limits = group(
   {
-    channelLength: whole('characters', 1, 255, 255, 'Longest channel name.'),
+    channelLength: whole(
+      'characters',
+      17,
+      255,
+      255,
+      'Longest channel name; that of a room or time channel is 15 shorter, for the names of its lists.',
+    ),
     uidLength: whole('characters', 1, 128, 128, 'Longest uid.'),
     unameLength: whole('characters', 1, 255, 255, 'Longest uname.'),
     identityBytes: whole('bytes', 64, 65536, 4096, 'Largest identity, as JSON.'),

@@ -69,9 +69,9 @@ export const schema = z.strictObject({
     "How long after its token's exp a client stays in what it entered with it.",
   ),
   validMessage: callback<ValidMessage>(
-    '(message, request) → boolean or text, or a promise of it',
+    '(message, request) → boolean, or a promise of it',
     'none',
-    'Asked about every message of a browser; false or a text (the reason) refuses it.',
+    'Asked about every message of a browser; false refuses it, and `throw new Refused(reason)` says why.',
   ),
   adminToken: adminToken.optional(),
   demo: yesOrNo(
