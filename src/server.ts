@@ -64,10 +64,10 @@ export class FayeOnlineServer {
     this.records = this.attached.records;
     this.app = this.routes();
     this.http = createHttpServer(this.app);
-    this.connections = new Connections(this.http);
     // Faye passes on what is not below its mount; nobody else is going to answer it.
     this.http.on('upgrade', (_request, socket) => socket.destroy());
     this.bayeux.attach(this.http);
+    this.connections = new Connections(this.http);
   }
 
   /**
@@ -97,8 +97,9 @@ export class FayeOnlineServer {
     await Promise.allSettled([this.listening]);
     const closed = once(this.http, 'close');
     this.http.close();
+    const drained = this.connections.drain(DRAIN);
     this.attached.bayeux.releaseConnections();
-    await this.connections.drain(DRAIN);
+    await drained;
     await closed;
     await this.attached.close(Math.max(end - performance.now(), FOR_RECORDS));
     this.bayeux.close();

@@ -8,6 +8,7 @@ import { parseBatch } from './messages.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
+import { isStopping } from './stopping.js';
 
 export interface HttpTransportOptions {
   protocol: Protocol;
@@ -135,6 +136,8 @@ export class HttpTransport {
     body: string,
   ): void {
     if (response.destroyed || response.writableEnded) return;
+    // A client that kept its connection would send its next poll to this server.
+    if (isStopping(request)) response.setHeader('Connection', 'close');
     response.writeHead(status, {
       ...this.options.origins.headers(request),
       'Content-Type': type,
