@@ -283,7 +283,10 @@ export class Bayeux {
     for (const [clientId, channels] of this.subscriptions) {
       for (const channel of channels) {
         const key = read(channel);
-        if (key !== undefined) subscribers.set(key, [...(subscribers.get(key) ?? []), clientId]);
+        if (key === undefined) continue;
+        const known = subscribers.get(key);
+        if (known) known.push(clientId);
+        else subscribers.set(key, [clientId]);
       }
     }
     return subscribers;
@@ -333,7 +336,9 @@ export class Bayeux {
 
   /** Channels and patterns that clients of this node subscribe to. */
   get channels(): number {
-    return this.subscribersBy((channel) => channel).size;
+    const names = new Set<string>();
+    for (const channels of this.subscriptions.values()) for (const channel of channels) names.add(channel);
+    return names.size;
   }
 
   /** Whether this node has closed its clients' connections itself: that a client has none says nothing of it. */
