@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
+import { callListener } from '../call-listener.js';
 import { isMeta, isToServer } from './channels.js';
 import type { ClientListener, EndingStep, EngineExtras, SubscriptionListener } from './engine-extras.js';
 import type { Extension, FayeExtension, Message, Request } from './extension.js';
@@ -107,6 +108,7 @@ export class Bayeux {
       this.remember(clientId, [channel]);
       this.hasSubscribed(clientId, channel, told);
     });
+    this.guardListeners();
     this.keepServerMessages();
     this.answerWithoutAsking();
     this.announceSubscriptions();
@@ -427,6 +429,22 @@ export class Bayeux {
   private remember(clientId: string, subscriptions: string[]): void {
     const known = this.subscriptions.get(clientId) ?? NONE;
     this.subscriptions.set(clientId, new Set([...known, ...subscriptions]));
+  }
+
+  /** An app listens to Faye's events on the adapter. They are emitted in the middle of the engine's steps. */
+  private guardListeners(): void {
+    const { proxy } = this.internals;
+    const trigger = proxy.trigger;
+    proxy.trigger = (event, ...args) => {
+      for (const listener of [...proxy.listeners(event)])
+        callListener(
+          () => listener.apply(proxy, args),
+          (error) => this.options.log.error({ err: error }, `a ${event} listener failed`),
+        );
+    };
+    this.undo.push(() => {
+      proxy.trigger = trigger;
+    });
   }
 
   /** Messages to the server itself are acknowledged by Faye as published, and go to nobody. */
