@@ -1,7 +1,7 @@
 /** A whole server from a config: Faye, presence on it, and the HTTP around them. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import express, { type Express } from 'express';
 import faye, { type NodeAdapter } from 'faye';
 import helmet from 'helmet';
@@ -134,8 +134,7 @@ export class FayeOnlineServer {
 
   get url(): string {
     const { address, port } = this.http.address() as AddressInfo;
-    const host = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(address) ? 'localhost' : address;
-    return `http://${host}:${port}`;
+    return `http://${urlHost(address)}:${port}`;
   }
 
   /** For the person who started it: addresses, store, engine, and how to get the real thing. */
@@ -195,6 +194,13 @@ export class FayeOnlineServer {
     app.use(pages(this.config));
     return app;
   }
+}
+
+/** The host of a URL by which an address that is listened on can be reached from this machine. */
+function urlHost(address: string): string {
+  if (['0.0.0.0', '::', '127.0.0.1'].includes(address)) return 'localhost';
+  // URLs have no place for the zone of a link-local address.
+  return isIPv6(address) ? `[${address.replace(/%.*/, '')}]` : address;
 }
 
 /** The demo page has no inline script or style; `'self'` covers its own WebSocket. */

@@ -61,6 +61,20 @@ describe('health', () => {
   });
 });
 
+describe('url', () => {
+  it.each([
+    ['::1', '[::1]'],
+    ['::ffff:127.0.0.1', '[::ffff:7f00:1]'],
+    ['::', 'localhost'],
+    ['127.0.0.1', 'localhost'],
+  ])('of a server that listens on %s is one that can be opened, and printed, at %s', async (host, name) => {
+    const { server, url } = await startServer({ host });
+    expect(new URL(url).hostname).toBe(name);
+    expect((await get(`${url}/readyz`)).status).toBe(200);
+    expect(server.describe()).toContain(`Bayeux    ${url}/faye`);
+  });
+});
+
 describe('describe()', () => {
   it('tells addresses, store, engine, and how to get the real thing', async () => {
     const { server, url } = await startServer();
