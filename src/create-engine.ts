@@ -28,6 +28,7 @@ export interface CreatedEngine {
 export function createEngine({ log, ...options }: EngineOptions = {}): CreatedEngine {
   const config = resolveEngine(options);
   const logger = log ?? createLog(config.logLevel, config.production);
+  for (const warning of config.warnings) logger.warn(warning);
   const { type, nodes, close } = engineFor(config, new Counters(), logger);
   return {
     type: type as EngineType,
