@@ -7,8 +7,9 @@ const INTRO = `# Configuration
 
 <!-- Written by \`npm run docs\` from the declarations in src/config/declarations. -->
 
-The options are in \`faye.config.ts\`, in the folder where the server is started (\`.mts\`, \`.js\` and \`.mjs\` will do too;
-\`faye-online start --config <file>\` takes any). Everything is optional.
+The options are in \`faye.config.ts\`, in the folder where the server is started. Its name may also
+end in \`.mts\`, \`.cts\`, \`.js\`, \`.mjs\`, \`.cjs\` or \`.json\`; the first of these that is there is read, and
+\`faye-online start --config <file>\` reads any file. Everything is optional.
 
 \`\`\`ts
 import { defineConfig } from 'faye-online';
