@@ -99,7 +99,7 @@ export function attach(
   const recording = recordingFor({ config, store, presence, node, log });
 
   const admin = administration(bayeux, presence, store);
-  const ours = extensionsFor(config, { bayeux, presence, store, counters });
+  const ours = extensionsFor(config, { bayeux, presence, store, counters, log });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
@@ -176,10 +176,14 @@ interface House {
   presence: Presence;
   store: MemoryStore | RedisStore;
   counters: Counters;
+  log: Logger;
 }
 
 /** In the order in which messages pass them. */
-function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counters }: House): Extension[] {
+function extensionsFor(
+  config: ResolvedConfig,
+  { bayeux, presence, store, counters, log }: House,
+): Extension[] {
   const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
   const proof = proofFor(authentication, limits);
@@ -188,7 +192,7 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
     available(bayeux),
-    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters }),
+    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters, log }),
     ...(config.validMessage ? [validMessage(config.validMessage)] : []),
     authenticate({
       proof,
