@@ -22,7 +22,8 @@ export interface CreatedEngine {
 }
 
 /**
- * Makes an engine for one NodeAdapter. Give `attachPresence` the same `redis` and `namespace`. Of the environment it reads
+ * Makes an engine for one NodeAdapter. Give `attachPresence` the same `redis` and `namespace`: without `attachPresence` a
+ * client whose next poll or socket reaches another process is not followed there, which takes sticky sessions. Of the environment it reads
  * NODE_ENV and LOG_LEVEL alone. Throws `ConfigError` for options that are wrong.
  */
 export function createEngine({ log, ...options }: EngineOptions = {}): CreatedEngine {

@@ -26,6 +26,8 @@ const DRAIN = 2_000;
 /** Milliseconds that stopping may take, but for what is said to Redis; and those that the database gets of it in any case. */
 const LONGEST_STOP = 2_500;
 const FOR_RECORDS = 500;
+/** Milliseconds by which the time for a request's headers is longer than the time that a connection waits for it. */
+const HEADERS_MARGIN = 1_000;
 
 /**
  * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
@@ -64,6 +66,7 @@ export class FayeOnlineServer {
     this.records = this.attached.records;
     this.app = this.routes();
     this.http = createHttpServer(this.app);
+    keepAlive(this.http, config.keepAliveTimeout * 1_000);
     // Faye passes on what is not below its mount; nobody else is going to answer it.
     this.http.on('upgrade', (_request, socket) => socket.destroy());
     this.bayeux.attach(this.http);
@@ -194,6 +197,12 @@ export class FayeOnlineServer {
     app.use(pages(this.config));
     return app;
   }
+}
+
+/** `timeout`: in ms. A connection that waits for its next request must not be cut as one whose headers take too long. */
+function keepAlive(http: Server, timeout: number): void {
+  http.keepAliveTimeout = timeout;
+  http.headersTimeout = Math.max(http.headersTimeout, timeout + HEADERS_MARGIN);
 }
 
 /** The host of a URL by which an address that is listened on can be reached from this machine. */
