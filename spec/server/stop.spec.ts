@@ -103,6 +103,25 @@ describe('#stop', () => {
       await stopped;
     });
 
+    it('refuses a WebSocket that is asked for while it stops', async () => {
+      await start();
+      const socket = connect(Number(new URL(url).port), '127.0.0.1');
+      let received = '';
+      socket.on('data', (chunk) => {
+        received += String(chunk);
+      });
+      const accepted = once(server.http, 'connection');
+      socket.write('GET /faye HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n');
+      const [ours] = (await accepted) as [Socket];
+      await until(() => ours.bytesRead > 0, 'half a request');
+      const stopped = server.stop();
+      await until(() => !server.http.listening, 'the server to stop');
+      socket.write('Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+      await once(socket, 'close');
+      expect(received).toMatch(/^HTTP\/1.1 503 /);
+      await stopped;
+    });
+
     it('does not wait for a connection without a request', async () => {
       await start();
       const open = async (text: string): Promise<Socket> => {
