@@ -7,8 +7,9 @@ const INTRO = `# Configuration
 
 <!-- Written by \`npm run docs\` from the declarations in src/config/declarations. -->
 
-The options are in \`faye.config.ts\`, in the folder where the server is started (\`.mts\`, \`.js\` and \`.mjs\` will do too;
-\`faye-online start --config <file>\` takes any). Everything is optional.
+The options are in \`faye.config.ts\`, in the folder where the server is started. Its name may also
+end in \`.mts\`, \`.cts\`, \`.js\`, \`.mjs\`, \`.cjs\` or \`.json\`; the first of these that is there is read, and
+\`faye-online start --config <file>\` reads any file. Everything is optional.
 
 \`\`\`ts
 import { defineConfig } from 'faye-online';
@@ -129,6 +130,10 @@ Cluster for each partition. Beyond that the oldest are dropped: clients of other
 \`faye_online_events_total\` at \`/metrics\`. Lists come right all the same, as all are sent again. What waits at a node that is
 killed meanwhile is lost as well.
 
+In an app of your own, \`createEngine({ redis })\` alone carries messages to the clients of every process, but does not follow a client
+whose next poll or socket reaches another process: \`attachPresence\` with the same \`redis\` does that. Without it the balancer
+needs sticky sessions.
+
 The engine faye-redis connects by URL alone, so that Sentinels, a socket file, TLS with certificates of its own, or a
 function that returns a client take an \`engineUrl\` for it; it can use no Cluster:
 
@@ -159,6 +164,11 @@ and socket to any of them, in turn: **no sticky sessions** (but for polling clie
   write any address there.
 - **Idle time-outs longer than \`timeout\` and \`ping\`** (10 and 30 s): a poll is silent for the one, a socket or stream for the
   other. With the 60 s of most balancers nothing is to be done.
+- **\`keepAliveTimeout\` longer than the balancer keeps its connections to a server.** Otherwise the server closes an idle connection
+  in the moment in which the balancer sends a request on it, and the client gets a 502. The server closes after 5 s by default. An
+  AWS load balancer keeps idle connections for 60 s (\`keepAliveTimeout: 65\`), one of Google Cloud for 600 s
+  (\`keepAliveTimeout: 620\`), nginx with \`keepalive\` in the \`upstream\` block for 60 s. The nginx example below opens a
+  connection for each request and needs nothing.
 - **Responses not buffered**: else EventSource streams hear nothing.
 - **Health checks at \`/readyz\`**: 200, or 503 while Redis is away. Then all servers say so, and go on serving whom they have; a
   balancer that would turn everybody away where all are unhealthy asks \`/healthz\`, which is 200 while the process serves.
@@ -207,9 +217,13 @@ refused connections.
 **To stop one server**, for an update, send it SIGTERM. It accepts no more, closes its sockets and streams, answers its polls, and
 ends with 0 within 3 s (5 just after Redis was away; a second signal ends it at once). Its clients have \`grace\` (8 s) to come
 back, and do, by the balancer, at another server: with their clientId and subscriptions, and what waited for them; nobody sees
-them leave. Give it 10 s before a SIGKILL: Docker's default, and less than systemd's. So update one server after the other: stop it, start the new
+them leave. Give it 10 s before a SIGKILL: Docker's default, and less than systemd's. pm2 kills after 1.6 s by default: set
+\`kill_timeout: 10000\` in its ecosystem file. So update one server after the other: stop it, start the new
 one, wait for 200 from its \`/readyz\`, and until \`faye-online nodes\` lists it, before the next. A balancer that would not try
 another server takes it out before the SIGTERM, and in again after \`/readyz\`.
+
+An app of your own closes its HTTP server first, by \`http.close()\`, and then calls \`attached.close()\`, \`bayeux.close()\` and
+\`engine.close()\`. Polls are then answered with \`Connection: close\`, so that their clients poll another server.
 `;
 
 /** The whole of docs/configuration.md. */

@@ -65,6 +65,7 @@ describe('numbers', () => {
     ['port', 9292, 0, 65535, 'a whole number'],
     ['timeout', 10, 1, 300, 'a number of seconds'],
     ['ping', 30, 1, 300, 'a number of seconds'],
+    ['keepAliveTimeout', 5, 1, 3600, 'a number of seconds'],
     ['gc', 5, 1, 3600, 'a number of seconds'],
     ['grace', 8, 0.5, 300, 'a number of seconds'],
     ['leaveDelay', 3, 0, 60, 'a number of seconds'],

@@ -192,7 +192,7 @@ function extensionsFor(
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
     available(bayeux),
-    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters }),
+    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters, log }),
     ...(config.validMessage ? [validMessage(config.validMessage, log)] : []),
     authenticate({
       proof,

@@ -33,7 +33,7 @@ function withFlags(program: Command, name: string, description: string, isDefaul
 const withFile = (command: Command): Command =>
   command.option(
     '-c, --config <file>',
-    'configuration file (default: faye.config.ts, .mts, .js or .mjs in this folder)',
+    'configuration file (default: faye.config.ts, .mts, .cts, .js, .mjs, .cjs or .json in this folder)',
   );
 
 async function start(flags: Flags): Promise<void> {

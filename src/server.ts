@@ -1,7 +1,7 @@
 /** A whole server from a config: Faye, presence on it, and the HTTP around them. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import express, { type Express } from 'express';
 import faye, { type NodeAdapter } from 'faye';
 import helmet from 'helmet';
@@ -27,6 +27,8 @@ const DRAIN = 2_000;
 /** Milliseconds that stopping may take, but for what is said to Redis; and those that the database gets of it in any case. */
 const LONGEST_STOP = 2_500;
 const FOR_RECORDS = 500;
+/** Milliseconds by which the time for a request's headers is longer than the time that a connection waits for it. */
+const HEADERS_MARGIN = 1_000;
 
 /**
  * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
@@ -65,9 +67,10 @@ export class FayeOnlineServer {
     this.records = this.attached.records;
     this.app = this.routes();
     this.http = createHttpServer(this.app);
-    this.connections = new Connections(this.http);
+    keepAlive(this.http, config.keepAliveTimeout * 1_000);
     this.bayeux.attach(this.http);
     shareUpgrades(this.http, this.bayeux);
+    this.connections = new Connections(this.http);
   }
 
   /**
@@ -97,8 +100,9 @@ export class FayeOnlineServer {
     await Promise.allSettled([this.listening]);
     const closed = once(this.http, 'close');
     this.http.close();
+    const drained = this.connections.drain(DRAIN);
     this.attached.bayeux.releaseConnections();
-    await this.connections.drain(DRAIN);
+    await drained;
     await closed;
     await this.attached.close(Math.max(end - performance.now(), FOR_RECORDS));
     this.bayeux.close();
@@ -133,8 +137,7 @@ export class FayeOnlineServer {
 
   get url(): string {
     const { address, port } = this.http.address() as AddressInfo;
-    const host = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(address) ? 'localhost' : address;
-    return `http://${host}:${port}`;
+    return `http://${urlHost(address)}:${port}`;
   }
 
   /** For the person who started it: addresses, store, engine, and how to get the real thing. */
@@ -194,6 +197,19 @@ export class FayeOnlineServer {
     app.use(pages(this.config));
     return app;
   }
+}
+
+/** `timeout`: in ms. A connection that waits for its next request must not be cut as one whose headers take too long. */
+function keepAlive(http: Server, timeout: number): void {
+  http.keepAliveTimeout = timeout;
+  http.headersTimeout = Math.max(http.headersTimeout, timeout + HEADERS_MARGIN);
+}
+
+/** The host of a URL by which an address that is listened on can be reached from this machine. */
+function urlHost(address: string): string {
+  if (['0.0.0.0', '::', '127.0.0.1'].includes(address)) return 'localhost';
+  // URLs have no place for the zone of a link-local address.
+  return isIPv6(address) ? `[${address.replace(/%.*/, '')}]` : address;
 }
 
 /** The demo page has no inline script or style; `'self'` covers its own WebSocket. */

@@ -1,14 +1,16 @@
 /** Presence on a Faye server of the user's own, in an Express app of theirs, beside their own extensions. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { Agent, createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import faye, { type Message, type NodeAdapter } from 'faye';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
+import { internalsOf } from '../../src/bayeux/internals.js';
 import { type CreatedEngine, createEngine } from '../../src/create-engine.js';
 import { fayeRedis } from '../../src/engine/faye-redis.js';
+import { ask } from '../support/http-request.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectMessage, join, newClientId, say, sees, stopAll, user } from '../support/server.js';
@@ -88,6 +90,28 @@ describe('attachPresence', () => {
     expect(await say(endpoint, connectMessage(clientId, user('ann')))).toMatchObject({ successful: true });
     expect((await say(endpoint, { channel: '/a/user_list', clientId, data: 1 })).successful).toBe(true);
     expect((await attached.presence.list(ROOM)).count).toBe(0);
+  });
+
+  it('answers a poll with Connection: close where the app has closed its HTTP server', async () => {
+    const { http, adapter, attached, endpoint } = await startApp(
+      {},
+      new faye.NodeAdapter({ mount: '/bayeux' }),
+    );
+    const agent = new Agent({ keepAlive: true });
+    const clientId = await newClientId(endpoint);
+    const message = { ...connectMessage(clientId), advice: undefined };
+    const headers = { 'Content-Type': 'application/json' };
+    const poll = () => ask(endpoint, { agent, method: 'POST', headers }, JSON.stringify(message));
+    const answer = poll();
+    await until(() => internalsOf(adapter).proxy.hasConnection(clientId), 'the poll');
+    const closed = once(http, 'close');
+    http.close();
+    await attached.close();
+    adapter.close();
+    expect(await answer).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    await expect(poll()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await closed;
+    agent.destroy();
   });
 
   it('takes an ioredis instance, and leaves it to its owner', async () => {

@@ -1,9 +1,11 @@
 /** Who may do what, over the wire: the three ways to prove who one is, rooms, channels, the operator's own server. */
-
+import { once } from 'node:events';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Message } from 'faye';
-import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
 import type { Verify } from '../../src/authentication/custom.js';
 import { Refused } from '../../src/bayeux/errors.js';
@@ -129,6 +131,15 @@ describe('jwt', () => {
     });
   });
 
+  it('allows for clockTolerance in all that a client does, as in the first check of its token', async () => {
+    const endpoint = await start({ jwt: { secret: SECRET, clockTolerance: 60 } });
+    const behind = await proven(everywhere, Math.floor(Date.now() / 1000) - 30);
+    const clientId = await newClientId(endpoint, behind);
+    expect(await say(endpoint, connectMessage(clientId, behind))).toMatchObject({ successful: true });
+    expect(await uids(running)).toEqual([7]);
+    expect(await say(endpoint, { channel: '/chat', clientId, data: 1 })).toMatchObject({ successful: true });
+  });
+
   it('refuses a client whose remembered proof expires, until it brings a fresh one of the same user', async () => {
     const endpoint = await start({ jwt: { secret: SECRET, clockTolerance: 0 } });
     const clientId = await newClientId(endpoint);
@@ -237,6 +248,72 @@ describe('jwt', () => {
     const news = { channel: '/news', clientId: ann, data: 1, auth };
     expect((await say(endpoint, news)).error).toBe('403:/news:You may not publish to this channel');
     expect(await say(endpoint, { ...news, channel: '/chat' })).toMatchObject({ successful: true });
+  });
+
+  describe('by the key set of an issuer', () => {
+    let issuer: Server;
+    let keys: JWK[];
+    let status: number;
+    let endpoint: string;
+
+    beforeEach(async () => {
+      [keys, status] = [[], 200];
+      issuer = createHttpServer((_request, response) => {
+        response.writeHead(status).end(JSON.stringify({ keys }));
+      });
+      issuer.listen(0, '127.0.0.1');
+      await once(issuer, 'listening');
+      const { port } = issuer.address() as AddressInfo;
+      endpoint = await start({ jwt: { jwks: `http://127.0.0.1:${port}/keys` } });
+    });
+    afterEach(() => {
+      vi.restoreAllMocks();
+      issuer.close();
+      issuer.closeAllConnections();
+    });
+
+    /** What shakes hands by a key of the issuer's, which is in the set from now on where it is `published`. */
+    async function signedBy(kid: string, published: boolean) {
+      const pair = await generateKeyPair('ES256');
+      if (published) keys.push({ ...(await exportJWK(pair.publicKey)), kid, alg: 'ES256' });
+      const signed = await new SignJWT(everywhere)
+        .setProtectedHeader({ alg: 'ES256', kid })
+        .setExpirationTime('1h')
+        .sign(pair.privateKey);
+      return () => handshake(endpoint, { ...rooms, token: signed });
+    }
+
+    const passTime = (seconds: number): void => {
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1000);
+    };
+    const RETRY = { successful: false, advice: { reconnect: 'retry', interval: 5000 } };
+
+    it('asks to try again where a key is new and the set was just fetched, and takes it then', async () => {
+      const byFirst = await signedBy('first', true);
+      expect(await byFirst()).toMatchObject({ successful: true });
+      const bySecond = await signedBy('second', true);
+      expect(await bySecond()).toMatchObject({ ...RETRY, error: expect.stringMatching(/^503:/) });
+      passTime(31);
+      expect(await bySecond()).toMatchObject({ successful: true });
+    });
+
+    it('refuses for good what is signed by a key that is not in the set as it is now', async () => {
+      const byFirst = await signedBy('first', true);
+      const byNone = await signedBy('none', false);
+      expect(await byNone()).toMatchObject({ error: '401::Token refused', advice: { reconnect: 'none' } });
+      expect(await byFirst()).toMatchObject({ successful: true });
+      passTime(31);
+      expect(await byNone()).toMatchObject({ error: '401::Token refused', advice: { reconnect: 'none' } });
+    });
+
+    it('asks to try again where the set can not be fetched', async () => {
+      const byFirst = await signedBy('first', true);
+      status = 502;
+      expect(await byFirst()).toMatchObject(RETRY);
+      status = 200;
+      expect(await byFirst()).toMatchObject({ successful: true });
+    });
   });
 
   it('goes by a public key', async () => {

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
+import { callListener } from '../call-listener.js';
 import { isMeta, isToServer } from './channels.js';
 import type { ClientListener, EndingStep, EngineExtras, SubscriptionListener } from './engine-extras.js';
 import { refuse } from './errors.js';
@@ -108,6 +109,7 @@ export class Bayeux {
       this.remember(clientId, [channel]);
       this.hasSubscribed(clientId, channel, told);
     });
+    this.guardListeners();
     this.keepServerMessages();
     this.answerWithoutAsking();
     this.answerZero();
@@ -287,7 +289,10 @@ export class Bayeux {
     for (const [clientId, channels] of this.subscriptions) {
       for (const channel of channels) {
         const key = read(channel);
-        if (key !== undefined) subscribers.set(key, [...(subscribers.get(key) ?? []), clientId]);
+        if (key === undefined) continue;
+        const known = subscribers.get(key);
+        if (known) known.push(clientId);
+        else subscribers.set(key, [clientId]);
       }
     }
     return subscribers;
@@ -337,7 +342,9 @@ export class Bayeux {
 
   /** Channels and patterns that clients of this node subscribe to. */
   get channels(): number {
-    return this.subscribersBy((channel) => channel).size;
+    const names = new Set<string>();
+    for (const channels of this.subscriptions.values()) for (const channel of channels) names.add(channel);
+    return names.size;
   }
 
   /** Whether this node has closed its clients' connections itself: that a client has none says nothing of it. */
@@ -433,6 +440,22 @@ export class Bayeux {
   private remember(clientId: string, subscriptions: string[]): void {
     const known = this.subscriptions.get(clientId) ?? NONE;
     this.subscriptions.set(clientId, new Set([...known, ...subscriptions]));
+  }
+
+  /** An app listens to Faye's events on the adapter. They are emitted in the middle of the engine's steps. */
+  private guardListeners(): void {
+    const { proxy } = this.internals;
+    const trigger = proxy.trigger;
+    proxy.trigger = (event, ...args) => {
+      for (const listener of [...proxy.listeners(event)])
+        callListener(
+          () => listener.apply(proxy, args),
+          (error) => this.options.log.error({ err: error }, `a ${event} listener failed`),
+        );
+    };
+    this.undo.push(() => {
+      proxy.trigger = trigger;
+    });
   }
 
   /** Messages to the server itself are acknowledged by Faye as published, and go to nobody. */

@@ -10,6 +10,7 @@ import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
 import { isGone } from './responses.js';
+import { isStopping } from './stopping.js';
 
 export interface HttpTransportOptions {
   protocol: Protocol;
@@ -145,6 +146,8 @@ export class HttpTransport {
     body: string,
   ): void {
     if (isGone(response) || response.writableEnded) return;
+    // A client that kept its connection would send its next poll to this server.
+    if (isStopping(request)) response.setHeader('Connection', 'close');
     response.writeHead(status, {
       ...this.options.origins.headers(request),
       'Content-Type': type,

@@ -29,6 +29,9 @@ export interface EngineProxy {
   publish(message: Message): void;
   bind(event: string, listener: (...args: never[]) => void): void;
   unbind(event: string, listener: (...args: never[]) => void): void;
+  listeners(event: string): ((...args: unknown[]) => unknown)[];
+  /** Engines emit their events by this. */
+  trigger(event: string, ...args: unknown[]): void;
 }
 
 /** What every Faye engine takes: a message and the channel names (not patterns to expand) to look it up by. */

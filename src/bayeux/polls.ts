@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from 'faye';
 import type { EngineProxy } from './internals.js';
 import { hasGoneOut, isGone } from './responses.js';
+import { isStopping } from './stopping.js';
 
 export interface PollListener {
   /** A poll of the client has been answered, and not given up before: the connect with that id. */
@@ -41,8 +42,10 @@ export class Polls {
     if (!response || !request) return;
     if (isGone(response)) return;
     // Waiting behind another answer: Node would not tell of its close.
-    if (!response.socket) message.advice = { ...message.advice, timeout: 0 };
-    else this.hold(clientId, message.id === undefined ? undefined : String(message.id), request, response);
+    const isBehind = !response.socket;
+    if (isBehind || isStopping(request)) message.advice = { ...message.advice, timeout: 0 };
+    if (!isBehind)
+      this.hold(clientId, message.id === undefined ? undefined : String(message.id), request, response);
   }
 
   /** Whether nobody waits for the answer any more. */

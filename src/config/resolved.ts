@@ -21,6 +21,8 @@ export interface ResolvedConfig {
   mount: string;
   timeout: number;
   ping: number;
+  /** Seconds. */
+  keepAliveTimeout: number;
   origins: ResolvedOrigins;
   jsonp: boolean;
   compression: boolean;

@@ -32,6 +32,12 @@ export interface Config {
   /** Time between two pings of a WebSocket. A number of seconds from 1 to 300. Default: 30. */
   ping?: number;
   /**
+   * How long an HTTP connection is kept open between two requests, as Node's server.keepAliveTimeout. Behind a load
+   * balancer that keeps its connections to the server, make it longer than the balancer does. A number of seconds from 1
+   * to 3600. Default: 5.
+   */
+  keepAliveTimeout?: number;
+  /**
    * Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.
    * A list of scheme://host[:port] of http or https, without a path, or '*' for any. Default: none where NODE_ENV is
    * production, any otherwise.
@@ -234,7 +240,10 @@ export interface JwtConfig {
   issuer?: string;
   /** The aud that a token must have, or one of them. A text, or a list of texts. Default: any. */
   audience?: string | string[];
-  /** How far the issuer's clock may be off. A number of seconds from 0 to 3600. Default: 5. */
+  /**
+   * How far the issuer's clock may be off. A token counts for so long after its exp, and expiryGrace begins then. A number
+   * of seconds from 0 to 3600. Default: 5.
+   */
   clockTolerance?: number;
 }
 

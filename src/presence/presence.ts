@@ -33,6 +33,7 @@
 import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
+import { callListener } from '../call-listener.js';
 import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
@@ -369,7 +370,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
     this.options.announcer.mark(channel, transition.dueIn);
     if (!transition.changed) return;
     this.options.log.info({ channel, uid: user.uid }, type);
-    this.emit(type, channel, user);
+    for (const listener of this.rawListeners(type))
+      callListener(
+        () => listener.call(this, channel, user),
+        (error) =>
+          this.options.log.error({ err: error, channel, uid: user.uid }, `a ${type} listener failed`),
+      );
   }
 
   /** All where it may be. */

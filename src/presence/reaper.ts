@@ -73,7 +73,7 @@ export class Reaper {
     for (const clientId of presence.remembered.expired(expiryGrace)) {
       presence.remembered.drop(clientId);
       await presence.identityOf(clientId);
-      if (presence.remembered.expired(expiryGrace).includes(clientId)) endClient(clientId);
+      if (presence.remembered.hasExpired(clientId, expiryGrace)) endClient(clientId);
     }
   }
 

@@ -8,7 +8,7 @@ import { extensions, relay } from './messages.js';
 import { channelPattern, windows } from './presence.js';
 import { records } from './records.js';
 import { engine, redis } from './redis.js';
-import { adminToken, host, logLevel, mount, port } from './server.js';
+import { adminToken, host, keepAliveTimeout, logLevel, mount, port } from './server.js';
 import { compression, jsonp, origins, trustProxy } from './transport.js';
 
 export const schema = z.strictObject({
@@ -23,6 +23,7 @@ export const schema = z.strictObject({
     'How long a poll is held; a client that is silent for twice this is gone.',
   ),
   ping: ranged('a number of seconds', 1, 300, 30, 'Time between two pings of a WebSocket.'),
+  keepAliveTimeout,
   origins: origins.optional(),
   jsonp,
   compression,
