@@ -86,8 +86,10 @@ class MysqlSession implements MysqlPoolConnection {
   }
 }
 
-/** Numbers would be bound as floating-point numbers, which MySQL takes no `limit` from. */
+/** What is undefined is null, as in the other databases. Numbers would be bound as floating-point numbers, which MySQL takes no `limit` from. */
 const bound = (value: unknown): unknown =>
-  typeof value === 'bigint' || Number.isSafeInteger(value)
-    ? mysql.TypedParameter.LONGLONG(value as number)
-    : value;
+  value === undefined
+    ? null
+    : typeof value === 'bigint' || Number.isSafeInteger(value)
+      ? mysql.TypedParameter.LONGLONG(value as number)
+      : value;
