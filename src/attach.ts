@@ -99,7 +99,8 @@ export function attach(
   const recording = recordingFor({ config, store, presence, node, log });
 
   const admin = administration(bayeux, presence, store);
-  const ours = extensionsFor(config, { bayeux, presence, store, counters });
+  const timed = (channel: string) => recording?.addTimeChannel(channel);
+  const ours = extensionsFor(config, { bayeux, presence, store, counters, timed });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
@@ -176,10 +177,15 @@ interface House {
   presence: Presence;
   store: MemoryStore | RedisStore;
   counters: Counters;
+  /** A client enters a channel that it names as its `time_channel`. */
+  timed(channel: string): void;
 }
 
 /** In the order in which messages pass them. */
-function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counters }: House): Extension[] {
+function extensionsFor(
+  config: ResolvedConfig,
+  { bayeux, presence, store, counters, timed }: House,
+): Extension[] {
   const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
   const proof = proofFor(authentication, limits);
@@ -208,7 +214,7 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
     }),
     adopt(bayeux),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
-    enterAtConnect(presence),
+    enterAtConnect(presence, timed),
     visibility(presence),
   ];
 }
