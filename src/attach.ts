@@ -99,7 +99,8 @@ export function attach(
   const recording = recordingFor({ config, store, presence, node, log });
 
   const admin = administration(bayeux, presence, store);
-  const ours = extensionsFor(config, { bayeux, presence, store, counters, log });
+  const timed = (channel: string) => recording?.addTimeChannel(channel);
+  const ours = extensionsFor(config, { bayeux, presence, store, counters, timed, log });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
@@ -177,12 +178,14 @@ interface House {
   store: MemoryStore | RedisStore;
   counters: Counters;
   log: Logger;
+  /** A client enters a channel that it names as its `time_channel`. */
+  timed(channel: string): void;
 }
 
 /** In the order in which messages pass them. */
 function extensionsFor(
   config: ResolvedConfig,
-  { bayeux, presence, store, counters, log }: House,
+  { bayeux, presence, store, counters, timed, log }: House,
 ): Extension[] {
   const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
@@ -212,7 +215,7 @@ function extensionsFor(
     }),
     adopt(bayeux),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
-    enterAtConnect(presence),
+    enterAtConnect(presence, timed),
     visibility(presence),
   ];
 }

@@ -53,10 +53,11 @@ function report({ store, engine, records }: Health) {
   };
 }
 
-function recordsTroubles({ database, trouble, lag, dropped, isDropping }: RecordsState): string[] {
+function recordsTroubles({ database, trouble, lag, dropped, isDropping, setAside }: RecordsState): string[] {
   const waiting = lag > 0 ? `, ${lag} entries wait` : '';
   return [
     ...(trouble ? [`records: ${placeless(database)} takes nothing since ${trouble.since}${waiting}`] : []),
+    ...(setAside > 0 ? [`records: ${setAside} entries could not be stored, and were set aside`] : []),
     ...(isDropping ? [`records: the journal is full, ${dropped} entries were dropped`] : []),
   ];
 }
