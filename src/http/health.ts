@@ -19,7 +19,8 @@ interface Part {
 
 /**
  * `/healthz`: 200 while the process serves its clients; its JSON says what is degraded.
- * `/readyz`: 503 while Redis is configured and away, so that new clients go to another node; not where some partitions of a Redis
+ * `/readyz`: 503 while Redis is configured and is away or refuses commands, so that new clients go to another node; its JSON says
+ * why. Not where some partitions of a Redis
  * Cluster are, which every node misses. Presence needs no database.
  */
 export function health(now: () => Health): Router {
@@ -33,7 +34,7 @@ export function health(now: () => Health): Router {
     response
       .status(ready ? 200 : 503)
       .set('Cache-Control', 'no-store')
-      .json({ ready });
+      .json(ready ? { ready } : { ready, reasons: outages({ store, engine }) });
   });
   return router;
 }
@@ -41,8 +42,7 @@ export function health(now: () => Health): Router {
 function report({ store, engine, records }: Health) {
   const named = { store: placeless(store.description), engine: placeless(engine.description) };
   const degraded = [
-    ...(store.outage ? [`store: ${named.store} ${store.outage}`] : []),
-    ...(engine.outage ? [`engine: ${named.engine} ${engine.outage}`] : []),
+    ...outages({ store, engine }),
     ...(records ? recordsTroubles(records) : []),
   ];
   return {
@@ -51,6 +51,12 @@ function report({ store, engine, records }: Health) {
     ...named,
     records: records ? placeless(records.database) : 'off',
   };
+}
+
+function outages(parts: Pick<Health, 'store' | 'engine'>): string[] {
+  return Object.entries(parts).flatMap(([name, { description, outage }]) =>
+    outage ? [`${name}: ${placeless(description)} ${outage}`] : [],
+  );
 }
 
 function recordsTroubles({ database, trouble, lag, dropped, isDropping }: RecordsState): string[] {
