@@ -178,6 +178,12 @@ function connect(source: RedisSource, options: RedisOptions): Commands {
 
 /** A connection of the user's making may wait for its first command before it connects; nobody sends one. */
 function begun(redis: Commands): Commands {
+  const db = isCluster(redis) ? 0 : (redis.options.db ?? 0);
+  // ioredis would go on in database 0.
+  if (!Number.isInteger(db) || db < 0) {
+    redis.disconnect();
+    throw new RedisRefused(`Redis: expected the number of a database, a whole number from 0, got ${db}`);
+  }
   if (redis.status === 'wait') redis.connect().catch(NOTHING);
   return redis;
 }
