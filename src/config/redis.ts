@@ -17,7 +17,9 @@ export function resolveRedis(found: Found): ResolvedRedis | null {
   if (engineProblem || configured === undefined) return null;
   const parts = partsOf(configured);
   if (!hasDatabase(parts.source)) {
-    problems.push(wrong('Option `redis`', 'an ioredis instance whose `db` is a whole number from 0', 'another'));
+    problems.push(
+      wrong('Option `redis`', 'an ioredis instance whose `db` is a whole number from 0', 'another'),
+    );
     return null;
   }
   if (found.engineIsOurs && file.engine === 'faye-redis') return withEngineUrl(parts, problems);

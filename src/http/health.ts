@@ -41,10 +41,7 @@ export function health(now: () => Health): Router {
 
 function report({ store, engine, records }: Health) {
   const named = { store: placeless(store.description), engine: placeless(engine.description) };
-  const degraded = [
-    ...outages({ store, engine }),
-    ...(records ? recordsTroubles(records) : []),
-  ];
+  const degraded = [...outages({ store, engine }), ...(records ? recordsTroubles(records) : [])];
   return {
     status: degraded.length === 0 ? 'ok' : 'degraded',
     ...(degraded.length > 0 && { degraded }),

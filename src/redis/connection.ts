@@ -203,7 +203,10 @@ function watchAll(redis: Commands, refusals: Refusals): void {
 
 function watchOne(redis: Redis, refusals: Refusals): void {
   refusals.watch(redis);
-  redis.once('end', watch(redis, () => refusals.add(new Error(LOADING))));
+  redis.once(
+    'end',
+    watch(redis, () => refusals.add(new Error(LOADING))),
+  );
 }
 
 /** As Redis says it to commands, of which ioredis sends none meanwhile. */

@@ -60,21 +60,29 @@ export interface RefusalsOptions {
   log: Logger;
 }
 
+/** By logger, of all connections that have it: what is refused now, and on how many of them. */
+const refused = new WeakMap<Logger, Map<string, number>>();
+
 /** Of all connections of one role. */
 export class Refusals {
-  private readonly current = new Map<string, { text: string; at: number }>();
+  /** By what Redis says. */
+  private readonly current = new Map<string, { code: string; at: number }>();
+  private readonly counts: Map<string, number>;
   private timer: NodeJS.Timeout | undefined;
   private reconnectedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly options: RefusalsOptions) {}
+  constructor(private readonly options: RefusalsOptions) {
+    const { log } = options;
+    this.counts = refused.get(log) ?? new Map();
+    refused.set(log, this.counts);
+  }
 
   /** Looks at each error reply, and makes the connection anew where it leads to a replica. */
   watch(redis: Redis): void {
     const { options } = redis;
     const theirs = options.reconnectOnError;
     options.reconnectOnError = (error) => {
-      const refusal = this.add(error);
-      const isStale = refusal?.code === 'READONLY' && this.mayReconnect();
+      const isStale = this.add(error)?.code === 'READONLY' && this.mayReconnect();
       if (isStale) this.options.isReplica?.();
       return theirs?.(error) || isStale;
     };
@@ -84,40 +92,50 @@ export class Refusals {
     const refusal = refusalOf(error);
     if (!refusal) return undefined;
     const { code, text } = refusal;
-    const { role, log } = this.options;
-    if (!this.current.has(code)) log.error({ reason: text, role }, 'Redis refuses commands');
-    this.current.set(code, { text: this.current.get(code)?.text ?? text, at: performance.now() });
+    if (!this.current.has(text)) this.begin(text);
+    this.current.set(text, { code, at: performance.now() });
     this.timer ??= setInterval(() => this.look(), LOOK).unref();
     return refusal;
   }
 
   /** For everybody: without the name of the user. Null where nothing is refused. */
   get reason(): string | null {
-    const [first] = this.current.values();
-    return first ? first.text.replace(/\bUser \S+ /, 'this user ') : null;
+    const [first] = this.current.keys();
+    return first?.replace(/\bUser \S+ /, 'this user ') ?? null;
   }
 
-  /** Redis is away, which is another outage. */
+  /** Forgets all: the connections are lost, which is another outage, or closed. */
   clear(): void {
-    clearInterval(this.timer);
-    this.timer = undefined;
-    this.current.clear();
+    for (const text of this.current.keys()) this.end(text);
   }
 
   private look(): void {
     if (!this.options.isOpen()) return;
     const now = performance.now();
-    for (const [code, { at }] of this.current) {
+    for (const [text, { code, at }] of this.current) {
       const isRare = code === 'NOPERM' && this.options.role === 'commands';
-      if (now - at >= (isRare ? NOPERM_OVER_AFTER : OVER_AFTER)) this.end(code);
+      if (now - at < (isRare ? NOPERM_OVER_AFTER : OVER_AFTER)) continue;
+      if (this.end(text)) this.options.log.info({ reason: text }, 'Redis takes commands again');
     }
   }
 
-  private end(code: string): void {
-    const { role, log } = this.options;
-    log.info({ reason: this.current.get(code)?.text, role }, 'Redis takes commands again');
-    this.current.delete(code);
-    if (this.current.size === 0) this.clear();
+  private begin(text: string): void {
+    const count = this.counts.get(text) ?? 0;
+    this.counts.set(text, count + 1);
+    if (count === 0) this.options.log.error({ reason: text }, 'Redis refuses commands');
+  }
+
+  /** Whether it was the last connection that had it. */
+  private end(text: string): boolean {
+    this.current.delete(text);
+    if (this.current.size === 0) {
+      clearInterval(this.timer);
+      this.timer = undefined;
+    }
+    const count = this.counts.get(text) ?? 0;
+    if (count > 1) this.counts.set(text, count - 1);
+    else this.counts.delete(text);
+    return count <= 1;
   }
 
   private mayReconnect(): boolean {
