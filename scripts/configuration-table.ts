@@ -140,7 +140,7 @@ ACL SETUSER faye-online on >password resetkeys ~/faye/* resetchannels &* -@all +
   [Redis' documentation](https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/) says of clients.
 - The engine faye-redis needs \`~/faye/*\` as well, and no more commands.
 
-A Redis that can be reached, and answers with errors, counts as one that is away. The log says once why (\`Redis refuses commands\`,
+A Redis that can be reached and answers with errors is as good as away. The log says once why (\`Redis refuses commands\`,
 with the reason), and once that it is over; \`/healthz\` and \`/readyz\` show it, and \`/readyz\` is 503. Nothing has to be restarted
 once the cause is gone:
 
@@ -178,6 +178,11 @@ export default defineConfig({
   },
 });
 \`\`\`
+
+Its keys begin with a slash and the \`namespace\`: \`namespace: 'faye'\` here is \`namespace: '/faye'\` in the options of the package
+faye-redis. Nodes that run the package by itself share clients with these only if they have it with the slash; with
+\`namespace: 'faye'\` their keys are \`faye/clients\` and not \`/faye/clients\`, and nobody hears of the other. A namespace with another slash
+in it, such as \`/app/faye\`, can't be given here.
 
 ## Behind a load balancer
 

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Config } from '../../src/config/index.js';
 import { CliServer } from '../support/cli-server.js';
 import { RedisServer } from '../support/redis-server.js';
 import { join, type Running, sees, startServer, stopAll, user } from '../support/server.js';
@@ -68,8 +69,12 @@ async function address(first: RedisServer): Promise<{ url: string; lead(to: Redi
 
 describe('after a failover behind one address, while connections stay open', () => {
   async function failOver(): Promise<{ url: string; failOver(): Promise<void> }> {
-    const master = await startRedis();
+    const master = await startRedis(['--repl-diskless-sync-delay', '0']);
     const replica = await startRedis(['--replicaof', `127.0.0.1 ${master.port}`]);
+    await until(
+      async () => (await replica.ask((each) => each.info('replication'))).includes('master_link_status:up'),
+      'the replica to have the data',
+    );
     const { url, lead } = await address(master);
     return {
       url,
@@ -81,20 +86,30 @@ describe('after a failover behind one address, while connections stay open', () 
     };
   }
 
-  it('goes on with the new master, and shows who comes', { timeout: 90_000 }, async () => {
-    const redis = await failOver();
-    const servers = await Promise.all([startServer({ redis: redis.url }), startServer({ redis: redis.url })]);
-    for (const server of servers) await until(() => isReady(server), 'the server to be ready', LONG);
-    const [first, second] = servers as [Running, Running];
-    const ann = await join(first.endpoint, user('ann', '/room', '/time'));
-    await sees(ann, '/room', ['ann']);
-    await redis.failOver();
-    await until(async () => !(await isReady(first)), 'the replica to be noticed', LONG);
-    for (const server of servers) await until(() => isReady(server), 'the server to be ready again', LONG);
-    const bob = await join(second.endpoint, user('bob', '/room', '/time'));
-    await sees(ann, '/room', ['ann', 'bob'], LONG);
-    await sees(bob, '/room', ['ann', 'bob'], LONG);
-  });
+  it.each<[string, (url: string) => Config]>([
+    ['a URL', (redis) => ({ redis })],
+    ['an ioredis instance', (url) => ({ redis: new Redis(url, { lazyConnect: true }) })],
+    ['a function', (url) => ({ redis: () => new Redis(url) })],
+    ['the engine faye-redis', (redis) => ({ redis, engine: 'faye-redis' })],
+  ])(
+    'goes on with the new master, and shows who comes, with %s',
+    { timeout: 90_000 },
+    async (_how, configOf) => {
+      const redis = await failOver();
+      const config = configOf(redis.url);
+      const servers = await Promise.all([startServer(config), startServer(config)]);
+      for (const server of servers) await until(() => isReady(server), 'the server to be ready', LONG);
+      const [first, second] = servers as [Running, Running];
+      const ann = await join(first.endpoint, user('ann', '/room', '/time'));
+      await sees(ann, '/room', ['ann']);
+      await redis.failOver();
+      await until(async () => !(await isReady(first)), 'the replica to be noticed', LONG);
+      for (const server of servers) await until(() => isReady(server), 'the server to be ready again', LONG);
+      const bob = await join(second.endpoint, user('bob', '/room', '/time'));
+      await sees(ann, '/room', ['ann', 'bob'], LONG);
+      await sees(bob, '/room', ['ann', 'bob'], LONG);
+    },
+  );
 
   it('says so once, and once that it is over', { timeout: 90_000 }, async () => {
     const redis = await failOver();
@@ -173,23 +188,27 @@ async function asAdmin(redis: RedisServer, ...words: [string, ...string[]]): Pro
 }
 
 describe('a Redis that refuses commands is logged once, shown by /healthz and /readyz, and over as it ends', () => {
-  it.each(CASES)('$code', { timeout: 90_000 }, async ({ code, begin, end }) => {
-    const redis = await startRedis();
-    const server = await startCli(redis.url);
-    await until(() => server.isReady(), 'the server to be ready', LONG);
-    await begin(redis);
-    await until(async () => !(await server.isReady()), 'the refusal to be noticed', LONG);
-    await until(() => server.logged(REFUSED).length > 0, 'the refusal to be logged');
-    const { healthz, readyz } = await server.said();
-    for (const text of [healthz, readyz]) expect(text).toContain(`Redis refuses commands: ${code} `);
-    expect(healthz).not.toContain('is away');
-    await end(redis);
-    await until(() => server.isReady(), 'the server to be ready again', LONG);
-    await until(() => server.logged(OVER).length > 0, 'the end of it to be logged');
-    const reasons = server.logged(REFUSED).map(({ reason }) => String(reason));
-    expect(reasons.map((reason) => reason.split(' ')[0])).toEqual([code]);
-    expect(server.logged(OVER).map(({ reason }) => reason)).toEqual(reasons);
-  });
+  it.each(CASES.map((each) => [each.code, each] as const))(
+    '%s',
+    { timeout: 90_000 },
+    async (code, { begin, end }) => {
+      const redis = await startRedis();
+      const server = await startCli(redis.url);
+      await until(() => server.isReady(), 'the server to be ready', LONG);
+      await begin(redis);
+      await until(async () => !(await server.isReady()), 'the refusal to be noticed', LONG);
+      await until(() => server.logged(REFUSED).length > 0, 'the refusal to be logged');
+      const { healthz, readyz } = await server.said();
+      for (const text of [healthz, readyz]) expect(text).toContain(`Redis refuses commands: ${code} `);
+      expect(healthz).not.toContain('is away');
+      await end(redis);
+      await until(() => server.isReady(), 'the server to be ready again', LONG);
+      await until(() => server.logged(OVER).length > 0, 'the end of it to be logged');
+      const reasons = server.logged(REFUSED).map(({ reason }) => String(reason));
+      expect(reasons.map((reason) => reason.split(' ')[0])).toEqual([code]);
+      expect(server.logged(OVER).map(({ reason }) => reason)).toEqual(reasons);
+    },
+  );
 
   it('WRONGPASS', { timeout: 90_000 }, async () => {
     const redis = await startRedis();

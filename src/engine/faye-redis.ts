@@ -55,8 +55,12 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
     links.onBack(() => this.catchUp());
   }
 
-  /** Both connections are up, and Redis takes commands: what is published reaches the clients of this node. */
+  /** Both connections are up: what is published reaches the clients of this node. */
   get connected(): boolean {
+    return this.links.up;
+  }
+
+  get ready(): boolean {
     return this.outage === null;
   }
 
@@ -152,7 +156,7 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
 
   /** Not while clients look dead only because nobody could ping them. */
   override gc(): void {
-    if (this.links.up && Date.now() >= this.mayEndFrom) super.gc();
+    if (this.connected && Date.now() >= this.mayEndFrom) super.gc();
   }
 
   override disconnect(): void {

@@ -11,8 +11,8 @@ export interface Health {
 
 interface Part {
   description: string;
-  /** Whether it can be asked. */
-  connected: boolean;
+  /** Whether this node can do its work, or no other can do better. */
+  ready: boolean;
   /** What of it can't be asked: null where all can. */
   outage: string | null;
 }
@@ -30,7 +30,7 @@ export function health(now: () => Health): Router {
   });
   router.get('/readyz', (_request, response) => {
     const { store, engine } = now();
-    const ready = store.connected && engine.connected;
+    const ready = store.ready && engine.ready;
     response
       .status(ready ? 200 : 503)
       .set('Cache-Control', 'no-store')

@@ -118,7 +118,11 @@ export class RedisStore implements Store {
   }
 
   get connected(): boolean {
-    return !this.asked?.isTotal;
+    return !this.asked?.isAway;
+  }
+
+  get ready(): boolean {
+    return this.asked?.isReady ?? true;
   }
 
   get outage(): string | null {

@@ -2,8 +2,10 @@
 export interface Outage {
   /** For people, as it goes on from the name of what it is about: `is away`. */
   reason: string;
-  /** Whether that is all. With Redis Cluster it may be some partitions. */
-  isTotal: boolean;
+  /** Whether all of it can't be asked now. */
+  isAway: boolean;
+  /** Whether other nodes may do better. Where some partitions of a Redis Cluster are away, they can't. */
+  isReady: boolean;
 }
 
 export interface Asked {
@@ -16,10 +18,10 @@ export interface Asked {
   refusal: string | null;
 }
 
-/** Null where all can be asked. A Redis that refuses commands counts as away where it is not known of which partitions. */
+/** Null where all can be asked. What Redis has refused a moment ago it may take by now, so that does not count as away. */
 export function outageOf({ isOpen, away, partitions, refusal }: Asked): Outage | null {
-  if (!isOpen || away === partitions) return { reason: refusal ?? 'is away', isTotal: true };
-  if (away === 0) return refusal === null ? null : { reason: refusal, isTotal: true };
+  if (!isOpen || away === partitions) return { reason: refusal ?? 'is away', isAway: true, isReady: false };
+  if (away === 0) return refusal === null ? null : { reason: refusal, isAway: false, isReady: false };
   const missing = `misses ${away} of ${partitions} partitions`;
-  return { reason: refusal === null ? missing : `${missing}, ${refusal}`, isTotal: false };
+  return { reason: refusal === null ? missing : `${missing}, ${refusal}`, isAway: false, isReady: true };
 }

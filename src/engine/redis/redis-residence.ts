@@ -167,7 +167,11 @@ export class RedisResidence implements Residence {
   }
 
   get connected(): boolean {
-    return !this.asked?.isTotal;
+    return !this.asked?.isAway;
+  }
+
+  get ready(): boolean {
+    return this.asked?.isReady ?? true;
   }
 
   isAway(clientId: string): boolean {
