@@ -155,7 +155,14 @@ it('refuses a database that Redis does not have, and writes into no other', { ti
     await until(async () => (await server.said()).readyz.includes(reason), 'the refusal to be said', LONG);
     expect(await server.isReady()).toBe(false);
     await until(() => server.logged('Redis refuses commands').length > 0, 'the refusal to be logged');
+    // Four connections have been made anew by then, some more than once.
+    await until(
+      async () =>
+        (await redis.ask((each) => each.info('commandstats'))).match(/cmdstat_select:calls=(\d{2})/),
+      'ten attempts',
+    );
     expect(server.logged('Redis refuses commands')).toMatchObject([{ reason }]);
+    expect(server.logged('Redis is away')).toEqual([]);
     expect(await redis.keys()).toEqual([]);
   } finally {
     await server.dispose();

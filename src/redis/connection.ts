@@ -47,6 +47,7 @@ const COMMANDS = {
 /** What it subscribes to after a cut the `Listener` decides: with Cluster another connection may hear it by then. */
 const LISTENS = {
   lazyConnect: false,
+  enableOfflineQueue: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   disconnectTimeout: DISCONNECT_TIMEOUT,
@@ -220,14 +221,23 @@ function ready(redis: Commands | Listener): Promise<void> {
 /** One line when it goes and one when it is back; ioredis reports an error for every attempt in between. */
 function reportOutages(redis: Commands, role: string, refusals: Refusals, log: Logger): void {
   let away = false;
+  let leaving = false;
   redis.on('error', (error: Error) => {
+    // What follows from leaving says nothing of Redis.
+    if (leaving) return;
     const refusal = refusals.add(error);
-    // ioredis would go on in database 0.
-    if (refusal?.code === 'ERR' && !isCluster(redis)) redis.disconnect(true);
+    if (refusal?.code === 'ERR' && !isCluster(redis)) {
+      // ioredis would go on in database 0.
+      leaving = true;
+      redis.disconnect(true);
+    }
     if (refusal) return;
     refusals.clear();
     if (!away) log.error({ reason: error.message, role }, 'Redis is away');
     away = true;
+  });
+  redis.on('close', () => {
+    leaving = false;
   });
   redis.on('ready', () => {
     if (away) log.info({ role }, 'Redis is back');
