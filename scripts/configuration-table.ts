@@ -121,6 +121,40 @@ An instance is left alone: the server opens connections like it, whose commands 
 itself (\`lazyConnect\`). What a function returns is used as it is: it is called for each connection, and for a Cluster once,
 with connections like those to its masters to listen. All of them are closed at the stop.
 
+The path of a URL is the number of a database, 0 without one. A number that Redis does not have is refused: the log and
+\`/healthz\` say so, \`/readyz\` is 503, and nothing is written into another database. A \`/\`, \`?\`, \`#\`, \`@\` or \`%\` of a password
+is percent-encoded (\`%2F\`, \`%3F\`, \`%23\`, \`%40\`, \`%25\`); a URL in which it is not stops the start.
+
+A user of Redis' ACL that has no other right than it needs, for the namespace \`faye\`:
+
+\`\`\`
+ACL SETUSER faye-online on >password resetkeys ~/faye/* resetchannels &* -@all +@connection +@hash +@list +@set +@sortedset +@stream +@string +@pubsub +@transaction -@dangerous +eval +evalsha +info +time +del +exists +expire +pexpire +pexpireat +pttl
+\`\`\`
+
+- The channels are \`&*\`: to subscribe to a pattern, as a client's \`/rooms/*\` needs, Redis permits only by a rule of exactly that
+  pattern, or by \`&*\`. Redis 7's default for a new user is no channel at all.
+- In another database than 0 the keys are \`~/faye/* ~/faye@*\`: messages go to Pub/Sub channels that name the database, and the
+  script that publishes them has these as keys.
+- With Redis Cluster they are \`~/faye/* ~/{faye:*}/*\`, and \`+cluster|slots +cluster|info +readonly +readwrite +asking +scan\` is
+  added.
+- Sentinels have users of their own: the connection to them needs what
+  [Redis' documentation](https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/) says of clients.
+- The engine faye-redis needs \`~/faye/*\` as well, and no more commands.
+
+A Redis that can be reached and answers with errors is as good as away. The log says once why (\`Redis refuses commands\`,
+with the reason), and once that it is over; \`/healthz\` and \`/readyz\` show it, and \`/readyz\` is 503. Nothing has to be restarted
+once the cause is gone:
+
+| Redis says | for | and then |
+| --- | --- | --- |
+| \`READONLY\` | the address leads to a replica, as after a failover | the connections are made anew, until they reach the master |
+| \`OOM\` | \`maxmemory\` is reached | within 10 s of free memory |
+| \`MISCONF\`, \`NOREPLICAS\` | it can't save its data, or has too few replicas | within 10 s |
+| \`LOADING\`, \`MASTERDOWN\`, \`BUSY\` | it is not ready, or a script of somebody runs too long | within 10 s |
+| \`NOAUTH\`, \`WRONGPASS\` | password or user are wrong | within 10 s of being right |
+| \`NOPERM\` | the user may not run a command, or has no right to a key or a channel | within 20 s of the right |
+| \`ERR DB index is out of range\` | it has fewer databases | once it is started with more |
+
 With Redis Cluster channels and clients are divided among \`partitions\`, each on one master. Their number is written into
 Redis by the first node; a node that has another is refused.
 
@@ -150,6 +184,11 @@ export default defineConfig({
 });
 \`\`\`
 
+Its keys begin with a slash and the \`namespace\`: \`namespace: 'faye'\` here is \`namespace: '/faye'\` in the options of the package
+faye-redis. Nodes that run the package by itself share clients with these only if they have it with the slash; with
+\`namespace: 'faye'\` their keys are \`faye/clients\` and not \`/faye/clients\`, and nobody hears of the other. A namespace with another slash
+in it, such as \`/app/faye\`, can't be given here.
+
 ## Behind a load balancer
 
 Several servers with one Redis and one \`namespace\` are one server to clients. A balancer in front may give each request, poll
@@ -170,7 +209,7 @@ and socket to any of them, in turn: **no sticky sessions** (but for polling clie
   (\`keepAliveTimeout: 620\`), nginx with \`keepalive\` in the \`upstream\` block for 60 s. The nginx example below opens a
   connection for each request and needs nothing.
 - **Responses not buffered**: else EventSource streams hear nothing.
-- **Health checks at \`/readyz\`**: 200, or 503 while Redis is away. Then all servers say so, and go on serving whom they have; a
+- **Health checks at \`/readyz\`**: 200, or 503 while Redis is away or refuses commands. Then all servers say so, and go on serving whom they have; a
   balancer that would turn everybody away where all are unhealthy asks \`/healthz\`, which is 200 while the process serves.
 - **Another server where one refuses the connection.** A client that gets an error instead tries again by itself, npm's
   after 5 s.

@@ -7,6 +7,7 @@ import {
   type Config,
   ConfigError,
   defineConfig,
+  hidePassword,
   optionRows,
   type ResolvedConfig,
   resolveConfig,
@@ -275,6 +276,34 @@ describe('problems', () => {
     );
   });
 
+  it.each(['/', '?', '#', '%x', '/3?', '/3#'])(
+    'show no part of a password with a %s that is not percent-encoded, as a URL of it is refused',
+    (mark) => {
+      for (const user of ['', 'ann']) {
+        const login = `${user}:1234${mark}5678`;
+        const redis = `redis://${login}@cache/0`;
+        const urls: [object, NodeJS.ProcessEnv?][] = [
+          [{ redis }],
+          [{ redis: { url: redis } }],
+          [{ redis: { client: client({}), engineUrl: redis } }],
+          [{}, { REDIS_URL: redis }],
+        ];
+        // What reads these takes a `%`.
+        if (mark !== '%x') {
+          const records = { url: `mysql://${login}@db/online` };
+          urls.push([{ records }], [{}, { DATABASE_URL: `postgres://${login}@db/online` }]);
+        }
+        for (const [config, env] of urls) {
+          const problems = problemsOf(config, env);
+          expect(problems).toHaveLength(1);
+          expect(problems[0]).not.toMatch(/1234|5678/);
+          expect(problems[0]).toContain('percent-encoded');
+        }
+        expect(hidePassword(`not at ${redis}`)).toBe(`not at redis://${user}:***@cache/0`);
+      }
+    },
+  );
+
   it('show no secret', () => {
     const secret = 'hunter2';
     const configs: [object, NodeJS.ProcessEnv?][] = [
@@ -438,6 +467,39 @@ describe('Redis and the engine', () => {
     expect(problemsOf({ redis })).toEqual([
       expect.stringMatching(/^Option `redis`: expected a redis:\/\/ or rediss:\/\/ URL, .*, got /),
     ]);
+  });
+
+  it.each([
+    ['redis://host/abc'],
+    ['redis://host/-1'],
+    ['redis://host/1.5'],
+    ['redis://host/1abc'],
+    ['redis://host/1/2'],
+    ['redis://host/0x1'],
+    ['redis://host?db=first'],
+    ['redis://host/99999999999'],
+  ])('refuses %s, whose path is no number of a database', (redis) => {
+    expect(problemsOf({ redis })).toEqual([
+      expect.stringMatching(
+        /that begins with redis:\/\/: its path is the number of a database or empty, and /,
+      ),
+    ]);
+    expect(problemsOf({}, { REDIS_URL: redis })).toHaveLength(1);
+  });
+
+  it.each([
+    ['redis://host'],
+    ['redis://host/'],
+    ['redis://host/0'],
+    ['redis://host:1/15'],
+    ['redis://host?db=3'],
+  ])('takes %s', (redis) => expect(resolve({ redis }).redis?.source).toBe(redis));
+
+  it('refuses an ioredis instance whose database is no number', () => {
+    for (const db of ['first', -1] as unknown as number[])
+      expect(problemsOf({ redis: client({ db }) })).toEqual([
+        'Option `redis`: expected an ioredis instance whose `db` is a whole number from 0, got another',
+      ]);
   });
 
   it('refuses faye-redis without Redis, and memory with it', () => {

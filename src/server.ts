@@ -187,8 +187,8 @@ export class FayeOnlineServer {
     app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY, strictTransportSecurity }));
     app.use(
       health(() => ({
-        store: { description: store.description, connected: store.connected, outage: store.outage },
-        engine: { description: bayeux.engine, connected: bayeux.connected, outage: bayeux.outage },
+        store: { description: store.description, ready: store.ready, outage: store.outage },
+        engine: { description: bayeux.engine, ready: bayeux.ready, outage: bayeux.outage },
         records: this.records?.state,
       })),
     );

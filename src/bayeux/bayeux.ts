@@ -145,6 +145,11 @@ export class Bayeux {
     return this.extras.connected ?? true;
   }
 
+  /** False where the engine can't be asked now, or is refused what it asks, and other nodes may do better. */
+  get ready(): boolean {
+    return this.extras.ready ?? this.connected;
+  }
+
   /** For people, what of the engine can't be asked now: null where all can. */
   get outage(): string | null {
     return this.extras.outage ?? (this.connected ? null : 'is away');

@@ -60,6 +60,14 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
     return this.links.up;
   }
 
+  get ready(): boolean {
+    return this.outage === null;
+  }
+
+  get outage(): string | null {
+    return this.links.refusal ?? (this.links.up ? null : 'is away');
+  }
+
   /** How many commands wait for Redis. */
   get waiting(): number {
     return this.links.commands.held;

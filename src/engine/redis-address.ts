@@ -44,7 +44,10 @@ export function describeAddress({ host, port, db }: RedisAddress): string {
 function databaseOf(url: URL): number {
   const text = url.pathname.replace(/^\//, '');
   if (!/^\d*$/.test(text)) {
-    throw new TypeError(`Expected the path of the Redis URL to be the number of a database, got ${text}`);
+    // It may be a part of a password that is not percent-encoded.
+    throw new TypeError(
+      `Expected the path of the Redis URL to be the number of a database, got ${text.length} characters`,
+    );
   }
   return Number(text);
 }

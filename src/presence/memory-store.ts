@@ -46,6 +46,7 @@ interface Room {
 export class MemoryStore implements Store {
   readonly description = 'memory';
   readonly connected = true;
+  readonly ready = true;
   readonly outage = null;
   readonly journal: MemoryJournal;
   private readonly epoch = randomUUID();

@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { ask } from '../redis/ask.js';
 import { openRedis, type RedisConnections, type RedisSource } from '../redis/connection.js';
 import { Keys } from '../redis/keys.js';
-import { AWAY, outageOf } from '../redis/outage.js';
+import { type Outage, outageOf } from '../redis/outage.js';
 import type { Partitions } from '../redis/partitions.js';
 import { type Commands, type NotYet, type Script, scripts } from '../redis/scripts.js';
 import { allSettled } from './all-settled.js';
@@ -85,6 +85,7 @@ export class RedisStore implements Store {
   private readonly hearing: (() => void)[] = [];
   private readonly watching: ((seen: Seen) => void)[] = [];
   private readonly renewed: ((concerns: Concerns) => Promise<void>)[] = [];
+  private opened = false;
   /** Ours, so that this node does not hear what it said itself. */
   private readonly self = randomUUID();
 
@@ -117,13 +118,15 @@ export class RedisStore implements Store {
   }
 
   get connected(): boolean {
-    return this.outage !== AWAY;
+    return !this.asked?.isAway;
+  }
+
+  get ready(): boolean {
+    return this.asked?.isReady ?? true;
   }
 
   get outage(): string | null {
-    const { commands, listener } = this.redis;
-    const isOpen = commands.status === 'ready' && listener.status === 'ready';
-    return outageOf(isOpen, this.looks.away, this.keys.length);
+    return this.asked?.reason ?? null;
   }
 
   get epochs(): readonly string[] {
@@ -144,6 +147,7 @@ export class RedisStore implements Store {
     listener.on('ready', () => {
       for (const listening of this.hearing) listening();
     });
+    this.opened = true;
   }
 
   /** Looks now whether Redis still has the data that it had, instead of within 2 s. Rejects where it is away. */
@@ -409,6 +413,12 @@ export class RedisStore implements Store {
   /** The connection for commands, for others who keep something there. */
   get commands(): Commands {
     return this.redis.commands;
+  }
+
+  private get asked(): Outage | null {
+    const { commands, listener, refusal } = this.redis;
+    const isOpen = this.opened && commands.status === 'ready' && listener.status === 'ready';
+    return outageOf({ isOpen, away: this.looks.away, partitions: this.keys.length, refusal });
   }
 
   private get window(): [base: number, perUser: number, max: number] {

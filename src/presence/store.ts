@@ -275,6 +275,8 @@ export interface Store extends ClientRecords, Memberships, Announcements, Upkeep
   readonly description: string;
   /** Whether it can be asked now. */
   readonly connected: boolean;
+  /** False where it can't be asked now, or refuses what it is asked, and other nodes may do better. */
+  readonly ready: boolean;
   /** For people, what can't be asked now: null where all can. */
   readonly outage: string | null;
   /** The epochs that go on: one, or with Redis Cluster one of each partition. None where that is not known for certain. */

@@ -17,7 +17,7 @@ import type { Logger } from 'pino';
 import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
-import { AWAY, outageOf } from '../../redis/outage.js';
+import { type Outage, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Published } from '../backplane.js';
 import type { Client } from '../client.js';
@@ -163,14 +163,15 @@ export class RedisResidence implements Residence {
   }
 
   get outage(): string | null {
-    const { commands, listener } = this.options.redis;
-    const { wereHad, away, all } = this.leases;
-    const isOpen = commands.status === 'ready' && listener.status === 'ready' && wereHad;
-    return outageOf(isOpen, away, all.length);
+    return this.asked?.reason ?? null;
   }
 
   get connected(): boolean {
-    return this.outage !== AWAY;
+    return !this.asked?.isAway;
+  }
+
+  get ready(): boolean {
+    return this.asked?.isReady ?? true;
   }
 
   isAway(clientId: string): boolean {
@@ -323,6 +324,13 @@ export class RedisResidence implements Residence {
       await Promise.race([this.handOvers.tellAll().catch(NOTHING), after(LAST_WORDS)]);
     this.mail.close();
     if (this.records.connected) await this.leases.retire(this.options.grace);
+  }
+
+  private get asked(): Outage | null {
+    const { commands, listener, refusal } = this.options.redis;
+    const { wereHad, away, all } = this.leases;
+    const isOpen = commands.status === 'ready' && listener.status === 'ready' && wereHad;
+    return outageOf({ isOpen, away, partitions: all.length, refusal });
   }
 
   private find(clientId: string): Promise<Place | null> {
