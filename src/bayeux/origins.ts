@@ -7,22 +7,41 @@ import type { IncomingMessage } from 'node:http';
 export interface OriginsOptions {
   /** Any page. For development. */
   any: boolean;
-  /** `scheme://host[:port]` of the pages beside the server's own. */
+  /**
+   * `scheme://host[:port]` of the pages beside the server's own. A host that begins with `*.` stands for all of its
+   * subdomains, and `*` alone for any host.
+   */
   allowed: readonly string[];
+}
+
+/** What stands around the wildcard of an allowed origin: `https://*.example.com:8443`. */
+interface Pattern {
+  before: string;
+  after: string;
 }
 
 export class Origins {
   private readonly allowed: ReadonlySet<string>;
+  private readonly patterns: readonly Pattern[];
 
   constructor(private readonly options: OriginsOptions) {
     this.allowed = new Set(options.allowed);
+    this.patterns = options.allowed.flatMap((origin) => {
+      const [before, after] = origin.split('*');
+      return before === undefined || after === undefined ? [] : [{ before, after }];
+    });
   }
 
   allows({ headers }: IncomingMessage): boolean {
     const { origin, host } = headers;
-    if (origin === undefined || this.options.any || this.allowed.has(origin)) return true;
+    if (origin === undefined || this.options.any || this.isAllowed(origin)) return true;
     // A page of the server's own, whatever stands between that speaks TLS for it.
     return isWebOrigin(origin) && new URL(origin).host === host;
+  }
+
+  private isAllowed(origin: string): boolean {
+    if (origin.includes('*')) return false;
+    return this.allowed.has(origin) || this.patterns.some((pattern) => fits(origin, pattern));
   }
 
   /**
@@ -38,6 +57,12 @@ export class Origins {
       Vary: 'Origin',
     };
   }
+}
+
+/** Whether what stands for the wildcard is part of a host, and nothing else: no port, and no path. */
+function fits(origin: string, { before, after }: Pattern): boolean {
+  if (!origin.startsWith(before) || !origin.endsWith(after)) return false;
+  return /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/.test(origin.slice(before.length, origin.length - after.length));
 }
 
 /** As a browser writes the origin of a web page: no extension's, and nothing beside scheme, host and port. */

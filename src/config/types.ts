@@ -33,8 +33,9 @@ export interface Config {
   ping?: number;
   /**
    * Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.
-   * A list of scheme://host[:port] of http or https, without a path, or '*' for any. Default: none where NODE_ENV is
-   * production, any otherwise.
+   * Apps and extensions have schemes of their own: capacitor://localhost, chrome-extension://<id>. A list of
+   * scheme://host[:port] without a path, or https://*.host for subdomains, or '*' for any. Default: none where NODE_ENV
+   * is production, any otherwise.
    */
   origins?: string[] | '*';
   /**
