@@ -5,6 +5,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Protocol } from './internals.js';
 import { parseBatch } from './messages.js';
+import type { Notices } from './notices.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
@@ -21,6 +22,7 @@ export interface HttpTransportOptions {
   batchLength: number;
   /** JSON-P and callback-polling. */
   jsonp: boolean;
+  notices: Notices;
 }
 
 const FILE = /\.(?:js|map)$/;
@@ -29,6 +31,9 @@ const CALLBACK = /^[a-z_$][a-z0-9_$]*(\.[a-z_$][a-z0-9_$]*)*$/i;
 const CALLBACK_LENGTH = 128;
 /** Milliseconds that a peer has to read an answer. */
 const UNREAD = 60_000;
+
+const JSONP_IS_OFF =
+  "a page sent a message by JSON-P, which is off, and was refused: Faye's own client on a page of another origin needs `jsonp: true`; faye-online's client needs only `origins`";
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const SCRIPT_TYPE = 'text/javascript; charset=utf-8';
@@ -47,7 +52,7 @@ export class HttpTransport {
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
     if (request.method === 'GET' && FILE.test(pathOf(request))) this.options.serveFile(request, response);
-    else if (!this.options.origins.allows(request)) this.refuse(request, response, 403);
+    else if (!this.options.origins.admits(request)) this.refuse(request, response, 403);
     else if (request.method === 'OPTIONS') this.preflight(request, response);
     else if (request.method === 'POST') this.post(request, response);
     else if (request.method === 'GET') this.get(request, response);
@@ -67,6 +72,9 @@ export class HttpTransport {
     const message = query.get('message');
     const callback = query.get('jsonp') ?? 'jsonpcallback';
     const isCallback = CALLBACK.test(callback) && callback.length <= CALLBACK_LENGTH;
+    if (!this.options.jsonp && message !== null && query.has('jsonp')) {
+      this.options.notices.warn({ origin: refererOf(request) }, JSONP_IS_OFF);
+    }
     if (!this.options.jsonp || message === null || !isCallback) {
       this.refuse(request, response, 400);
       return;
@@ -149,4 +157,9 @@ export class HttpTransport {
     patience.unref();
     response.once('close', () => clearTimeout(patience));
   }
+}
+
+/** Requests of scripts have no Origin. Undefined for a page that does not name itself. */
+function refererOf({ headers: { referer = '' } }: IncomingMessage): string | undefined {
+  return URL.canParse(referer) ? new URL(referer).origin : undefined;
 }

@@ -3,6 +3,7 @@
  * WebSocket; programs name none, and are let through: they could say anything.
  */
 import type { IncomingMessage } from 'node:http';
+import type { Notices } from './notices.js';
 
 export interface OriginsOptions {
   /** Any page. For development. */
@@ -14,6 +15,10 @@ export interface OriginsOptions {
   allowed: readonly string[];
 }
 
+/** Characters of an origin in the log. */
+const LONGEST = 255;
+const NOT_ALLOWED = 'a page of an origin that the option `origins` does not name was refused';
+
 /** What stands around the wildcard of an allowed origin: `https://*.example.com:8443`. */
 interface Pattern {
   before: string;
@@ -24,12 +29,22 @@ export class Origins {
   private readonly allowed: ReadonlySet<string>;
   private readonly patterns: readonly Pattern[];
 
-  constructor(private readonly options: OriginsOptions) {
+  constructor(
+    private readonly options: OriginsOptions,
+    private readonly notices: Notices,
+  ) {
     this.allowed = new Set(options.allowed);
     this.patterns = options.allowed.flatMap((origin) => {
       const [before, after] = origin.split('*');
       return before === undefined || after === undefined ? [] : [{ before, after }];
     });
+  }
+
+  /** As `allows`, with a line in the log for a page that is refused. */
+  admits(request: IncomingMessage): boolean {
+    const isAllowed = this.allows(request);
+    if (!isAllowed) this.notices.warn({ origin: request.headers.origin?.slice(0, LONGEST) }, NOT_ALLOWED);
+    return isAllowed;
   }
 
   allows({ headers }: IncomingMessage): boolean {

@@ -10,6 +10,7 @@ import { EventSources, type EventSourcesOptions } from './event-sources.js';
 import type { Request } from './extension.js';
 import { HttpTransport } from './http-transport.js';
 import type { Internals } from './internals.js';
+import { Notices } from './notices.js';
 import { Origins, type OriginsOptions } from './origins.js';
 import { type PollListener, Polls } from './polls.js';
 import { pathOf } from './request-path.js';
@@ -62,7 +63,8 @@ export class Transports {
   constructor(private readonly options: TransportsOptions) {
     const { adapter, internals } = options;
     const { protocol, proxy, mount } = internals;
-    const origins = new Origins(options.origins);
+    const notices = new Notices(options.log);
+    const origins = new Origins(options.origins, notices);
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
     this.polls = new Polls(proxy, options.polls);
@@ -95,6 +97,7 @@ export class Transports {
       protocol,
       origins,
       polls: this.polls,
+      notices,
       eventSource: (request, response) => this.openEventSource(request, response),
       serveFile: (request, response) => this.serveFile(request, response, serveFile),
     });

@@ -76,7 +76,7 @@ export class WebSockets {
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    if (!this.options.origins.allows(request)) {
+    if (!this.options.origins.admits(request)) {
       // Nobody reads on: what the peer had sent beyond its request would keep the socket from ever ending.
       socket.once('finish', () => socket.destroy());
       socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
