@@ -185,6 +185,7 @@ declare module 'faye' {
     Client,
     ClientExtension,
     ClientOptions,
+    Deferred,
     EngineType,
     Extension,
     FayeError,

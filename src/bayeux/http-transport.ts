@@ -4,7 +4,7 @@
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Protocol } from './internals.js';
-import { parseBatch } from './messages.js';
+import { parseBatch, readableBytes } from './messages.js';
 import type { Notices } from './notices.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
@@ -17,7 +17,7 @@ export interface HttpTransportOptions {
   eventSource(request: IncomingMessage, response: ServerResponse): void;
   /** Faye's own files below the mount. */
   serveFile(request: IncomingMessage, response: ServerResponse): void;
-  /** Bytes of a body, or of a query. */
+  /** Bytes of a message. */
   messageBytes: number;
   batchLength: number;
   /** JSON-P and callback-polling. */
@@ -97,14 +97,15 @@ export class HttpTransport {
 
   private read(request: IncomingMessage, response: ServerResponse, done: (body: string) => void): void {
     const chunks: Buffer[] = [];
+    const most = readableBytes(this.options);
     let length = 0;
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= this.options.messageBytes) chunks.push(chunk);
+      if (length <= most) chunks.push(chunk);
       else if (!response.headersSent) this.refuse(request, response, 413);
     });
     request.on('end', () => {
-      if (length <= this.options.messageBytes) done(Buffer.concat(chunks).toString('utf8'));
+      if (length <= most) done(Buffer.concat(chunks).toString('utf8'));
     });
   }
 
@@ -119,11 +120,17 @@ export class HttpTransport {
       this.refuse(request, response, 400);
       return;
     }
-    this.options.polls.opened(request, response);
-    this.options.protocol.process(batch, request, (replies) => {
-      const { type, body } = render(JSON.stringify(replies));
+    const { messages, tooLarge } = batch;
+    const answer = (replies: unknown[]) => {
+      const { type, body } = render(JSON.stringify([...tooLarge, ...replies]));
       this.answer(request, response, 200, type, body);
-    });
+    };
+    if (messages.length === 0 && tooLarge.length > 0) {
+      answer([]);
+      return;
+    }
+    this.options.polls.opened(request, response);
+    this.options.protocol.process(messages, request, answer);
   }
 
   /** What is refused unread is not waited for: the connection is closed after the answer. */

@@ -19,7 +19,7 @@ import { WebSockets } from './web-sockets.js';
 
 export interface TransportOptions {
   origins: OriginsOptions;
-  /** Bytes of a message or of an HTTP body. */
+  /** Bytes of a message. */
   messageBytes: number;
   /** Messages in one array. */
   batchLength: number;

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Protocol } from './internals.js';
-import { parseBatch } from './messages.js';
+import { parseBatch, readableBytes } from './messages.js';
 import type { Origins } from './origins.js';
 import type { Stream, Streams, Traffic } from './streams.js';
 import { thisTurn } from './turns.js';
@@ -63,7 +63,7 @@ export class WebSockets {
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      maxPayload: options.messageBytes,
+      maxPayload: readableBytes(options),
       maxFragments: FRAGMENTS,
       maxBufferedChunks: CHUNKS,
       perMessageDeflate: options.compression && DEFLATE,
@@ -131,7 +131,10 @@ export class WebSockets {
       stream.send(JSON.stringify(batch.refused));
       return;
     }
-    this.options.protocol.process(batch, request, (replies) => {
+    const { messages, tooLarge } = batch;
+    if (tooLarge.length > 0) stream.send(JSON.stringify(tooLarge));
+    if (messages.length === 0 && tooLarge.length > 0) return;
+    this.options.protocol.process(messages, request, (replies) => {
       stream.send(JSON.stringify(replies));
     });
   }

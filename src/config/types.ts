@@ -162,7 +162,8 @@ export interface LimitsConfig {
   /** Longest user_list; a longer one is cut and says truncated, its count stays exact. A whole number of users from 1
    * to 10000. Default: 1000. */
   userListLimit?: number;
-  /** Largest message of a WebSocket, or HTTP body. A whole number of bytes from 1024 to 16777216. Default: 65536. */
+  /** Largest message; a larger one is refused. A WebSocket frame or HTTP body may have four times as many, or 1 MiB more
+   * if that is less; a larger one closes its connection. A whole number of bytes from 1024 to 16777216. Default: 65536. */
   messageBytes?: number;
   /** Most messages in one array. A whole number of messages from 1 to 1000. Default: 100. */
   batchLength?: number;
