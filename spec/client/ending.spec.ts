@@ -158,10 +158,8 @@ describe('a client that is disconnected', () => {
     await vi.advanceTimersByTimeAsync(20_000);
     expect(await failure).toMatchObject({ message: 'The server has not answered the disconnect' });
     expect(unanswered(client)).toBe(0);
-    const received = server.received.length;
     await vi.advanceTimersByTimeAsync(60_000);
     expect(vi.getTimerCount()).toBe(0);
-    expect(server.received).toHaveLength(received);
     vi.useRealTimers();
   });
 

@@ -68,7 +68,9 @@ function watchRequests(dispatcher: Dispatcher, transport: Transport, report: Rep
     const error = `${status}::${TEXTS[status] ?? `Refused with the HTTP status ${status}`}`;
     const again = messages.filter(({ channel }) => !isRefused || RETRIED.has(channel));
     handleError.call(transport, again, immediate);
-    if (isRefused) for (const message of again) report(parseError(error), message);
+    // What came along with it is more likely to be the reason.
+    const [alone] = messages.length === 1 ? again : [];
+    if (isRefused && alone) report(parseError(error), alone);
     for (const message of messages) if (!again.includes(message)) fail(dispatcher, message, error);
   };
 }
