@@ -783,6 +783,27 @@ describe('origins', () => {
     ]);
   });
 
+  it('may have a wildcard in front of the host, or the scheme of an app or an extension', () => {
+    const given = [
+      'HTTPS://*.Example.COM:443',
+      'http://*.localhost:3000',
+      'https://*.bücher.example',
+      'Capacitor://localhost',
+      'ionic://localhost',
+      'chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh',
+      'moz-extension://*',
+    ];
+    expect(resolve({ origins: given }).origins.allowed).toEqual([
+      'https://*.example.com',
+      'http://*.localhost:3000',
+      'https://*.xn--bcher-kva.example',
+      'capacitor://localhost',
+      'ionic://localhost',
+      'chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh',
+      'moz-extension://*',
+    ]);
+  });
+
   it.each([
     ['example.com'],
     ['*'],
@@ -792,7 +813,16 @@ describe('origins', () => {
     ['https://example.com/chat'],
     ['https://example.com?a'],
     ['https://example.com#a'],
-    ['https://*.example.com'],
+    ['https://*'],
+    ['https://*.com'],
+    ['https://*example.com'],
+    ['https://a.*.example.com'],
+    ['https://example.*'],
+    ['https://*.*.example.com'],
+    ['https://*.example.com/'],
+    ['https://*.example.com:*'],
+    ['https://*.0.0.1'],
+    ['https://*.me@example.com'],
     ['https://me@example.com'],
     ['https://example.com:99999'],
     ['https:example.com'],
@@ -800,12 +830,18 @@ describe('origins', () => {
     ['https://example.com, https://example.org'],
     ['ws://example.com'],
     ['file:///index.html'],
+    ['file://'],
+    ['capacitor://'],
+    ['capacitor:localhost'],
+    ['capacitor://localhost/'],
+    ['capacitor://*.localhost'],
+    ['capacitor://localhost,ionic://localhost'],
     [''],
     [1],
     [null],
   ])('refuse %j in the list', (origin) => {
     expect(problemsOf({ origins: ['https://example.com', origin] })).toEqual([
-      `Option \`origins[1]\`: expected scheme://host[:port] of http or https, without a path, got ${JSON.stringify(origin)}`,
+      `Option \`origins[1]\`: expected scheme://host[:port] without a path, or https://*.host for subdomains, got ${JSON.stringify(origin)}`,
     ]);
   });
 

@@ -1,5 +1,6 @@
 /** Puts presence onto a Faye server: the extensions, the domain, its store and its views, for one NodeAdapter. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { type Administration, administration } from '../extensions/administration.js';
@@ -39,8 +40,8 @@ export interface Attached {
   readonly administration: Administration;
   /** Undefined where nothing is recorded. */
   readonly records: Records | undefined;
-  /** Resolves once the store can be asked. */
-  open(): Promise<void>;
+  /** Resolves with true once the store can be asked, and with false where it is closed before. */
+  open(): Promise<boolean>;
   /**
    * Announces what is due, gives the adapter back as it was, writes what there is to record, for `within` ms at most, and
    * closes the store. The adapter's clients stay. Default: 3,000.
@@ -134,6 +135,7 @@ export function attach(
   bayeux.on('close', (clientId) => presence.remembered.drop(clientId));
 
   let enforcer: NodeJS.Timeout | undefined;
+  const closing = new AbortController();
   return {
     bayeux,
     presence,
@@ -142,7 +144,8 @@ export function attach(
     records: recording?.records,
     async open() {
       recording?.start();
-      await store.open();
+      await Promise.race([store.open(), once(closing.signal, 'abort')]);
+      if (closing.signal.aborted) return false;
       enforcer = setInterval(() => {
         admin
           .enforce()
@@ -151,8 +154,10 @@ export function attach(
       enforcer.unref();
       announcer.start();
       reaper.start();
+      return true;
     },
     async close(within) {
+      closing.abort();
       clearInterval(enforcer);
       await reaper.close();
       await announcer.close();

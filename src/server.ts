@@ -55,6 +55,7 @@ export class FayeOnlineServer {
   private readonly tally = new Counters();
   private readonly log: Logger;
   private listening: Promise<unknown> = Promise.resolve();
+  private stopped = false;
 
   constructor(private readonly config: ResolvedConfig) {
     this.log = createLog(config.logLevel, config.production);
@@ -75,9 +76,10 @@ export class FayeOnlineServer {
 
   /**
    * Listens. With Redis it does so also while Redis is away; `/readyz` says when it is there. It does not wait for the
-   * database, either; `/healthz` says where nothing can be recorded.
+   * database, either; `/healthz` says where nothing can be recorded. Rejects once it has been stopped.
    */
   async start(): Promise<{ url: string }> {
+    if (this.stopped) throw new Error('This server has been stopped; create another');
     const { host, port } = this.config;
     for (const warning of this.config.warnings) this.log.warn(warning);
     this.attached
@@ -95,6 +97,7 @@ export class FayeOnlineServer {
    * other nodes, just after Redis was away. Before `start`, and while it starts, too.
    */
   async stop(): Promise<void> {
+    this.stopped = true;
     const end = performance.now() + LONGEST_STOP;
     // Closed between `listen` and listening, it would leave `start` waiting. Why it can't listen, `start` says.
     await Promise.allSettled([this.listening]);

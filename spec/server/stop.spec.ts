@@ -38,6 +38,13 @@ describe('#stop', () => {
     await first.stop();
   });
 
+  it('is for good: a server that was stopped does not start again', async () => {
+    await create().start();
+    await server.stop();
+    await expect(server.start()).rejects.toThrow('This server has been stopped; create another');
+    expect(server.http.listening).toBe(false);
+  });
+
   it('resolves a second time', async () => {
     await create().start();
     await Promise.all([server.stop(), server.stop()]);

@@ -48,6 +48,8 @@ const TABLE = {
   channelReserved: { code: 403, text: 'This channel is reserved for the server', advice: never },
   channelInvalid: { code: 405, text: 'Invalid channel', advice: never },
   tooLong: { code: 413, text: 'Too long', advice: never },
+  /** Its argument says how many bytes it may have. */
+  tooLarge: { code: 413, text: 'Message too large', advice: never },
   tooDeep: { code: 413, text: 'Nested too deep', advice: never },
   tooManySubscriptions: { code: 429, text: 'Too many subscriptions', advice: never },
   serverError: { code: 500, text: 'Internal server error', advice: again },

@@ -194,6 +194,7 @@ declare module 'faye' {
     Client,
     ClientExtension,
     ClientOptions,
+    Deferred,
     EngineType,
     Extension,
     FayeError,

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Protocol } from './internals.js';
-import { parseBatch } from './messages.js';
+import { parseBatch, readableBytes } from './messages.js';
 import type { Origins } from './origins.js';
 import { isStopping } from './stopping.js';
 import type { Stream, Streams, Traffic } from './streams.js';
@@ -64,7 +64,7 @@ export class WebSockets {
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      maxPayload: options.messageBytes,
+      maxPayload: readableBytes(options),
       maxFragments: FRAGMENTS,
       maxBufferedChunks: CHUNKS,
       perMessageDeflate: options.compression && DEFLATE,
@@ -77,7 +77,7 @@ export class WebSockets {
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    if (!this.options.origins.allows(request)) refuse(socket, 403);
+    if (!this.options.origins.admits(request)) refuse(socket, 403);
     else if (isStopping(request)) refuse(socket, 503);
     else this.server.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket, request));
   }
@@ -128,7 +128,10 @@ export class WebSockets {
       stream.send(JSON.stringify(batch.refused));
       return;
     }
-    this.options.protocol.process(batch, request, (replies) => {
+    const { messages, tooLarge } = batch;
+    if (tooLarge.length > 0) stream.send(JSON.stringify(tooLarge));
+    if (messages.length === 0 && tooLarge.length > 0) return;
+    this.options.protocol.process(messages, request, (replies) => {
       stream.send(JSON.stringify(replies));
     });
   }

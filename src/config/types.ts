@@ -39,8 +39,9 @@ export interface Config {
   keepAliveTimeout?: number;
   /**
    * Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.
-   * A list of scheme://host[:port] of http or https, without a path, or '*' for any. Default: none where NODE_ENV is
-   * production, any otherwise.
+   * Apps and extensions have schemes of their own: capacitor://localhost, chrome-extension://<id>. A list of
+   * scheme://host[:port] without a path, or https://*.host for subdomains, or '*' for any. Default: none where NODE_ENV
+   * is production, any otherwise.
    */
   origins?: string[] | '*';
   /**
@@ -169,7 +170,8 @@ export interface LimitsConfig {
   /** Longest user_list; a longer one is cut and says truncated, its count stays exact. A whole number of users from 1
    * to 10000. Default: 1000. */
   userListLimit?: number;
-  /** Largest message of a WebSocket, or HTTP body. A whole number of bytes from 1024 to 16777216. Default: 65536. */
+  /** Largest message; a larger one is refused. A WebSocket frame or HTTP body may have four times as many, or 1 MiB more
+   * if that is less; a larger one closes its connection. A whole number of bytes from 1024 to 16777216. Default: 65536. */
   messageBytes?: number;
   /** Most messages in one array. A whole number of messages from 1 to 1000. Default: 100. */
   batchLength?: number;

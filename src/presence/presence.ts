@@ -254,6 +254,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const { store, clientExists } = this.options;
     const { identity } = client;
     const user = publicUser(identity);
+    const isRenamed = client.enteredAs !== null && client.enteredAs.uname !== identity.uname;
     // Until it is certain: an end on another node may have removed the record that says where this client entered.
     this.doubt(clientId, user, [...(client.channels ?? []), ...channels]);
     Object.assign(client, { channels: null, intended: null, doubted: false, stale: false });
@@ -263,7 +264,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     await this.agreeOnVisibility(clientId, client, intent.visibility);
     const dropped = this.doubt(clientId, user, intent.leave).filter((channel) => !channels.includes(channel));
     const stays = await allSettled(
-      channels.map((channel) => this.enterOne(channel, user, clientId, intent.at, since.get(channel))),
+      channels.map((channel) =>
+        this.enterOne(channel, user, clientId, intent.at, since.get(channel), isRenamed),
+      ),
     );
     if (!stays.every((stay) => stay !== null)) return false;
     await this.leaveAll(clientId, user, dropped, intent.at);
@@ -337,8 +340,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     clientId: string,
     intended: number,
     since: number | undefined,
+    isRenamed: boolean,
   ): Promise<Entered | null> {
-    const entered = await this.options.store.enter(channel, user, clientId, intended, since);
+    const entered = await this.options.store.enter(channel, user, clientId, intended, since, isRenamed);
     if (!entered) return null;
     // A stay that goes on is no join, to whoever it is announced.
     this.made('join', channel, user, { ...entered, changed: entered.changed && since === undefined });

@@ -242,6 +242,7 @@ export class RedisStore implements Store {
     clientId: string,
     intended: number,
     since?: number,
+    isRenamed = false,
   ): Promise<Entered | null> {
     const keys = this.keysOfMember(channel, clientId);
     const args = [
@@ -254,6 +255,7 @@ export class RedisStore implements Store {
       intended,
       INTENT_TTL,
       since === undefined ? '' : String(since).padStart(16, '0'),
+      isRenamed ? 1 : 0,
     ];
     for (;;) {
       const [outcome, dueIn, entered, came] = await this.run(scripts.enter, keys, args);

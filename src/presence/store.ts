@@ -164,6 +164,9 @@ export interface Memberships {
    * `intended`: when the client meant to, as `intend` has said. `since`: for a stay that goes on after the store has lost
    * its data: when it began, as `enter` has said; it is not journalled.
    *
+   * The name of a user is that of the newest client that has come. `isRenamed`: also where this client is in already. Another
+   * name is announced.
+   *
    * Null where it is refused: the client has ended since, or was moved, or it meant to too long ago to know. Then this
    * has changed nothing.
    */
@@ -173,6 +176,7 @@ export interface Memberships {
     clientId: string,
     intended: number,
     since?: number,
+    isRenamed?: boolean,
   ): Promise<Entered | null>;
   /**
    * `intended`: when the client meant to be elsewhere, as `intend` has said, or to end, as `beginEnd` has; null where it is

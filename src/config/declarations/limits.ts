@@ -20,7 +20,13 @@ export const limits = group(
       1000,
       'Longest user_list; a longer one is cut and says truncated, its count stays exact.',
     ),
-    messageBytes: whole('bytes', 1024, 16777216, 65536, 'Largest message of a WebSocket, or HTTP body.'),
+    messageBytes: whole(
+      'bytes',
+      1024,
+      16777216,
+      65536,
+      'Largest message; a larger one is refused. A WebSocket frame or HTTP body may have four times as many, or 1 MiB more if that is less; a larger one closes its connection.',
+    ),
     batchLength: whole('messages', 1, 1000, 100, 'Most messages in one array.'),
     subscriptions: whole('subscriptions', 1, 10000, 100, 'Most subscriptions of one client.'),
     waitingMessages: whole(
