@@ -180,11 +180,11 @@ interface House {
 
 /** In the order in which messages pass them. */
 function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counters }: House): Extension[] {
-  const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
+  const { authentication, limits, rates, trustProxy, channelPattern } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
   const proof = proofFor(authentication, limits);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
-  const redis = store instanceof RedisStore ? { commands: store.commands, namespace } : undefined;
+  const redis = store instanceof RedisStore ? { commands: store.commands, rates: store.rates } : undefined;
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
     available(bayeux),

@@ -92,7 +92,8 @@ export class RedisStore implements Store {
     const { partitions, source, log } = options;
     this.redis = openRedis(source, log);
     this.partitions = typeof partitions === 'function' ? partitions(this.redis) : partitions;
-    this.keys = this.partitions.namespaces.map((namespace) => new Keys(namespace));
+    const { namespaces, scope } = this.partitions;
+    this.keys = namespaces.map((namespace) => new Keys(namespace, scope));
     this.home = this.keys[0] as Keys;
     this.journal = new RedisJournal(this.redis, this.keys);
     this.straying = new RedisStrays({ redis: this.redis, keys: this.keys, partitions: this.partitions });
@@ -404,6 +405,11 @@ export class RedisStore implements Store {
 
   onOrder(listener: (order: Order) => void): void {
     this.obeying.push(listener);
+  }
+
+  /** What the keys of handshake limits begin with. */
+  get rates(): string {
+    return this.partitions.rates;
   }
 
   /** The connection for commands, for others who keep something there. */

@@ -13,6 +13,7 @@ import { type Listening, listenToCluster } from './cluster-listener.js';
 import { isCluster } from './is-cluster.js';
 import { Listener } from './listener.js';
 import type { Partitions } from './partitions.js';
+import { type Scope, takeScope } from './scope.js';
 import type { Commands } from './scripts.js';
 import { watch } from './watch.js';
 
@@ -45,6 +46,7 @@ const COMMANDS = {
 
 /** What it subscribes to after a cut the `Listener` decides: with Cluster another connection may hear it by then. */
 const LISTENS = {
+  keyPrefix: '',
   lazyConnect: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
@@ -80,6 +82,8 @@ export interface RedisConnections {
   readonly commands: Commands;
   readonly listener: Listener;
   readonly description: string;
+  /** What the names of keys and Pub/Sub channels are to have: the connections have no `keyPrefix` of their own. */
+  readonly scope: Scope;
   /**
    * Resolves once both are there and the nodes agree on the partitions. Rejects with `RedisRefused`, and closes both, where
    * Redis is older than 7.0 or has another number of partitions.
@@ -95,6 +99,7 @@ export interface RedisConnections {
  */
 export function openRedis(source: RedisSource, log: Logger): RedisConnections {
   const commands = connect(source, COMMANDS);
+  const scope = takeScope(commands);
   reportOutages(commands, 'commands', log);
   watchAll(commands);
   const { listener, close: stopListening } = listen(source, commands, log);
@@ -118,7 +123,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
       }
     }
   }
-  return { commands, listener, description: describe(source, commands), accepted, close };
+  return { commands, listener, description: describe(source, commands), scope, accepted, close };
 }
 
 function listen(source: RedisSource, commands: Commands, log: Logger): Listening {
@@ -129,6 +134,7 @@ function listen(source: RedisSource, commands: Commands, log: Logger): Listening
     });
   }
   const redis = connect(source, LISTENS) as Redis;
+  takeScope(redis);
   reportOutages(redis, 'listener', log);
   watchOne(redis);
   const listener = new Listener(() => redis);

@@ -41,9 +41,10 @@ export class Leases {
   constructor(private readonly options: LeasesOptions) {
     const { redis, partitions, node, clients, failed } = options;
     const about = () => ({ clients: clients(), lag: this.lag });
-    const { announcements } = new Keys(partitions.namespaces[0] as string);
+    const { announcements } = new Keys(partitions.namespaces[0] as string, partitions.scope);
     this.all = partitions.namespaces.map(
-      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), announcements, node, about),
+      (namespace) =>
+        new Lease(redis.commands, new EngineKeys(namespace, partitions.scope), announcements, node, about),
     );
     this.renewing = this.all.map((lease) => new Chore(() => this.renewOne(lease), failed));
   }

@@ -35,7 +35,7 @@ export class Records {
     private readonly redis: RedisConnections,
     private readonly partitions: Partitions,
   ) {
-    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace));
+    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace, partitions.scope));
   }
 
   get connected(): boolean {

@@ -111,7 +111,7 @@ export class RedisResidence implements Residence {
       redis,
       node,
       letters: (name) => leases.all[0]?.keys.letters(name) ?? name,
-      tag: partitions.namespaces[0] as string,
+      tag: partitions.tags[0] as string,
       answer: (subject, body) => answers.answer(subject, body),
       answered: (subject, { clientId }) => {
         if (subject === 'hand-over') handOvers.given(String(clientId));
