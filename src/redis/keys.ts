@@ -40,6 +40,18 @@ export class Keys {
    * last has left.
    */
   left = (channel: string): string => `${this.keyRoot}/left${channel}`;
+  /** What all steps of a channel begin with (lua/whole.lua). */
+  ofChannel = (channel: string): string[] => [
+    this.uidToClientIds(channel),
+    this.users(channel),
+    this.order(channel),
+    this.state(channel),
+    this.pending(channel),
+    this.dirty,
+    this.epoch,
+    this.intents(channel),
+  ];
+
   /** string: JSON of uid, identity, channels, state, visibility. Gone with the client. */
   clientAuth = (clientId: string): string => `${this.keyRoot}/clientId_auth/${clientId}`;
   /** string: 1 once the client is in a channel. Gone with the client. */
@@ -55,8 +67,8 @@ export class Keys {
   }
   /**
    * hash: id, run_id (Redis'), begun (ms), quiet (until when nothing is announced, ms), looked (when a node last did, ms),
-   * swept (with Redis Cluster: the epoch in which all channels were looked through for clients that nobody knows), floor (the
-   * highest version of a channel that is gone). Stays.
+   * swept (the epoch in which all channels were looked through for clients that nobody knows), floor (the highest version of a
+   * channel that is gone), evicted (keys that Redis had evicted when the epoch began), cause (why it has begun). Stays.
    */
   get epoch(): string {
     return `${this.keyRoot}/epoch`;

@@ -12,7 +12,7 @@ export class EngineKeys {
 
   /**
    * hash: node, generation, state (`ending` or none), ender (the node that ends it), stream (the word of its EventSource,
-   * once it has asked for one), epoch (in which it was last written down). Gone with the client.
+   * once it has asked for one), epoch (in which it was last written down), subscribed (to how many channels). Gone with the client.
    */
   client = (clientId: string): string => `${this.keyRoot}/engine/clients/${clientId}`;
   /** set: channels and patterns that the client subscribes to. Gone with the client. */

@@ -17,6 +17,8 @@ export interface LeasesOptions {
   fenced(lease: Lease, stoodStill: boolean): void;
   /** Redis has lost data, or holds older. */
   newEpoch(lease: Lease): void;
+  /** Redis knows no client of this node, in this partition. */
+  unknown(lease: Lease): void;
   /** Another node has died, or stopped. */
   died(lease: Lease): void;
   /** Another renewal is going to come. */
@@ -101,5 +103,6 @@ export class Leases {
     if (dead.some((name) => !known.includes(name))) this.options.died(lease);
     if (outcome === 'fenced') this.options.fenced(lease, this.stoodStill);
     if (outcome === 'new epoch') this.options.newEpoch(lease);
+    if (outcome === 'renewed' && !lease.hasClients) this.options.unknown(lease);
   }
 }
