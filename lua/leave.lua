@@ -53,7 +53,8 @@ for _, id in ipairs(cjson.decode(clients)) do
 end
 if not found then return {0, -1} end
 
-local epoch = redis.call('HGET', KEYS[7], 'id')
+-- Until the next begins, what ends has been in the last.
+local epoch = redis.call('HGET', KEYS[7], 'id') or redis.call('HGET', KEYS[7], 'was')
 
 -- As enter does.
 local function journal(transition)

@@ -28,6 +28,8 @@ local function is_whole()
   end
   redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[8])
   redis.call('ZREM', KEYS[6], ARGV[1])
+  local id = redis.call('HGET', KEYS[7], 'id')
+  if id then redis.call('HSET', KEYS[7], 'was', id) end
   redis.call('HDEL', KEYS[7], 'id')
   redis.call('HSET', KEYS[7], 'cause', 'a part of the channel ' .. ARGV[1] .. ' is missing')
   return false

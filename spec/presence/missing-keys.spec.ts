@@ -5,7 +5,9 @@
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RedisStore } from '../../src/presence/redis-store.js';
+import { Keys } from '../../src/redis/keys.js';
 import { Partitions } from '../../src/redis/partitions.js';
+import { scripts } from '../../src/redis/scripts.js';
 import { type OneNode, startNode, startNodes } from '../engine/nodes.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -235,6 +237,46 @@ it.each(['users', 'uid_to_clientIds', 'order', 'state', 'clientId_auth', 'engine
     await comesRight(two);
   },
 );
+
+it('until a new epoch begins nothing is announced in other channels, and who leaves them leaves the last epoch', async () => {
+  const keys = new Keys('faye');
+  const window = [10, 0, 10];
+  const member = (channel: string) => [
+    ...keys.ofChannel(channel),
+    keys.journal,
+    keys.journalState,
+    keys.clientAuth('c1'),
+  ];
+  await redis.ask(async (raw) => {
+    await scripts.epoch(raw, [keys.epoch], ['', 'first', 0, '']);
+    await raw.xgroup('CREATE', keys.journal, 'sql', '$', 'MKSTREAM');
+    const record = (state: string) => JSON.stringify({ uid: 'ann', channels: '/a /b', state });
+    await raw.set(keys.clientAuth('c1'), record('in'));
+    for (const channel of ['/a', '/b']) {
+      const args = [channel, 'ann', 'c1', '{"uid":"ann","uname":"Ann"}', ...window, 100, 1, 5_000, '', ''];
+      expect((await scripts.enter(raw, member(channel), args))[0]).toBe(1);
+    }
+    await raw.set(keys.clientAuth('c1'), record('ending'));
+    await raw.del(keys.users('/a'));
+    for (const channel of ['/a', '/b'])
+      await scripts.leave(raw, member(channel), [channel, 'ann', 'c1', ...window, 100, '', '', 10_000, '']);
+    expect(await raw.exists(...keys.ofChannel('/a').slice(0, 5))).toBe(0);
+    expect(await scripts.take(raw, keys.ofChannel('/b'), ['/b', 'claim', 1_000])).toBeNull();
+    const entries = (await raw.xrange(keys.journal, '-', '+')).map(([, fields]) =>
+      ['type', 'channel', 'epoch'].map((name) => fields[fields.indexOf(name) + 1]),
+    );
+    expect(entries).toEqual([
+      ['in', '/a', 'first'],
+      ['in', '/b', 'first'],
+      ['out', '/b', 'first'],
+    ]);
+    expect(await scripts.epoch(raw, [keys.epoch], ['first', 'second', 1_000, ''])).toEqual([
+      'second',
+      1_000,
+      'a part of the channel /a is missing',
+    ]);
+  });
+});
 
 describe('the log says at the start', () => {
   let limited: RedisServer;

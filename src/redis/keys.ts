@@ -68,7 +68,8 @@ export class Keys {
   /**
    * hash: id, run_id (Redis'), begun (ms), quiet (until when nothing is announced, ms), looked (when a node last did, ms),
    * swept (the epoch in which all channels were looked through for clients that nobody knows), floor (the highest version of a
-   * channel that is gone), evicted (keys that Redis had evicted when the epoch began), cause (why it has begun). Stays.
+   * channel that is gone), evicted (keys that Redis had evicted when the epoch began), cause (why it has begun), was (the last
+   * id, where a part of a channel was found missing, until another epoch begins). Stays.
    */
   get epoch(): string {
     return `${this.keyRoot}/epoch`;
