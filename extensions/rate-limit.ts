@@ -34,7 +34,8 @@ export interface RateLimitOptions {
   subscriptions: number;
   /** How many proxies stand in front of the server. */
   trustProxy: number;
-  redis?: { commands: Commands; namespace: string } | undefined;
+  /** `rates`: what the keys begin with. */
+  redis?: { commands: Commands; rates: string } | undefined;
   counters: Counters;
   log: Logger;
 }
@@ -156,7 +157,7 @@ function handshakeLimiter({ handshakesPerAddress, redis }: RateLimitOptions): Ra
   if (!redis) return memory;
   return new RateLimiterRedis({
     storeClient: redis.commands,
-    keyPrefix: `/${redis.namespace}/rates/handshakes`,
+    keyPrefix: `${redis.rates}/handshakes`,
     points: Math.floor(handshakesPerAddress * SECONDS),
     duration: SECONDS,
     insuranceLimiter: memory,

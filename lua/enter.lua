@@ -19,45 +19,46 @@
 -- (4 digits), the uid, and the user's JSON.
 --
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>; or where that is in
---       another partition 10 intents<channel>   11 left<channel>
+--       6 dirty   7 epoch   8 intents<channel>   9 journal   10 journal_state   11 clientId_auth/<clientId>, or
+--       left<channel> where that is in another partition
 -- ARGV  1 channel   2 uid   3 clientId   4 user, JSON (opaque)   5 window: base, ms   6 window: per user, ms
 --       7 window: max, ms   8 entries of the journal at most   9 when the client meant to enter, ms   10 how old that may
---       be, ms   11 since when the user is in, microseconds (16 digits), or '' for a stay that begins
---       12 1 where the name counts that a client which is in already comes with
+--       be, ms   11 since when the user is in, microseconds (16 digits), or '' for a stay that begins   12 '1' where the
+--       client's record is in another partition   13 1 where the name counts that a client which is in already comes with
 -- returns {1 for a join or 0, ms until due where this call marked the channel or -1, since when the user is in, when this
 --         call made the client come (ms) or 0};
---         {-1} where it is refused, {-2} where Redis has lost its data and no epoch has begun yet
+--         {-1} where it is refused, {-2} where Redis has lost its data, or a part of the channel, and no epoch has begun yet
 
+if not is_whole() then return {-2} end
 local epoch = redis.call('HGET', KEYS[7], 'id')
 if not epoch then return {-2} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function is_meant()
-  if KEYS[11] then
+  if ARGV[12] == '1' then
     local left = tonumber(redis.call('ZSCORE', KEYS[11], ARGV[3]) or 0)
     return now - ARGV[9] <= tonumber(ARGV[10]) and left < tonumber(ARGV[9])
   end
-  local known = redis.call('GET', KEYS[10])
+  local known = redis.call('GET', KEYS[11])
   if not known then return false end
   local record = cjson.decode(known)
   if record.state ~= 'in' then return false end
   return string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) ~= nil
 end
 if not is_meant() then return {-1} end
-if KEYS[11] then redis.call('HSET', KEYS[10], ARGV[3], ARGV[9]) end
+if ARGV[12] == '1' then redis.call('HSET', KEYS[8], ARGV[3], ARGV[9]) end
 
 -- Only where somebody reads it: a group makes the stream. Beyond the bound the oldest go, and are counted.
 local function journal(transition)
   if ARGV[11] ~= '' then return end
   local id = redis.call(
-    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch, 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2],
+    'XADD', KEYS[9], 'NOMKSTREAM', '*', 'epoch', epoch, 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2],
     'clientId', ARGV[3], 'transition', transition, 'at', now, 'user', ARGV[4]
   )
   if not id then return end
-  local dropped = redis.call('XTRIM', KEYS[8], 'MAXLEN', ARGV[8])
-  if dropped > 0 then redis.call('HINCRBY', KEYS[9], 'dropped', dropped) end
+  local dropped = redis.call('XTRIM', KEYS[9], 'MAXLEN', ARGV[8])
+  if dropped > 0 then redis.call('HINCRBY', KEYS[10], 'dropped', dropped) end
 end
 
 -- Whether nobody was told yet that the user is in. Its first pending change says whether it was.
@@ -120,7 +121,7 @@ if clients and redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then
     redis.call('ZADD', KEYS[3], entered, ARGV[2])
   end
   local due = -1
-  if ARGV[11] == '' and (not known or ARGV[12] == '1') then due = rename(entered) end
+  if ARGV[11] == '' and (not known or ARGV[13] == '1') then due = rename(entered) end
   local came = (known or ARGV[11] ~= '') and 0 or now
   return {0, due, entered, came}
 end

@@ -192,11 +192,11 @@ function extensionsFor(
   config: ResolvedConfig,
   { bayeux, presence, store, counters, timed, log }: House,
 ): Extension[] {
-  const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
+  const { authentication, limits, rates, trustProxy, channelPattern } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
   const proof = proofFor(authentication, limits, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
-  const redis = store instanceof RedisStore ? { commands: store.commands, namespace } : undefined;
+  const redis = store instanceof RedisStore ? { commands: store.commands, rates: store.rates } : undefined;
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
     available(bayeux),

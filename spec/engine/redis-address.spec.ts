@@ -22,6 +22,11 @@ describe('the URL of a Redis', () => {
       { host: 'example.test', port: 6379, db: 0, family: 'IPv6' },
       'example.test:6379',
     ],
+    [
+      'redis://example.test/3?keyPrefix=app%3A',
+      { host: 'example.test', port: 6379, db: 3, keyPrefix: 'app:' },
+      'example.test:6379/3',
+    ],
   ])('%s', (url, address, description) => {
     expect(parseRedisUrl(url)).toEqual(address);
     expect(describeAddress(parseRedisUrl(url))).toBe(description);

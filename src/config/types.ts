@@ -75,8 +75,8 @@ export interface Config {
   redis?: RedisConfig;
   /** What is remembered in SQL: the login log, online time, who is online. An object. */
   records?: RecordsConfig;
-  /** First part of every key in Redis; nodes with the same namespace are one server. A text of 1 to 64 of the
-   * characters a-z, A-Z, 0-9, _ and -. Default: faye. */
+  /** First part of every key in Redis; nodes with the same namespace, database and `keyPrefix` are one server. A text of
+   * 1 to 64 of the characters a-z, A-Z, 0-9, _ and -. Default: faye. */
   namespace?: string;
   /** How often the reaper looks for what a crash left behind. A number of seconds from 1 to 3600. Default: 5. */
   gc?: number;

@@ -48,7 +48,7 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
 
   constructor(server: EngineHost, { namespace, gc, log }: FayeRedisOptions, address: RedisAddress) {
     const links = new Links(address, log);
-    super(server, { namespace: `/${namespace}`, gc, socket: links.takeTurns() });
+    super(server, { namespace: `${address.keyPrefix ?? ''}/${namespace}`, gc, socket: links.takeTurns() });
     this.links = links;
     this.description = `faye-redis on ${describeAddress(address)}`;
     this.clients = `${this._ns}/clients`;

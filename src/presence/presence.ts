@@ -328,6 +328,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (record.state === 'ending') return 'gone';
     if (userKey(record.identity.uid) !== userKey(identity.uid)) return 'other';
     this.remembered.remember(clientId, identity);
+    // Its record was lost, and does not say where it is: it enters again with its next connect.
+    const client = this.remembered.get(clientId);
+    if (record.state === 'bound' && client?.channels?.length) client.stale = true;
     // Its node may remember that it is nobody. Of one that has entered anywhere it has asked since, or asks.
     if (record.state === 'bound' && !has(clientId)) await store.tellMoved(clientId);
     return record;

@@ -238,9 +238,8 @@ export interface Upkeep {
   unchecked(age: number, limit: number): Promise<string[]>;
   checked(clientIds: readonly string[]): Promise<void>;
   /**
-   * Calls `look` with members that may be of clients which nobody knows, some at a time, once in each epoch: with Redis
-   * Cluster a client and its channels may be in different partitions, of which one has lost what the other still has. Done
-   * again at the next call where `look` rejects.
+   * Calls `look` with members that may be of clients which nobody knows, some at a time, once in each epoch, and after an end
+   * that found no record: Redis may have lost one thing, and kept another. Done again at the next call where `look` rejects.
    */
   strays(look: (members: readonly Member[]) => Promise<void>): Promise<void>;
   /** True for one holder at a time, for `ttl` ms at most. */

@@ -14,6 +14,7 @@ import { isCluster } from './is-cluster.js';
 import { Listener } from './listener.js';
 import type { Partitions } from './partitions.js';
 import { Refusals, refusalOf } from './refusals.js';
+import { type Scope, takeScope } from './scope.js';
 import type { Commands } from './scripts.js';
 import { watch } from './watch.js';
 
@@ -46,6 +47,7 @@ const COMMANDS = {
 
 /** What it subscribes to after a cut the `Listener` decides: with Cluster another connection may hear it by then. */
 const LISTENS = {
+  keyPrefix: '',
   lazyConnect: false,
   enableOfflineQueue: false,
   autoResubscribe: false,
@@ -84,6 +86,8 @@ export interface RedisConnections {
   readonly description: string;
   /** For everybody, why Redis refuses what it is asked although it can be reached. Null where it does not. */
   readonly refusal: string | null;
+  /** What the names of keys and Pub/Sub channels are to have: the connections have no `keyPrefix` of their own. */
+  readonly scope: Scope;
   /**
    * Resolves once both are there and the nodes agree on the partitions. Rejects with `RedisRefused`, and closes both, where
    * Redis is older than 7.0 or has another number of partitions.
@@ -99,6 +103,7 @@ export interface RedisConnections {
  */
 export function openRedis(source: RedisSource, log: Logger): RedisConnections {
   const commands = connect(source, COMMANDS);
+  const scope = takeScope(commands);
   const refusals = {
     commands: new Refusals({
       role: 'commands',
@@ -141,6 +146,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
     commands,
     listener,
     description: describe(source, commands),
+    scope,
     get refusal() {
       if (refused) return 'can not be used, the log says why';
       const reason = refusals.commands.reason ?? refusals.listener.reason;
@@ -164,6 +170,7 @@ function listen(source: RedisSource, commands: Commands, refusals: Refusals, log
   // Who is master, a Cluster says itself.
   if (isCluster(commands)) return { ...listenToCluster(commands, LISTENS, watched), reconnect: NOTHING };
   const redis = connect(source, LISTENS) as Redis;
+  takeScope(redis);
   watched(redis);
   const listener = new Listener(() => redis);
   listener.add(redis);

@@ -34,7 +34,7 @@ export const schema = z.strictObject({
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,64}$/)
     .register(declared, {
-      doc: 'First part of every key in Redis; nodes with the same namespace are one server.',
+      doc: 'First part of every key in Redis; nodes with the same namespace, database and `keyPrefix` are one server.',
       type: 'a text',
       limits: 'of 1 to 64 of the characters a-z, A-Z, 0-9, _ and -',
     })
