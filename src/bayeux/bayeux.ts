@@ -52,6 +52,8 @@ export class Bayeux {
   /** Clients of this node whose poll was given up: what it was answered with may be lost. */
   private readonly missing = new Set<string>();
   private readonly subscriptions = new Map<string, Set<string>>();
+  /** Messages, and then their replies, that subscribed a client where it was: on another node. */
+  private readonly subscribedElsewhere = new WeakSet<Message>();
   private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
   private admitting: (request: IncomingMessage) => Promise<number> = async () => 0;
@@ -112,7 +114,7 @@ export class Bayeux {
     this.guardListeners();
     this.keepServerMessages();
     this.answerWithoutAsking();
-    this.answerZero();
+    this.completeReplies();
     this.announceSubscriptions();
   }
 
@@ -202,13 +204,20 @@ export class Bayeux {
     return (await this.extras.adopt?.(clientId)) ?? true;
   }
 
-  /** For a client of another node; as `adopt`. */
+  /** Subscribes a client of another node there, before its next message is judged; as `adopt`. */
   async subscribeElsewhere(
+    message: Message,
     clientId: string,
     channels: readonly string[],
-    subscribed: boolean,
   ): Promise<boolean> {
-    return (await this.extras.subscribeElsewhere?.(clientId, channels, subscribed)) ?? true;
+    const isDone = (await this.extras.subscribeElsewhere?.(clientId, channels, true)) ?? true;
+    if (isDone) this.subscribedElsewhere.add(message);
+    return isDone;
+  }
+
+  /** As `subscribeElsewhere`. */
+  async unsubscribeElsewhere(clientId: string, channels: readonly string[]): Promise<boolean> {
+    return (await this.extras.subscribeElsewhere?.(clientId, channels, false)) ?? true;
   }
 
   /** Asks the node that has the client. Undefined where nobody answers. */
@@ -491,12 +500,16 @@ export class Bayeux {
     });
   }
 
-  /** Faye leaves out an id of 0, which is the first of a client that counts in numbers. */
-  private answerZero(): void {
+  /**
+   * Faye leaves out an id of 0, which is the first of a client that counts in numbers. And a reply knows whether what it answers
+   * was done on another node.
+   */
+  private completeReplies(): void {
     const { protocol } = this.internals;
     const makeResponse = protocol._makeResponse;
     protocol._makeResponse = (message) => {
       const response = makeResponse.call(protocol, message);
+      if (this.subscribedElsewhere.delete(message)) this.subscribedElsewhere.add(response);
       return message.id === 0 ? { id: 0, ...response } : response;
     };
     this.undo.push(() => {
@@ -512,6 +525,7 @@ export class Bayeux {
     const { channel, clientId, successful } = reply;
     if (channel !== '/meta/subscribe' || !clientId || !successful || !this.extras.subscribeElsewhere)
       return false;
+    if (this.subscribedElsewhere.delete(reply)) return false;
     const channels = [reply.subscription ?? []].flat();
     // In the client's queue: once it is known whether a connect has moved it to this node, and before its next message.
     const subscribe = () =>
