@@ -19,6 +19,7 @@ export default defineConfig({
   // ── From where, and how ────────────────────────────────────────────────────────────────────────────────────────────
   // origins: '*', //                 in production [], its own pages alone; others as ['https://example.com']
   // trustProxy: 0, //                proxies in front; the client's address is that entry from the end of X-Forwarded-For
+  // keepAliveTimeout: 5, //          seconds that an idle HTTP connection is kept; longer than the load balancer keeps it
   // jsonp: false, //                 JSON-P and callback-polling, for browsers without CORS
   // compression: false, //           permessage-deflate on WebSockets; costs memory and CPU for each socket
   // ── More than one process ──────────────────────────────────────────────────────────────────────────────────────────

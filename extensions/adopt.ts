@@ -34,10 +34,9 @@ export function adopt(bayeux: Bayeux): Extension {
       case '/meta/connect':
         return message.connectionType === 'eventsource' ? renew(clientId) : take(clientId);
       case '/meta/subscribe':
-        // It is subscribed there before it is acknowledged; a connect that comes meanwhile may bring it here.
-        return bayeux.clientExists(clientId);
+        return bayeux.subscribeElsewhere(message, clientId, channels);
       case '/meta/unsubscribe':
-        return bayeux.subscribeElsewhere(clientId, channels, false);
+        return bayeux.unsubscribeElsewhere(clientId, channels);
       default:
         return true;
     }

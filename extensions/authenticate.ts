@@ -39,8 +39,7 @@ export function authenticate(options: AuthenticateOptions): Extension {
 
   /** A proof that fails is refused before there is a client for it. */
   async function handshake(message: Message, request: Request): Promise<void> {
-    const auth = authOf(message);
-    const identity = proof.basis(auth) === undefined ? null : await proof.prove(message, request, auth);
+    const identity = proof.basis(message) === undefined ? null : await proof.prove(message, request);
     if (identity) await checkBan(identity);
   }
 
@@ -52,7 +51,7 @@ export function authenticate(options: AuthenticateOptions): Extension {
   }
 
   function isStale(message: Message, identity: Identity): boolean {
-    const basis = proof.basis(authOf(message));
+    const basis = proof.basis(message);
     return hasExpired(identity) || (basis !== undefined && basis !== bases.get(identity));
   }
 
@@ -76,14 +75,13 @@ export function authenticate(options: AuthenticateOptions): Extension {
   }
 
   async function proven(message: Message, request: Request, clientId: string): Promise<Identity | null> {
-    const auth = authOf(message);
-    const identity = await proof.prove(message, request, auth);
+    const identity = await proof.prove(message, request);
     if (!identity) return null;
     const outcome = await presence.bind(clientId, identity);
     if (outcome === 'gone') throw refuse('clientUnknown', clientId);
     if (outcome === 'other') throw refuse('otherUser');
     await checkBan(identity, clientId);
-    const basis = proof.basis(auth);
+    const basis = proof.basis(message);
     if (basis !== undefined) bases.set(identity, basis);
     return identity;
   }

@@ -4,8 +4,8 @@
  */
 import { roomsOf } from '../src/authentication/auth.js';
 import { identityOf, type Speaker, setSpeaker, speakerOf } from '../src/authentication/speaker.js';
-import { covers, isMeta, isReserved, isToServer, listedChannel } from '../src/bayeux/channels.js';
-import { refuse } from '../src/bayeux/errors.js';
+import { covers, isMeta, isReserved, isService, isSystem, listedChannel } from '../src/bayeux/channels.js';
+import { type ErrorName, refuse, toWire, WireRefused } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message } from '../src/bayeux/extension.js';
 import { hasExpired, type Identity } from '../src/presence/identity.js';
 import type { Presence } from '../src/presence/presence.js';
@@ -57,10 +57,11 @@ export function authorize(options: AuthorizeOptions): Extension {
     const heard = [...options.subscriptionsOf(clientId)].map(listedChannel);
     const has = judged.has(identity) ? [] : [...presence.remembered.channelsOf(clientId), ...heard];
     for (const room of new Set([...wanted, ...has])) {
-      if (room === undefined || (await mayBeIn(identity, room))) continue;
+      const refusal = room === undefined ? undefined : await roomRefusal(identity, room);
+      if (!refusal) continue;
       // Its last proof allowed what this one does not: it must not stay where it was, nor hear what it heard.
       if (presence.remembered.isSomewhere(clientId) || has.length > 0) options.endClient(clientId);
-      throw refuse('roomForbidden', room);
+      throw refusal;
     }
     judged.add(identity);
   }
@@ -77,35 +78,42 @@ export function authorize(options: AuthorizeOptions): Extension {
 
   /** A user list is for those who may be in the room. */
   async function checkList(speaker: Speaker, room: string): Promise<void> {
-    const allowed = speaker.kind === 'user' ? await mayBeIn(speaker.identity, room) : trusting;
-    if (!allowed) throw refuse(speaker.kind === 'user' ? 'roomForbidden' : 'proofMissing', room);
+    if (speaker.kind !== 'user') {
+      if (!trusting) throw refuse('proofMissing', room);
+      return;
+    }
+    const refusal = await roomRefusal(speaker.identity, room);
+    if (refusal) throw refusal;
   }
 
   async function checkSubscription(speaker: Speaker, name: string): Promise<void> {
-    if (isReserved(name)) throw refuse('channelReserved', name);
-    if (await ask(maySubscribe, speaker, name)) return;
-    throw refuse(isSignedIn(speaker) ? 'subscribeForbidden' : 'proofMissing', name);
+    if (isSystem(name) || isService(name)) throw refuse('channelReserved', name);
+    const refusal = await refusalBy(maySubscribe, speaker, name, 'subscribeForbidden');
+    if (refusal) throw refusal;
   }
 
   function publish(message: Message): void | Promise<void> {
     const speaker = speakerOf(message);
     const { channel } = message;
-    if (isToServer(channel) && message.clientId !== undefined && TO_SERVER.has(channel)) return;
-    if (isReserved(channel)) throw refuse('channelReserved', channel);
-    if (speaker.kind === 'server') return;
+    if (message.clientId !== undefined && TO_SERVER.has(channel)) return;
+    const isServer = speaker.kind === 'server';
+    const isClosed = isServer ? isSystem(channel) : isReserved(channel) && !isService(channel);
+    if (isClosed) throw refuse('channelReserved', channel);
+    if (isServer) return;
     if (message.clientId === undefined) throw refuse('serverTokenMissing', channel);
     return checkPublish(message, speaker, message.clientId);
   }
 
   async function checkPublish(message: Message, speaker: Speaker, clientId: string): Promise<void> {
     const { channel } = message;
-    if (await ask(mayPublish, speaker, channel)) return;
+    const refusal = await refusalBy(mayPublish, speaker, channel, 'publishForbidden');
+    if (!refusal) return;
     const identity = speaker.kind === 'anonymous' ? await boundSince(clientId) : null;
     if (identity) {
       setSpeaker(message, { kind: 'user', identity });
       return checkPublish(message, speakerOf(message), clientId);
     }
-    throw refuse(isSignedIn(speaker) ? 'publishForbidden' : 'proofMissing', channel);
+    throw refusal;
   }
 
   /** Who has proven to be the client since authenticate has remembered that nobody had. */
@@ -115,22 +123,40 @@ export function authorize(options: AuthorizeOptions): Extension {
     return identity;
   }
 
-  async function ask(
+  /** Undefined where it is allowed. */
+  async function refusalBy(
     may: AuthorizeOptions['mayPublish'],
     speaker: Speaker,
     channel: string,
-  ): Promise<boolean> {
-    if (may) return (await may(speaker.kind === 'user' ? speaker.identity : null, channel)) === true;
-    return isSignedIn(speaker);
+    forbidden: ErrorName,
+  ): Promise<WireRefused | undefined> {
+    const identity = speaker.kind === 'user' ? speaker.identity : null;
+    const allowed = may ? await answerOf(() => may(identity, channel), channel) : isSignedIn(speaker);
+    if (allowed instanceof WireRefused) return allowed;
+    return allowed ? undefined : refuse(isSignedIn(speaker) ? forbidden : 'proofMissing', channel);
   }
 
-  async function mayBeIn(identity: Identity, room: string): Promise<boolean> {
-    if (identity.channels?.some((pattern) => covers(pattern, room))) return true;
-    if (mayEnter) return (await mayEnter(identity, room)) === true;
-    return identity.channels === undefined;
+  async function roomRefusal(identity: Identity, room: string): Promise<WireRefused | undefined> {
+    if (identity.channels?.some((pattern) => covers(pattern, room))) return undefined;
+    const allowed = mayEnter
+      ? await answerOf(() => mayEnter(identity, room), room)
+      : identity.channels === undefined;
+    if (allowed instanceof WireRefused) return allowed;
+    return allowed ? undefined : refuse('roomForbidden', room);
   }
 
   const isSignedIn = (speaker: Speaker): boolean => trusting || speaker.kind !== 'anonymous';
 
   return extension({ name: 'authorize', incoming });
+}
+
+/** What the app's function says of a channel: whether it allows it, or the refusal that it throws. */
+async function answerOf(ask: () => Answer, channel: string): Promise<boolean | WireRefused> {
+  try {
+    return (await ask()) === true;
+  } catch (error) {
+    const refused = toWire(error, channel);
+    if (refused instanceof WireRefused) return refused;
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 /** The Faye extensions of faye-online, in the order in which messages pass them. */
+export { Refused } from '../src/bayeux/errors.js';
 export { type Extension, extension } from '../src/bayeux/extension.js';
 export { type AuthenticateOptions, authenticate } from './authenticate.js';
 export { type AuthorizeOptions, authorize } from './authorize.js';

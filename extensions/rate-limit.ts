@@ -1,11 +1,13 @@
 /**
  * How much one client, and one address, may ask of the server. Defaults are far from what an honest page does; what is
- * beyond is refused with 429, told when to come back, and counted.
+ * beyond is refused with 429, told when to come back, and counted. What is refused to an address is logged once a minute.
  *
  * Messages are counted by each node for itself: counting them in Redis would cost a command a message. To open an
  * EventSource counts as one, since the engine is asked for its client. Handshakes are
  * counted in Redis where there is one; while it is away, by each node.
  */
+
+import type { Logger } from 'pino';
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -14,10 +16,11 @@ import {
 } from 'rate-limiter-flexible';
 import { addressOf } from '../src/bayeux/address.js';
 import type { Bayeux } from '../src/bayeux/bayeux.js';
-import { type Refused, refuse, refuseFor } from '../src/bayeux/errors.js';
+import { refuse, refuseFor, type WireRefused } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
 import type { Counters } from '../src/counters.js';
 import type { Commands } from '../src/redis/scripts.js';
+import { RefusalLog } from '../src/refusal-log.js';
 
 export interface RateLimitOptions {
   bayeux: Bayeux;
@@ -31,9 +34,16 @@ export interface RateLimitOptions {
   subscriptions: number;
   /** How many proxies stand in front of the server. */
   trustProxy: number;
-  redis?: { commands: Commands; namespace: string } | undefined;
+  /** `rates`: what the keys begin with. */
+  redis?: { commands: Commands; rates: string } | undefined;
   counters: Counters;
+  log: Logger;
 }
+
+/** What is refused to an address. */
+const MESSAGES = 'messages of one address';
+const HANDSHAKES = 'handshakes of one address';
+const CLIENTS = 'clients of one address';
 
 const SECONDS = 10;
 /** How many messages a client counts for that comes from another node: its subscriptions come with it. */
@@ -41,6 +51,7 @@ const ARRIVAL = 10;
 
 export function rateLimit(options: RateLimitOptions): Extension {
   const { bayeux, trustProxy, counters } = options;
+  const refusals = new RefusalLog(options.log, trustProxy);
   const perClient = inMemory(options.messagesPerClient);
   const perAddress = inMemory(options.messagesPerAddress);
   const handshakes = handshakeLimiter(options);
@@ -49,14 +60,12 @@ export function rateLimit(options: RateLimitOptions): Extension {
   bayeux.onConnect((clientId, request) => {
     if (request && bayeux.has(clientId)) clients.add(clientId, addressOf(request, trustProxy));
   });
-  bayeux.onEventSource((request) =>
-    waitFor(perAddress, addressOf(request, trustProxy), 'messages of one address'),
-  );
+  bayeux.onEventSource((request) => waitFor(perAddress, addressOf(request, trustProxy), MESSAGES));
 
   async function incoming(message: Message, request: Request): Promise<void> {
     if (request === null) return;
     const address = addressOf(request, trustProxy);
-    await consume(perAddress, address, 'messages of one address');
+    await consume(perAddress, address, MESSAGES);
     if (message.channel === '/meta/handshake') return handshake(address);
     if (message.clientId !== undefined) await consume(perClient, message.clientId, 'messages of one client');
     if (message.channel === '/meta/subscribe') await checkSubscriptions(message);
@@ -67,12 +76,12 @@ export function rateLimit(options: RateLimitOptions): Extension {
   async function checkArrival({ clientId = '' }: Message, address: string): Promise<void> {
     if (clients.has(clientId) || bayeux.has(clientId)) return;
     await consume(perClient, clientId, 'messages of one client', ARRIVAL);
-    if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients();
+    if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients(address);
   }
 
   async function handshake(address: string): Promise<void> {
-    await consume(handshakes, address, 'handshakes of one address');
-    if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients();
+    await consume(handshakes, address, HANDSHAKES);
+    if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients(address);
   }
 
   /** Handshakes of one moment all pass `handshake` before any of them has its client: those beyond the limit lose it. */
@@ -81,11 +90,12 @@ export function rateLimit(options: RateLimitOptions): Extension {
     if (clients.of(address) <= options.clientsPerAddress) return;
     bayeux.end(clientId);
     delete reply.clientId;
-    Object.assign(reply, { successful: false, error: tooManyClients().refusal });
+    Object.assign(reply, { successful: false, error: tooManyClients(address).refusal });
   }
 
-  function tooManyClients(): Refused {
-    counters.count('refused: clients of one address');
+  function tooManyClients(address: string): WireRefused {
+    counters.count(`refused: ${CLIENTS}`);
+    refusals.refused(CLIENTS, address);
     return refuseFor(SECONDS * 1_000);
   }
 
@@ -121,6 +131,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
     } catch (result) {
       if (!(result instanceof RateLimiterRes)) throw result;
       counters.count(`refused: ${what}`);
+      if (limiter !== perClient) refusals.refused(what, key);
       return Math.max(result.msBeforeNext, 1_000);
     }
   }
@@ -146,7 +157,7 @@ function handshakeLimiter({ handshakesPerAddress, redis }: RateLimitOptions): Ra
   if (!redis) return memory;
   return new RateLimiterRedis({
     storeClient: redis.commands,
-    keyPrefix: `/${redis.namespace}/rates/handshakes`,
+    keyPrefix: `${redis.rates}/handshakes`,
     points: Math.floor(handshakesPerAddress * SECONDS),
     duration: SECONDS,
     insuranceLimiter: memory,

@@ -2,10 +2,11 @@
  * The first extension, and synchronous: every field of a message that somebody later reads has its type and size.
  *
  * Faye itself reads them unchecked: `{"channel": {"toString": 1}}` throws inside it. A field that is wrong is removed,
- * so that Faye's refusal, which repeats it, goes through.
+ * so that Faye's refusal, which repeats it, goes through. A field that is null counts as absent: serializers of typed
+ * languages write each field that a class has.
  */
-import { authOf } from '../src/authentication/auth.js';
-import { isChannelName, isChannelPattern, isMeta, isReserved } from '../src/bayeux/channels.js';
+import { AUTH_FIELDS, authOf } from '../src/authentication/auth.js';
+import { isChannelName, isChannelPattern, isMeta, isReserved, longestRoom } from '../src/bayeux/channels.js';
 import { bayeuxError, type ErrorName } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message } from '../src/bayeux/extension.js';
 import { isRecord } from '../src/bayeux/is-record.js';
@@ -25,6 +26,18 @@ const TOKEN_LENGTH = 8192;
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** Levels of objects and arrays in a field. Thousands overflow the stack of whoever copies or writes them. */
 const DEPTH = 100;
+/** Fields that Faye or we read. `data` is not among them: null is data like any other. */
+const READ = [
+  'clientId',
+  'id',
+  'ext',
+  'auth',
+  'advice',
+  'connectionType',
+  'version',
+  'supportedConnectionTypes',
+  'subscription',
+];
 /** A channel that nobody has, for the answer to a message whose own can't be repeated. */
 const NOWHERE = '/invalid';
 const HANDSHAKE = { version: '1.0', supportedConnectionTypes: ['long-polling'] };
@@ -34,6 +47,7 @@ export function validate(options: ValidateOptions): Extension {
     name: 'validate',
     atOnce: true,
     incoming(message) {
+      withoutNulls(message);
       const error = problemOf(message, options);
       if (!error) return;
       message.error = error;
@@ -42,32 +56,41 @@ export function validate(options: ValidateOptions): Extension {
   });
 }
 
+function withoutNulls(message: Message): void {
+  drop(message, READ);
+  for (const auth of [message.auth, message.ext?.auth]) if (isRecord(auth)) drop(auth, AUTH_FIELDS);
+  if (isRecord(message.ext)) drop(message.ext, ['auth']);
+  if (isRecord(message.advice)) drop(message.advice, ['timeout']);
+}
+
+function drop(record: Record<string, unknown>, fields: readonly string[]): void {
+  for (const field of fields) if (record[field] === null) delete record[field];
+}
+
 function problemOf(message: Message, options: ValidateOptions): string | undefined {
   return (
     depthProblem(message) ??
     channelProblem(message.channel, 'channel', options.channelLength, isChannelName) ??
     textProblem(message.clientId, 'clientId', CLIENT_ID_LENGTH) ??
-    textProblem(message.id, 'id', ID_LENGTH) ??
+    idProblem(message.id) ??
     recordProblem(message.ext, 'ext') ??
     adviceProblem(message.advice) ??
     textProblem(message.connectionType, 'connectionType', ID_LENGTH) ??
     handshakeProblem(message) ??
     subscriptionProblem(message, options) ??
-    recordProblem(message.auth, 'auth') ??
     authProblem(message, options)
   );
 }
 
 function makeAnswerable(message: Message, options: ValidateOptions): void {
-  const { channelLength } = options;
   for (const field of deepFields(message)) delete message[field];
-  if (channelProblem(message.channel, 'channel', channelLength, isChannelName)) message.channel = NOWHERE;
+  if (typeof message.channel !== 'string') message.channel = NOWHERE;
   if (textProblem(message.clientId, 'clientId', CLIENT_ID_LENGTH)) delete message.clientId;
-  if (textProblem(message.id, 'id', ID_LENGTH)) delete message.id;
+  if (idProblem(message.id)) delete message.id;
   if (textProblem(message.connectionType, 'connectionType', ID_LENGTH)) delete message.connectionType;
   if (!isMeta(message.channel)) message.data ??= null;
   // Present and harmless: Faye's own word for a missing field would take the place of ours.
-  if (subscriptionProblem(message, options)) message.subscription = [];
+  if (subscriptionProblem(message, options) && !isRepeatable(message.subscription)) message.subscription = [];
   if (handshakeProblem(message)) Object.assign(message, HANDSHAKE);
   delete message.advice;
 }
@@ -103,6 +126,11 @@ function textProblem(value: unknown, field: string, length: number): string | un
   return value.length > length ? bayeuxError('tooLong', field) : undefined;
 }
 
+/** Clients of other libraries count in numbers. */
+function idProblem(id: unknown): string | undefined {
+  return typeof id === 'number' || id === '' ? undefined : textProblem(id, 'id', ID_LENGTH);
+}
+
 function recordProblem(value: unknown, field: string): string | undefined {
   return value === undefined || isRecord(value) ? undefined : bayeuxError('badValue', field);
 }
@@ -113,6 +141,12 @@ function adviceProblem(advice: unknown): string | undefined {
   const timeout = isRecord(advice) ? advice.timeout : null;
   const isTime = typeof timeout === 'number' && timeout >= 0 && timeout <= LONGEST_TIMER;
   return timeout === undefined || isTime ? undefined : bayeuxError('badValue', 'advice');
+}
+
+/** Whether a refusal may name them as they came. */
+function isRepeatable(subscription: unknown): boolean {
+  const names = [subscription].flat();
+  return names.length > 0 && names.every((name) => typeof name === 'string' && name !== '');
 }
 
 function handshakeProblem({
@@ -143,8 +177,6 @@ function subscriptionProblem(
 }
 
 function authProblem(message: Message, options: ValidateOptions): string | undefined {
-  if (message.ext?.auth !== undefined && !isRecord(message.ext.auth))
-    return bayeuxError('badValue', 'ext.auth');
   const auth = authOf(message);
   if (!auth) return undefined;
   return (
@@ -158,7 +190,7 @@ function authProblem(message: Message, options: ValidateOptions): string | undef
 
 function roomProblem(name: unknown, field: string, options: ValidateOptions): string | undefined {
   if (name === undefined) return undefined;
-  const problem = channelProblem(name, field, options.channelLength, isChannelName);
+  const problem = channelProblem(name, field, longestRoom(options.channelLength), isChannelName);
   if (problem) return problem;
   const room = name as string;
   const wrong: ErrorName | undefined = isReserved(room)

@@ -10,6 +10,9 @@
 -- ARGV  1 clientId   2 uid   3 identity, JSON (opaque)
 -- returns the record as it is now
 
+local time = redis.call('TIME')
+-- NX: or its index was lost.
+redis.call('ZADD', KEYS[2], 'NX', time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
 local known = redis.call('GET', KEYS[1])
 if known then
   local record = cjson.decode(known)
@@ -22,6 +25,4 @@ end
 
 local record = cjson.encode({uid = ARGV[2], identity = ARGV[3], channels = '', leaving = '', intended = '0', state = 'bound'})
 redis.call('SET', KEYS[1], record)
-local time = redis.call('TIME')
-redis.call('ZADD', KEYS[2], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[1])
 return record

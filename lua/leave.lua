@@ -9,30 +9,32 @@
 -- Atomic for the same reasons as enter: the array of clientIds is read and written back, and journalled as it is.
 --
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 journal   9 journal_state   10 clientId_auth/<clientId>; or where that is in
---       another partition 10 intents<channel>   11 left<channel>
+--       6 dirty   7 epoch   8 intents<channel>   9 journal   10 journal_state   11 clientId_auth/<clientId>, or
+--       left<channel> where that is in another partition
 -- ARGV  1 channel   2 uid   3 clientId   4 window: base, ms   5 window: per user, ms   6 window: max, ms
 --       7 entries of the journal at most   8 when it was, ms, for the journal, or '' for now   9 the intent, or the
 --       end, that it is left for, ms, or '' where the client is not known any more   10 for how long to know that, ms
--- returns {1 for a leave or 0, ms until due where this call marked the channel or -1}
+--       11 '1' where the client's record is in another partition
+-- returns {1 for a leave or 0, ms until due where this call marked the channel or -1}. Of a channel of which a part is missing
+--         nobody is left once it is found out.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function is_meant()
-  if KEYS[11] then
+  if ARGV[11] == '1' then
     if ARGV[9] == '' then return false end
-    return tonumber(redis.call('HGET', KEYS[10], ARGV[3]) or 0) > tonumber(ARGV[9])
+    return tonumber(redis.call('HGET', KEYS[8], ARGV[3]) or 0) > tonumber(ARGV[9])
   end
-  local known = redis.call('GET', KEYS[10])
+  local known = redis.call('GET', KEYS[11])
   if not known then return false end
   local record = cjson.decode(known)
   if record.state ~= 'in' then return false end
   return string.find(' ' .. record.channels .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) ~= nil
 end
 if is_meant() then return {0, -1} end
-if KEYS[11] then
-  redis.call('HDEL', KEYS[10], ARGV[3])
+if ARGV[11] == '1' then
+  redis.call('HDEL', KEYS[8], ARGV[3])
   if ARGV[9] ~= '' then
     redis.call('ZADD', KEYS[11], 'GT', ARGV[9], ARGV[3])
     redis.call('ZREMRANGEBYSCORE', KEYS[11], '-inf', now - ARGV[10])
@@ -40,6 +42,7 @@ if KEYS[11] then
   end
 end
 
+if not is_whole() then return {0, -1} end
 local clients = redis.call('HGET', KEYS[1], ARGV[2])
 if not clients then return {0, -1} end
 
@@ -50,17 +53,18 @@ for _, id in ipairs(cjson.decode(clients)) do
 end
 if not found then return {0, -1} end
 
-local epoch = redis.call('HGET', KEYS[7], 'id')
+-- Until the next begins, what ends has been in the last.
+local epoch = redis.call('HGET', KEYS[7], 'id') or redis.call('HGET', KEYS[7], 'was')
 
 -- As enter does.
 local function journal(transition)
   local id = redis.call(
-    'XADD', KEYS[8], 'NOMKSTREAM', '*', 'epoch', epoch or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
+    'XADD', KEYS[9], 'NOMKSTREAM', '*', 'epoch', epoch or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
     'clientId', ARGV[3], 'transition', transition, 'at', ARGV[8] ~= '' and ARGV[8] or now
   )
   if not id then return end
-  local dropped = redis.call('XTRIM', KEYS[8], 'MAXLEN', ARGV[7])
-  if dropped > 0 then redis.call('HINCRBY', KEYS[9], 'dropped', dropped) end
+  local dropped = redis.call('XTRIM', KEYS[9], 'MAXLEN', ARGV[7])
+  if dropped > 0 then redis.call('HINCRBY', KEYS[10], 'dropped', dropped) end
 end
 
 if #rest > 0 then
@@ -74,7 +78,7 @@ local entered = redis.call('ZSCORE', KEYS[3], ARGV[2])
 redis.call('HDEL', KEYS[1], ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[3], ARGV[2])
--- Not ours, or half lost: nobody was told of it, so there is nothing to take back.
+-- Not ours: nobody was told of it, so there is nothing to take back.
 if not user or not entered then return {0, -1} end
 journal(1)
 redis.call(

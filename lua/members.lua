@@ -4,22 +4,23 @@
 --
 -- Atomic because the count must be that of the users read with it.
 --
--- KEYS  1 users<channel>   2 order<channel>   3 epoch
--- ARGV  1 users to return at most
+-- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
+--       6 dirty   7 epoch   8 intents<channel>
+-- ARGV  1 channel   2 users to return at most
 -- returns {number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil where Redis has
---         lost its data and no epoch has begun yet
+--         lost its data, or a part of the channel, and no epoch has begun yet
 
-if redis.call('HEXISTS', KEYS[3], 'id') == 0 then return nil end
+if not is_whole() or redis.call('HEXISTS', KEYS[7], 'id') == 0 then return nil end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local quiet = quiet_until(KEYS[3], now)
+local quiet = quiet_until(KEYS[7], now)
 if now < quiet then return quiet - now end
 
-local uids = redis.call('ZRANGE', KEYS[2], 0, ARGV[1] - 1)
+local uids = redis.call('ZRANGE', KEYS[3], 0, ARGV[2] - 1)
 local users = {}
 -- In steps: Lua's unpack has a limit of some thousand values.
 for first = 1, #uids, 1000 do
-  local part = redis.call('HMGET', KEYS[1], unpack(uids, first, math.min(first + 999, #uids)))
+  local part = redis.call('HMGET', KEYS[2], unpack(uids, first, math.min(first + 999, #uids)))
   for _, user in ipairs(part) do users[#users + 1] = user end
 end
-return {redis.call('HLEN', KEYS[1]), users}
+return {redis.call('HLEN', KEYS[2]), users}

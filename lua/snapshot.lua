@@ -6,23 +6,25 @@
 --
 -- Atomic because the version must be that of the users read with it.
 --
--- KEYS  1 users<channel>   2 order<channel>   3 state<channel>   4 epoch   5 pending<channel>
--- ARGV  1 users to return at most
+-- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
+--       6 dirty   7 epoch   8 intents<channel>
+-- ARGV  1 channel   2 users to return at most
 -- returns {epoch, version, number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil
---         where Redis has lost its data and no epoch has begun yet
+--         where Redis has lost its data, or a part of the channel, and no epoch has begun yet
 
-local limit = tonumber(ARGV[1])
-local epoch = redis.call('HMGET', KEYS[4], 'id', 'floor')
+if not is_whole() then return nil end
+local limit = tonumber(ARGV[2])
+local epoch = redis.call('HMGET', KEYS[7], 'id', 'floor')
 if not epoch[1] then return nil end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local quiet = quiet_until(KEYS[4], now)
+local quiet = quiet_until(KEYS[7], now)
 if now < quiet then return quiet - now end
-local state = redis.call('HMGET', KEYS[3], 'version', 'hush')
+local state = redis.call('HMGET', KEYS[4], 'version', 'hush')
 if state[2] then return 20 end
 
 local version = state[1] or epoch[2] or 0
-local count = redis.call('HLEN', KEYS[1])
+local count = redis.call('HLEN', KEYS[2])
 
 -- The first pending change of a user says whether it was there: one that joins was not, one that leaves was.
 local first = {}
@@ -37,7 +39,7 @@ for _, change in ipairs(pending) do
     if was then
       undone[#undone + 1] = {score = string.sub(change, 2, 17), user = string.sub(change, 22 + length)}
     end
-    local is = redis.call('HEXISTS', KEYS[1], uid) == 1
+    local is = redis.call('HEXISTS', KEYS[2], uid) == 1
     if was and not is then count = count + 1 end
     if is and not was then count = count - 1 end
   end
@@ -46,7 +48,7 @@ table.sort(undone, function(a, b) return a.score < b.score end)
 
 local users = {}
 local uids = {}
-local members = redis.call('ZRANGE', KEYS[2], 0, limit + #pending - 1, 'WITHSCORES')
+local members = redis.call('ZRANGE', KEYS[3], 0, limit + #pending - 1, 'WITHSCORES')
 local next = 1
 for i = 1, #members, 2 do
   if #users >= limit then break end
@@ -72,7 +74,7 @@ end
 for start = 1, #uids, 1000 do
   local part = {}
   for i = start, math.min(start + 999, #uids) do part[#part + 1] = uids[i].uid end
-  local found = redis.call('HMGET', KEYS[1], unpack(part))
+  local found = redis.call('HMGET', KEYS[2], unpack(part))
   for i, user in ipairs(found) do users[uids[start + i - 1].place] = user end
 end
 return {epoch[1], tonumber(version), count, users}

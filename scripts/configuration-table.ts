@@ -7,8 +7,9 @@ const INTRO = `# Configuration
 
 <!-- Written by \`npm run docs\` from the declarations in src/config/declarations. -->
 
-The options are in \`faye.config.ts\`, in the folder where the server is started (\`.mts\`, \`.js\` and \`.mjs\` will do too;
-\`faye-online start --config <file>\` takes any). Everything is optional.
+The options are in \`faye.config.ts\`, in the folder where the server is started. Its name may also
+end in \`.mts\`, \`.cts\`, \`.js\`, \`.mjs\`, \`.cjs\` or \`.json\`; the first of these that is there is read, and
+\`faye-online start --config <file>\` reads any file. Everything is optional.
 
 \`\`\`ts
 import { defineConfig } from 'faye-online';
@@ -120,6 +121,40 @@ An instance is left alone: the server opens connections like it, whose commands 
 itself (\`lazyConnect\`). What a function returns is used as it is: it is called for each connection, and for a Cluster once,
 with connections like those to its masters to listen. All of them are closed at the stop.
 
+The path of a URL is the number of a database, 0 without one. A number that Redis does not have is refused: the log and
+\`/healthz\` say so, \`/readyz\` is 503, and nothing is written into another database. A \`/\`, \`?\`, \`#\`, \`@\` or \`%\` of a password
+is percent-encoded (\`%2F\`, \`%3F\`, \`%23\`, \`%40\`, \`%25\`); a URL in which it is not stops the start.
+
+A user of Redis' ACL that has no other right than it needs, for the namespace \`faye\`:
+
+\`\`\`
+ACL SETUSER faye-online on >password resetkeys ~/faye/* resetchannels &* -@all +@connection +@hash +@list +@set +@sortedset +@stream +@string +@pubsub +@transaction -@dangerous +eval +evalsha +info +time +del +exists +expire +pexpire +pexpireat +pttl
+\`\`\`
+
+- The channels are \`&*\`: to subscribe to a pattern, as a client's \`/rooms/*\` needs, Redis permits only by a rule of exactly that
+  pattern, or by \`&*\`. Redis 7's default for a new user is no channel at all.
+- In another database than 0 the keys are \`~/faye/* ~/faye@*\`: messages go to Pub/Sub channels that name the database, and the
+  script that publishes them has these as keys.
+- With Redis Cluster they are \`~/faye/* ~/{faye:*}/*\`, and \`+cluster|slots +cluster|info +readonly +readwrite +asking +scan\` is
+  added.
+- Sentinels have users of their own: the connection to them needs what
+  [Redis' documentation](https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/) says of clients.
+- The engine faye-redis needs \`~/faye/*\` as well, and no more commands.
+
+A Redis that can be reached and answers with errors is as good as away. The log says once why (\`Redis refuses commands\`,
+with the reason), and once that it is over; \`/healthz\` and \`/readyz\` show it, and \`/readyz\` is 503. Nothing has to be restarted
+once the cause is gone:
+
+| Redis says | for | and then |
+| --- | --- | --- |
+| \`READONLY\` | the address leads to a replica, as after a failover | the connections are made anew, until they reach the master |
+| \`OOM\` | \`maxmemory\` is reached | within 10 s of free memory |
+| \`MISCONF\`, \`NOREPLICAS\` | it can't save its data, or has too few replicas | within 10 s |
+| \`LOADING\`, \`MASTERDOWN\`, \`BUSY\` | it is not ready, or a script of somebody runs too long | within 10 s |
+| \`NOAUTH\`, \`WRONGPASS\` | password or user are wrong | within 10 s of being right |
+| \`NOPERM\` | the user may not run a command, or has no right to a key or a channel | within 20 s of the right |
+| \`ERR DB index is out of range\` | it has fewer databases | once it is started with more |
+
 With Redis Cluster channels and clients are divided among \`partitions\`, each on one master. Their number is written into
 Redis by the first node; a node that has another is refused.
 
@@ -128,6 +163,10 @@ Cluster for each partition. Beyond that the oldest are dropped: clients of other
 \`dropped: messages to other nodes, while Redis was away\` in \`server.counters\`, and as that \`event\` of
 \`faye_online_events_total\` at \`/metrics\`. Lists come right all the same, as all are sent again. What waits at a node that is
 killed meanwhile is lost as well.
+
+In an app of your own, \`createEngine({ redis })\` alone carries messages to the clients of every process, but does not follow a client
+whose next poll or socket reaches another process: \`attachPresence\` with the same \`redis\` does that. Without it the balancer
+needs sticky sessions.
 
 The engine faye-redis connects by URL alone, so that Sentinels, a socket file, TLS with certificates of its own, or a
 function that returns a client take an \`engineUrl\` for it; it can use no Cluster:
@@ -145,6 +184,11 @@ export default defineConfig({
 });
 \`\`\`
 
+Its keys begin with a slash and the \`namespace\`: \`namespace: 'faye'\` here is \`namespace: '/faye'\` in the options of the package
+faye-redis. Nodes that run the package by itself share clients with these only if they have it with the slash; with
+\`namespace: 'faye'\` their keys are \`faye/clients\` and not \`/faye/clients\`, and nobody hears of the other. A namespace with another slash
+in it, such as \`/app/faye\`, can't be given here.
+
 ## Behind a load balancer
 
 Several servers with one Redis and one \`namespace\` are one server to clients. A balancer in front may give each request, poll
@@ -159,8 +203,13 @@ and socket to any of them, in turn: **no sticky sessions** (but for polling clie
   write any address there.
 - **Idle time-outs longer than \`timeout\` and \`ping\`** (10 and 30 s): a poll is silent for the one, a socket or stream for the
   other. With the 60 s of most balancers nothing is to be done.
+- **\`keepAliveTimeout\` longer than the balancer keeps its connections to a server.** Otherwise the server closes an idle connection
+  in the moment in which the balancer sends a request on it, and the client gets a 502. The server closes after 5 s by default. An
+  AWS load balancer keeps idle connections for 60 s (\`keepAliveTimeout: 65\`), one of Google Cloud for 600 s
+  (\`keepAliveTimeout: 620\`), nginx with \`keepalive\` in the \`upstream\` block for 60 s. The nginx example below opens a
+  connection for each request and needs nothing.
 - **Responses not buffered**: else EventSource streams hear nothing.
-- **Health checks at \`/readyz\`**: 200, or 503 while Redis is away. Then all servers say so, and go on serving whom they have; a
+- **Health checks at \`/readyz\`**: 200, or 503 while Redis is away or refuses commands. Then all servers say so, and go on serving whom they have; a
   balancer that would turn everybody away where all are unhealthy asks \`/healthz\`, which is 200 while the process serves.
 - **Another server where one refuses the connection.** A client that gets an error instead tries again by itself, npm's
   after 5 s.
@@ -207,9 +256,13 @@ refused connections.
 **To stop one server**, for an update, send it SIGTERM. It accepts no more, closes its sockets and streams, answers its polls, and
 ends with 0 within 3 s (5 just after Redis was away; a second signal ends it at once). Its clients have \`grace\` (8 s) to come
 back, and do, by the balancer, at another server: with their clientId and subscriptions, and what waited for them; nobody sees
-them leave. Give it 10 s before a SIGKILL: Docker's default, and less than systemd's. So update one server after the other: stop it, start the new
+them leave. Give it 10 s before a SIGKILL: Docker's default, and less than systemd's. pm2 kills after 1.6 s by default: set
+\`kill_timeout: 10000\` in its ecosystem file. So update one server after the other: stop it, start the new
 one, wait for 200 from its \`/readyz\`, and until \`faye-online nodes\` lists it, before the next. A balancer that would not try
 another server takes it out before the SIGTERM, and in again after \`/readyz\`.
+
+An app of your own closes its HTTP server first, by \`http.close()\`, and then calls \`attached.close()\`, \`bayeux.close()\` and
+\`engine.close()\`. Polls are then answered with \`Connection: close\`, so that their clients poll another server.
 `;
 
 /** The whole of docs/configuration.md. */

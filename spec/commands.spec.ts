@@ -33,8 +33,13 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: none of them is to be printed.
+const UNPRINTABLE = /[\0-\x09\x0b-\x1f\x7f-\x9f\u202e]/;
+
 /** What it prints, or the error that ends it, as the command's own process would. */
-async function typed(line: string, env: NodeJS.ProcessEnv = { DATABASE_URL: file }): Promise<string> {
+const typed = (line: string, env?: NodeJS.ProcessEnv): Promise<string> => typedAs(line.split(' '), env);
+
+async function typedAs(words: string[], env: NodeJS.ProcessEnv = { DATABASE_URL: file }): Promise<string> {
   const said: string[] = [];
   const log = vi.spyOn(console, 'log').mockImplementation((text: string) => void said.push(text));
   const program = new Command().exitOverride().configureOutput({ writeErr: () => {} });
@@ -43,7 +48,7 @@ async function typed(line: string, env: NodeJS.ProcessEnv = { DATABASE_URL: file
     async () => resolveConfig({}, env),
   );
   try {
-    await program.parseAsync(line.split(' '), { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
     return `${said.join('\n')}\n`;
   } catch (error) {
     if (!isOneLine(error)) throw error;
@@ -111,6 +116,32 @@ describe('of what was recorded', () => {
 
 In all, each second once: 1:00:45 (3645 s), visible 1:00:45
 `);
+  });
+
+  it('tables in which names of users can not command the terminal, nor read backwards', async () => {
+    const url = `sqlite:${join(folder, 'terminal.db')}`;
+    const env = { DATABASE_URL: url };
+    const database = await connect(url);
+    await migrate(database);
+    const entries = new Entries();
+    const uid = 'eve\x1b]0;title\x07\x9b2J\r\nroot\u202etxt👩‍🏫';
+    await new Writer(database, { node: 'node-1', hashClientIds: false }).write([
+      entries.in(uid, 'tab\x1b[8m', '/a\x1b[2J', T),
+    ]);
+    await database.close();
+    const shown = 'eve\\u001b]0;title\\u0007\\u009b2J\\u000d\\u000aroot\\u202etxt👩‍🏫';
+    expect(await typed('status', env)).toContain('/a\\u001b[2J      1        1\n');
+    const log = await typed('log', env);
+    expect(log.split('\n')[1]).toBe(`2026-01-02T03:04:05.000Z  on  ${shown}  /a\\u001b[2J  tab\\u001b[8m`);
+    const json = await typed('log --json', env);
+    expect(json).toContain('\\u009b2J\\r\\nroot\\u202etxt👩‍🏫');
+    expect(json).not.toMatch(UNPRINTABLE);
+    expect(JSON.parse(json).rows[0]).toMatchObject({ uid, channel: '/a\x1b[2J', clientId: 'tab\x1b[8m' });
+    for (const line of ['time --user', 'log --user']) {
+      const answer = await typedAs([...line.split(' '), uid], env);
+      expect(answer).toContain('/a\\u001b[2J');
+      expect(answer).not.toMatch(UNPRINTABLE);
+    }
   });
 
   it('JSON for programs', async () => {
@@ -220,6 +251,8 @@ describe('a database of the gem', () => {
   001 put the tables of the gem aside
   002 tables
   003 take over what the gem recorded
+  004 tables with transactions
+  005 time channels
 
 Taken over from the Ruby gem, whose tables are kept as old_faye_…:
   channels                     2

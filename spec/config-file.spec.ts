@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isOurs } from '../src/bayeux/extension.js';
 import { loadConfigFile } from '../src/config/file.js';
-import { ConfigError } from '../src/config/index.js';
+import { ConfigError, resolveConfig } from '../src/config/index.js';
 
 describe('#loadConfigFile', () => {
   let folder: string;
@@ -23,16 +23,33 @@ describe('#loadConfigFile', () => {
     expect(await loadConfigFile(undefined, folder)).toEqual({ path: null, config: {} });
   });
 
-  it('takes faye.config.ts before .mts, .js and .mjs', async () => {
-    for (const [name, port] of [
-      ['mjs', 4],
-      ['js', 3],
-      ['mts', 2],
-      ['ts', 1],
+  it('takes faye.config.ts before .mts, .cts, .js, .mjs, .cjs and .json', async () => {
+    const esm = (port: number) => `export default { port: ${port} };`;
+    const commonJs = (port: number) => `module.exports = { port: ${port} };`;
+    for (const [name, text, port] of [
+      ['json', '{ "port": 7 }', 7],
+      ['cjs', commonJs(6), 6],
+      ['mjs', esm(5), 5],
+      ['js', esm(4), 4],
+      ['cts', `const port: number = 3; module.exports = { port };`, 3],
+      ['mts', esm(2), 2],
+      ['ts', esm(1), 1],
     ] as const) {
-      const path = await write(`faye.config.${name}`, `export default { port: ${port} };`);
-      expect(await loadConfigFile(undefined, folder)).toEqual({ path, config: { port } });
+      const path = await write(`faye.config.${name}`, text);
+      const loaded = await loadConfigFile(undefined, folder);
+      expect({ path: loaded.path, config: { ...loaded.config } }).toMatchObject({ path, config: { port } });
+      resolveConfig(loaded.config, {});
     }
+  });
+
+  it('takes a .cjs file that requires defineConfig from faye-online', async () => {
+    const path = await write(
+      'faye.config.cjs',
+      `const { defineConfig } = require('faye-online'); module.exports = defineConfig({ port: 1 });`,
+    );
+    const loaded = await loadConfigFile(undefined, folder);
+    expect(loaded).toMatchObject({ path, config: { port: 1 } });
+    expect(resolveConfig(loaded.config, {}).port).toBe(1);
   });
 
   it('runs TypeScript that imports defineConfig from faye-online, and files of its own', async () => {

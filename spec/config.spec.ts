@@ -7,6 +7,7 @@ import {
   type Config,
   ConfigError,
   defineConfig,
+  hidePassword,
   optionRows,
   type ResolvedConfig,
   resolveConfig,
@@ -65,13 +66,14 @@ describe('numbers', () => {
     ['port', 9292, 0, 65535, 'a whole number'],
     ['timeout', 10, 1, 300, 'a number of seconds'],
     ['ping', 30, 1, 300, 'a number of seconds'],
+    ['keepAliveTimeout', 5, 1, 3600, 'a number of seconds'],
     ['gc', 5, 1, 3600, 'a number of seconds'],
     ['grace', 8, 0.5, 300, 'a number of seconds'],
     ['leaveDelay', 3, 0, 60, 'a number of seconds'],
     ['windows.base', 50, 0, 10000, 'a number of milliseconds'],
     ['windows.perUser', 0.2, 0, 100, 'a number of milliseconds'],
     ['windows.max', 1500, 0, 60000, 'a number of milliseconds'],
-    ['limits.channelLength', 255, 1, 255, 'a whole number of characters'],
+    ['limits.channelLength', 255, 17, 255, 'a whole number of characters'],
     ['limits.uidLength', 128, 1, 128, 'a whole number of characters'],
     ['limits.unameLength', 255, 1, 255, 'a whole number of characters'],
     ['limits.identityBytes', 4096, 64, 65536, 'a whole number of bytes'],
@@ -172,7 +174,7 @@ describe('texts, lists and the like', () => {
     }
   });
 
-  it.each(['channel', 'clientId', 'id', 'data', 'ext', 'auth', 'advice', 'error', 'successful'])(
+  it.each(['channel', 'clientId', 'id', 'data', 'auth', 'advice', 'error', 'successful'])(
     'does not relay the field %s',
     (field) => {
       expect(problemsOf({ relay: ['sender', field] })).toEqual([
@@ -273,6 +275,34 @@ describe('problems', () => {
       /^The configuration: expected an object, got /,
     );
   });
+
+  it.each(['/', '?', '#', '%x', '/3?', '/3#'])(
+    'show no part of a password with a %s that is not percent-encoded, as a URL of it is refused',
+    (mark) => {
+      for (const user of ['', 'ann']) {
+        const login = `${user}:1234${mark}5678`;
+        const redis = `redis://${login}@cache/0`;
+        const urls: [object, NodeJS.ProcessEnv?][] = [
+          [{ redis }],
+          [{ redis: { url: redis } }],
+          [{ redis: { client: client({}), engineUrl: redis } }],
+          [{}, { REDIS_URL: redis }],
+        ];
+        // What reads these takes a `%`.
+        if (mark !== '%x') {
+          const records = { url: `mysql://${login}@db/online` };
+          urls.push([{ records }], [{}, { DATABASE_URL: `postgres://${login}@db/online` }]);
+        }
+        for (const [config, env] of urls) {
+          const problems = problemsOf(config, env);
+          expect(problems).toHaveLength(1);
+          expect(problems[0]).not.toMatch(/1234|5678/);
+          expect(problems[0]).toContain('percent-encoded');
+        }
+        expect(hidePassword(`not at ${redis}`)).toBe(`not at redis://${user}:***@cache/0`);
+      }
+    },
+  );
 
   it('show no secret', () => {
     const secret = 'hunter2';
@@ -437,6 +467,39 @@ describe('Redis and the engine', () => {
     expect(problemsOf({ redis })).toEqual([
       expect.stringMatching(/^Option `redis`: expected a redis:\/\/ or rediss:\/\/ URL, .*, got /),
     ]);
+  });
+
+  it.each([
+    ['redis://host/abc'],
+    ['redis://host/-1'],
+    ['redis://host/1.5'],
+    ['redis://host/1abc'],
+    ['redis://host/1/2'],
+    ['redis://host/0x1'],
+    ['redis://host?db=first'],
+    ['redis://host/99999999999'],
+  ])('refuses %s, whose path is no number of a database', (redis) => {
+    expect(problemsOf({ redis })).toEqual([
+      expect.stringMatching(
+        /that begins with redis:\/\/: its path is the number of a database or empty, and /,
+      ),
+    ]);
+    expect(problemsOf({}, { REDIS_URL: redis })).toHaveLength(1);
+  });
+
+  it.each([
+    ['redis://host'],
+    ['redis://host/'],
+    ['redis://host/0'],
+    ['redis://host:1/15'],
+    ['redis://host?db=3'],
+  ])('takes %s', (redis) => expect(resolve({ redis }).redis?.source).toBe(redis));
+
+  it('refuses an ioredis instance whose database is no number', () => {
+    for (const db of ['first', -1] as unknown as number[])
+      expect(problemsOf({ redis: client({ db }) })).toEqual([
+        'Option `redis`: expected an ioredis instance whose `db` is a whole number from 0, got another',
+      ]);
   });
 
   it('refuses faye-redis without Redis, and memory with it', () => {
@@ -720,6 +783,27 @@ describe('origins', () => {
     ]);
   });
 
+  it('may have a wildcard in front of the host, or the scheme of an app or an extension', () => {
+    const given = [
+      'HTTPS://*.Example.COM:443',
+      'http://*.localhost:3000',
+      'https://*.bücher.example',
+      'Capacitor://localhost',
+      'ionic://localhost',
+      'chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh',
+      'moz-extension://*',
+    ];
+    expect(resolve({ origins: given }).origins.allowed).toEqual([
+      'https://*.example.com',
+      'http://*.localhost:3000',
+      'https://*.xn--bcher-kva.example',
+      'capacitor://localhost',
+      'ionic://localhost',
+      'chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh',
+      'moz-extension://*',
+    ]);
+  });
+
   it.each([
     ['example.com'],
     ['*'],
@@ -729,7 +813,16 @@ describe('origins', () => {
     ['https://example.com/chat'],
     ['https://example.com?a'],
     ['https://example.com#a'],
-    ['https://*.example.com'],
+    ['https://*'],
+    ['https://*.com'],
+    ['https://*example.com'],
+    ['https://a.*.example.com'],
+    ['https://example.*'],
+    ['https://*.*.example.com'],
+    ['https://*.example.com/'],
+    ['https://*.example.com:*'],
+    ['https://*.0.0.1'],
+    ['https://*.me@example.com'],
     ['https://me@example.com'],
     ['https://example.com:99999'],
     ['https:example.com'],
@@ -737,12 +830,18 @@ describe('origins', () => {
     ['https://example.com, https://example.org'],
     ['ws://example.com'],
     ['file:///index.html'],
+    ['file://'],
+    ['capacitor://'],
+    ['capacitor:localhost'],
+    ['capacitor://localhost/'],
+    ['capacitor://*.localhost'],
+    ['capacitor://localhost,ionic://localhost'],
     [''],
     [1],
     [null],
   ])('refuse %j in the list', (origin) => {
     expect(problemsOf({ origins: ['https://example.com', origin] })).toEqual([
-      `Option \`origins[1]\`: expected scheme://host[:port] of http or https, without a path, got ${JSON.stringify(origin)}`,
+      `Option \`origins[1]\`: expected scheme://host[:port] without a path, or https://*.host for subdomains, got ${JSON.stringify(origin)}`,
     ]);
   });
 

@@ -20,7 +20,7 @@ export interface AttachedPresence {
   readonly presence: Presence;
   /** What was recorded; undefined where `records.url` is not given. */
   readonly records: Records | undefined;
-  /** Resolves once the store can be asked. */
+  /** Resolves once the store can be asked. Rejects where that can't be, which is logged, and where it is closed before. */
   readonly ready: Promise<void>;
   /** Gives the adapter back as it was; its clients stay. Writes what there is to record, for 3 s at most. */
   close(): Promise<void>;
@@ -45,5 +45,12 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   for (const warning of config.warnings) logger.warn(warning);
   const attached = attach(adapter, config, new Counters(), logger);
   const { presence, records } = attached;
-  return { presence, records, ready: attached.open(), close: () => attached.close() };
+  const opened = attached.open();
+  opened.catch((error: unknown) => logger.error({ err: error }, 'the store could not be opened'));
+  const ready = opened.then((isOpen) => {
+    if (!isOpen) throw new Error('Presence was closed before it was ready');
+  });
+  // An app need not wait for it.
+  ready.catch(() => {});
+  return { presence, records, ready, close: () => attached.close() };
 }

@@ -1,5 +1,6 @@
 /** Puts presence onto a Faye server: the extensions, the domain, its store and its views, for one NodeAdapter. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { type Administration, administration } from '../extensions/administration.js';
@@ -39,8 +40,8 @@ export interface Attached {
   readonly administration: Administration;
   /** Undefined where nothing is recorded. */
   readonly records: Records | undefined;
-  /** Resolves once the store can be asked. */
-  open(): Promise<void>;
+  /** Resolves with true once the store can be asked, and with false where it is closed before. */
+  open(): Promise<boolean>;
   /**
    * Announces what is due, gives the adapter back as it was, writes what there is to record, for `within` ms at most, and
    * closes the store. The adapter's clients stay. Default: 3,000.
@@ -99,7 +100,8 @@ export function attach(
   const recording = recordingFor({ config, store, presence, node, log });
 
   const admin = administration(bayeux, presence, store);
-  const ours = extensionsFor(config, { bayeux, presence, store, counters });
+  const timed = (channel: string) => recording?.addTimeChannel(channel);
+  const ours = extensionsFor(config, { bayeux, presence, store, counters, timed, log });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
   bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
@@ -133,6 +135,7 @@ export function attach(
   bayeux.on('close', (clientId) => presence.remembered.drop(clientId));
 
   let enforcer: NodeJS.Timeout | undefined;
+  const closing = new AbortController();
   return {
     bayeux,
     presence,
@@ -141,7 +144,8 @@ export function attach(
     records: recording?.records,
     async open() {
       recording?.start();
-      await store.open();
+      await Promise.race([store.open(), once(closing.signal, 'abort')]);
+      if (closing.signal.aborted) return false;
       enforcer = setInterval(() => {
         admin
           .enforce()
@@ -150,8 +154,10 @@ export function attach(
       enforcer.unref();
       announcer.start();
       reaper.start();
+      return true;
     },
     async close(within) {
+      closing.abort();
       clearInterval(enforcer);
       await reaper.close();
       await announcer.close();
@@ -176,20 +182,26 @@ interface House {
   presence: Presence;
   store: MemoryStore | RedisStore;
   counters: Counters;
+  log: Logger;
+  /** A client enters a channel that it names as its `time_channel`. */
+  timed(channel: string): void;
 }
 
 /** In the order in which messages pass them. */
-function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counters }: House): Extension[] {
-  const { authentication, limits, rates, trustProxy, channelPattern, namespace } = config;
+function extensionsFor(
+  config: ResolvedConfig,
+  { bayeux, presence, store, counters, timed, log }: House,
+): Extension[] {
+  const { authentication, limits, rates, trustProxy, channelPattern } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
-  const proof = proofFor(authentication, limits);
+  const proof = proofFor(authentication, limits, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
-  const redis = store instanceof RedisStore ? { commands: store.commands, namespace } : undefined;
+  const redis = store instanceof RedisStore ? { commands: store.commands, rates: store.rates } : undefined;
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
     available(bayeux),
-    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters }),
-    ...(config.validMessage ? [validMessage(config.validMessage)] : []),
+    rateLimit({ ...rates, ...limits, bayeux, trustProxy, redis, counters, log }),
+    ...(config.validMessage ? [validMessage(config.validMessage, log)] : []),
     authenticate({
       proof,
       presence,
@@ -208,7 +220,7 @@ function extensionsFor(config: ResolvedConfig, { bayeux, presence, store, counte
     }),
     adopt(bayeux),
     beforeLeave(bayeux, config.leaveDelay * SECOND),
-    enterAtConnect(presence),
+    enterAtConnect(presence, timed),
     visibility(presence),
   ];
 }

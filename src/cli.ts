@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 import { Complaint } from './commands/complaint.js';
 import { end } from './commands/end.js';
+import { print } from './commands/print.js';
+import { printableLines } from './commands/printable.js';
 import { addRecordsCommands } from './commands/records.js';
 import { loadConfigFile } from './config/file.js';
 import {
@@ -33,7 +35,7 @@ function withFlags(program: Command, name: string, description: string, isDefaul
 const withFile = (command: Command): Command =>
   command.option(
     '-c, --config <file>',
-    'configuration file (default: faye.config.ts, .mts, .js or .mjs in this folder)',
+    'configuration file (default: faye.config.ts, .mts, .cts, .js, .mjs, .cjs or .json in this folder)',
   );
 
 async function start(flags: Flags): Promise<void> {
@@ -56,8 +58,7 @@ async function showConfig(flags: Flags): Promise<void> {
 async function showNodes(flags: Flags & { json?: true }): Promise<void> {
   const { config } = await load(flags);
   const { nodesOf, tableOf } = await import('./commands/nodes.js');
-  const nodes = await nodesOf(resolveConfig(config));
-  console.log(flags.json ? JSON.stringify(nodes, null, 2) : tableOf(nodes));
+  print(flags, await nodesOf(resolveConfig(config)), tableOf);
 }
 
 /** The flags become environment variables of this process, which win over the file. */
@@ -95,7 +96,7 @@ function stopOnSignals(server: FayeOnlineServer): { readonly stopping: boolean }
 }
 
 function fail(error: unknown): never {
-  console.error(explain(error));
+  console.error(printableLines(explain(error)));
   process.exit(1);
 }
 

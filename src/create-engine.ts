@@ -22,12 +22,14 @@ export interface CreatedEngine {
 }
 
 /**
- * Makes an engine for one NodeAdapter. Give `attachPresence` the same `redis` and `namespace`. Of the environment it reads
+ * Makes an engine for one NodeAdapter. Give `attachPresence` the same `redis` and `namespace`: without `attachPresence` a
+ * client whose next poll or socket reaches another process is not followed there, which takes sticky sessions. Of the environment it reads
  * NODE_ENV and LOG_LEVEL alone. Throws `ConfigError` for options that are wrong.
  */
 export function createEngine({ log, ...options }: EngineOptions = {}): CreatedEngine {
   const config = resolveEngine(options);
   const logger = log ?? createLog(config.logLevel, config.production);
+  for (const warning of config.warnings) logger.warn(warning);
   const { type, nodes, close } = engineFor(config, new Counters(), logger);
   return {
     type: type as EngineType,

@@ -12,6 +12,8 @@ export interface Recording {
   readonly records: Records;
   /** Before anybody comes. Does not wait for the database. */
   start(): void;
+  /** A client enters a channel that it names as its `time_channel`. */
+  addTimeChannel(name: string): void;
   /** Of a new epoch, before anybody is said again in it. */
   begun(concerns: Concerns): void;
   /** After the last has gone, and before the store is closed. Takes `within` ms at most. */
@@ -55,6 +57,7 @@ export function recordingFor({
   return {
     records: new Records(recorder),
     start: () => recorder.start(),
+    addTimeChannel: (name) => recorder.addTimeChannel(name),
     begun: (concerns) => recorder.resume(held(concerns), Date.now()),
     close: (within) => recorder.close(within),
   };

@@ -1,7 +1,7 @@
 /** A whole server from a config: Faye, presence on it, and the HTTP around them. */
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import express, { type Express } from 'express';
 import faye, { type NodeAdapter } from 'faye';
 import helmet from 'helmet';
@@ -17,6 +17,7 @@ import { Connections } from './http/connections.js';
 import { health } from './http/health.js';
 import { metrics, type Sample } from './http/metrics.js';
 import { pages } from './http/pages.js';
+import { shareUpgrades } from './http/upgrades.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 import type { Records, RecordsState } from './records/records.js';
@@ -26,6 +27,8 @@ const DRAIN = 2_000;
 /** Milliseconds that stopping may take, but for what is said to Redis; and those that the database gets of it in any case. */
 const LONGEST_STOP = 2_500;
 const FOR_RECORDS = 500;
+/** Milliseconds by which the time for a request's headers is longer than the time that a connection waits for it. */
+const HEADERS_MARGIN = 1_000;
 
 /**
  * Makes a server; nothing listens before `start`. Throws `ConfigError` for a config that is wrong.
@@ -52,6 +55,7 @@ export class FayeOnlineServer {
   private readonly tally = new Counters();
   private readonly log: Logger;
   private listening: Promise<unknown> = Promise.resolve();
+  private stopped = false;
 
   constructor(private readonly config: ResolvedConfig) {
     this.log = createLog(config.logLevel, config.production);
@@ -64,17 +68,18 @@ export class FayeOnlineServer {
     this.records = this.attached.records;
     this.app = this.routes();
     this.http = createHttpServer(this.app);
-    this.connections = new Connections(this.http);
-    // Faye passes on what is not below its mount; nobody else is going to answer it.
-    this.http.on('upgrade', (_request, socket) => socket.destroy());
+    keepAlive(this.http, config.keepAliveTimeout * 1_000);
     this.bayeux.attach(this.http);
+    shareUpgrades(this.http, this.bayeux);
+    this.connections = new Connections(this.http);
   }
 
   /**
    * Listens. With Redis it does so also while Redis is away; `/readyz` says when it is there. It does not wait for the
-   * database, either; `/healthz` says where nothing can be recorded.
+   * database, either; `/healthz` says where nothing can be recorded. Rejects once it has been stopped.
    */
   async start(): Promise<{ url: string }> {
+    if (this.stopped) throw new Error('This server has been stopped; create another');
     const { host, port } = this.config;
     for (const warning of this.config.warnings) this.log.warn(warning);
     this.attached
@@ -92,13 +97,15 @@ export class FayeOnlineServer {
    * other nodes, just after Redis was away. Before `start`, and while it starts, too.
    */
   async stop(): Promise<void> {
+    this.stopped = true;
     const end = performance.now() + LONGEST_STOP;
     // Closed between `listen` and listening, it would leave `start` waiting. Why it can't listen, `start` says.
     await Promise.allSettled([this.listening]);
     const closed = once(this.http, 'close');
     this.http.close();
+    const drained = this.connections.drain(DRAIN);
     this.attached.bayeux.releaseConnections();
-    await this.connections.drain(DRAIN);
+    await drained;
     await closed;
     await this.attached.close(Math.max(end - performance.now(), FOR_RECORDS));
     this.bayeux.close();
@@ -133,8 +140,7 @@ export class FayeOnlineServer {
 
   get url(): string {
     const { address, port } = this.http.address() as AddressInfo;
-    const host = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(address) ? 'localhost' : address;
-    return `http://${host}:${port}`;
+    return `http://${urlHost(address)}:${port}`;
   }
 
   /** For the person who started it: addresses, store, engine, and how to get the real thing. */
@@ -184,8 +190,8 @@ export class FayeOnlineServer {
     app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY, strictTransportSecurity }));
     app.use(
       health(() => ({
-        store: { description: store.description, connected: store.connected, outage: store.outage },
-        engine: { description: bayeux.engine, connected: bayeux.connected, outage: bayeux.outage },
+        store: { description: store.description, ready: store.ready, outage: store.outage },
+        engine: { description: bayeux.engine, ready: bayeux.ready, outage: bayeux.outage },
         records: this.records?.state,
       })),
     );
@@ -194,6 +200,19 @@ export class FayeOnlineServer {
     app.use(pages(this.config));
     return app;
   }
+}
+
+/** `timeout`: in ms. A connection that waits for its next request must not be cut as one whose headers take too long. */
+function keepAlive(http: Server, timeout: number): void {
+  http.keepAliveTimeout = timeout;
+  http.headersTimeout = Math.max(http.headersTimeout, timeout + HEADERS_MARGIN);
+}
+
+/** The host of a URL by which an address that is listened on can be reached from this machine. */
+function urlHost(address: string): string {
+  if (['0.0.0.0', '::', '127.0.0.1'].includes(address)) return 'localhost';
+  // URLs have no place for the zone of a link-local address.
+  return isIPv6(address) ? `[${address.replace(/%.*/, '')}]` : address;
 }
 
 /** The demo page has no inline script or style; `'self'` covers its own WebSocket. */

@@ -3,7 +3,8 @@
 --
 -- Atomic because of two nodes that end it, and one that adopts it, exactly one may win.
 --
--- KEYS  1 client   2 endings   3 clients of the node it must be with   4 last signs of life of dead nodes
+-- KEYS  1 client   2 endings   3 clients of the node it must be with, or where that is no matter of the node that ends it
+--       4 last signs of life of dead nodes   5 subscriptions
 -- ARGV  1 clientId   2 that node, or ''   3 its generation, or ''   4 the node that ends it
 --       5 after how long an end is taken over, ms
 -- returns {'begun', the last sign of life of the client's node, ms, or nil where it is not dead}, {'lost'} where it is
@@ -12,7 +13,13 @@
 local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state', 'ender')
 -- What older data says of a client that is elsewhere, or gone, would stay for ever.
 if ARGV[2] ~= '' and known[1] ~= ARGV[2] then redis.call('SREM', KEYS[3], ARGV[1]) end
-if not known[1] then return {'gone'} end
+if not known[1] then
+  -- Where the record was lost alone.
+  redis.call('DEL', KEYS[5])
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('SREM', KEYS[3], ARGV[1])
+  return {'gone'}
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if known[3] == 'ending' then

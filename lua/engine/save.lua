@@ -19,11 +19,13 @@ if known[3] == 'ending' then return {'lost'} end
 if known[1] and known[1] ~= ARGV[2] and tonumber(known[2]) >= tonumber(ARGV[4]) then return {'lost'} end
 
 local epoch = redis.call('HGET', KEYS[6], 'id') or ''
-redis.call('HSET', KEYS[1], 'node', ARGV[2], 'generation', ARGV[4], 'epoch', epoch)
 redis.call('SADD', KEYS[3], ARGV[1])
 redis.call('DEL', KEYS[2])
 -- In steps: Lua's unpack has a limit of some thousand values.
 for first = 5, #ARGV, 1000 do
   redis.call('SADD', KEYS[2], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
+redis.call(
+  'HSET', KEYS[1], 'node', ARGV[2], 'generation', ARGV[4], 'epoch', epoch, 'subscribed', redis.call('SCARD', KEYS[2])
+)
 return {'saved', known[1] and known[1] ~= ARGV[2] and known[1] or '', known[1] and '0' or '1'}

@@ -4,6 +4,7 @@ import {
   isChannelName,
   isChannelPattern,
   isReserved,
+  isSystem,
   listedChannel,
 } from '../../src/bayeux/channels.js';
 
@@ -57,6 +58,13 @@ describe('reserved names', () => {
     '/a/user_list',
     '/a/b/presence',
   ])('%s', (name) => expect(isReserved(name)).toBe(true));
+  it.each(['/meta/x', '/faye_online/x', '/a/user_list', '/user_list'])('%s is the server’s alone', (name) =>
+    expect(isSystem(name)).toBe(true),
+  );
+  it.each(['/service/x', '/presence/x', '/a/presence', '/a/presence_count', '/a'])(
+    '%s is not the server’s alone',
+    (name) => expect(isSystem(name)).toBe(false),
+  );
   it.each(['/a', '/metas/x', '/user_list/a', '/a/presence/b'])('%s is free', (name) =>
     expect(isReserved(name)).toBe(false),
   );

@@ -1,7 +1,14 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { adviceFor, bayeuxError, refusedBecause } from '../../src/bayeux/errors.js';
+import {
+  adviceFor,
+  bayeuxError,
+  Refused,
+  refusedBecause,
+  toWire,
+  WireRefused,
+} from '../../src/bayeux/errors.js';
 
 const require = createRequire(import.meta.url);
 const grammar = require('faye/src/protocol/grammar.js') as { ERROR: RegExp };
@@ -20,6 +27,14 @@ it("makes errors that Faye's client can read, whatever the arguments", () => {
     code: 403,
     message: 'Neither the channels of the token nor the server allow this room',
   });
+});
+
+it('has the reason of a Refused, cut and cleaned, in an error that the client can read', () => {
+  const wire = toWire(new Refused(`No: "${'x'.repeat(300)}"`), '/chat');
+  expect(wire).toBeInstanceOf(WireRefused);
+  expect((wire as WireRefused).refusal).toBe(`403:/chat:No_ _${'x'.repeat(195)}`);
+  const other = new Error('a secret');
+  expect(toWire(other)).toBe(other);
 });
 
 it('advises against what would be refused again', () => {

@@ -36,6 +36,31 @@ describe("faye's private fields", () => {
     adapter.removeExtension(extension);
   });
 
+  it('begin each reply in _makeResponse of the server, which leaves out an id of 0', () => {
+    const message = { channel: '/a', clientId: 'c', data: 1 };
+    const response = { channel: '/a', clientId: 'c', successful: true };
+    expect(protocol._makeResponse({ ...message, id: 0 })).toEqual(response);
+    expect(protocol._makeResponse({ ...message, id: 7 })).toEqual({ ...response, id: 7 });
+  });
+
+  it("emit the engine's events through trigger of the proxy, to all that listen on the adapter", async () => {
+    const fresh = new faye.NodeAdapter();
+    const inner = internalsOf(fresh).proxy;
+    const heard: unknown[] = [];
+    const listener = (...args: unknown[]): void => void heard.push(args);
+    fresh.on('subscribe', listener);
+    expect(inner.listeners('subscribe')).toEqual([listener]);
+    const emitted: unknown[] = [];
+    const { trigger } = inner;
+    inner.trigger = (event, ...args) => {
+      emitted.push(event);
+      trigger.call(inner, event, ...args);
+    };
+    await fresh.getClient().subscribe('/a', () => {});
+    expect(emitted).toContain('handshake');
+    expect(heard).toEqual([[expect.any(String), '/a']]);
+  });
+
   it('subscribe, publish and end through the proxy', async () => {
     const calls: unknown[] = [];
     const { subscribe, publish } = proxy;

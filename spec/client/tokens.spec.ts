@@ -49,6 +49,46 @@ describe('Tokens', () => {
 
   const step = (name: string) => tokens.whenFresh(() => done.push(`${name} ${tokens.current}`));
 
+  it('drops what waits once it is stopped and there is none, and leaves no timer', async () => {
+    step('first');
+    await settled();
+    tokens.stop();
+    expect(vi.getTimerCount()).toBe(0);
+    issuer.asked[0]?.resolve('late');
+    await settled();
+    expect(done).toEqual([]);
+    tokens.renewIfDue();
+    step('second');
+    await settled();
+    expect(issuer.asked).toHaveLength(1);
+    expect(lines).toEqual([]);
+  });
+
+  it('makes no other attempt once it is stopped between two', async () => {
+    step('first');
+    await settled();
+    issuer.asked[0]?.reject(new Error('away'));
+    await settled();
+    expect(vi.getTimerCount()).toBe(1);
+    tokens.stop();
+    expect(vi.getTimerCount()).toBe(0);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(issuer.asked).toHaveLength(1);
+  });
+
+  it('goes on with the token that it has once it is stopped while it fetches another', async () => {
+    step('first');
+    await settled();
+    issuer.asked[0]?.resolve('old');
+    await settled();
+    tokens.refused();
+    step('second');
+    step('third');
+    await settled();
+    tokens.stop();
+    expect(done).toEqual(['first old', 'second old', 'third old']);
+  });
+
   it('runs the waiting steps in their order, after one fetch', async () => {
     step('first');
     step('second');

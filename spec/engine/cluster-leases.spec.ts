@@ -21,8 +21,8 @@ it('hold at the other masters all the time', async () => {
   const partitions = partitionsOf(redis, 'faye', 16);
   await redis.accepted(partitions);
   const nothing = () => {};
-  const options = { clients: () => 0, fenced: nothing, newEpoch: nothing, died: nothing, failed: nothing };
-  const leases = new Leases({ redis, partitions, node: 'node', ...options });
+  const told = { fenced: nothing, newEpoch: nothing, unknown: nothing, died: nothing, failed: nothing };
+  const leases = new Leases({ redis, partitions, node: 'node', clients: () => 0, ...told });
   await leases.look();
   const timer = setInterval(() => leases.look(), RENEW);
   try {

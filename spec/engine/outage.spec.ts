@@ -266,7 +266,7 @@ describe('faye-redis while its Redis is away', () => {
     const { host } = new URL(redis.url);
     const node = await Node.start(`redis://app:se%2Fcret@${host}`);
     nodes.push(node);
-    await until(() => messages(node).includes('Redis is away'), 'the refusal');
+    await until(() => messages(node).includes('Redis refuses commands'), 'the refusal');
     await redis.ask((commands) => commands.acl('SETUSER', 'app', 'on', '>se/cret', '~*', '&*', '+@all'));
     await node.up();
     expect(JSON.stringify(node.logged)).not.toContain('cret');

@@ -22,6 +22,11 @@ describe('the URL of a Redis', () => {
       { host: 'example.test', port: 6379, db: 0, family: 'IPv6' },
       'example.test:6379',
     ],
+    [
+      'redis://example.test/3?keyPrefix=app%3A',
+      { host: 'example.test', port: 6379, db: 3, keyPrefix: 'app:' },
+      'example.test:6379/3',
+    ],
   ])('%s', (url, address, description) => {
     expect(parseRedisUrl(url)).toEqual(address);
     expect(describeAddress(parseRedisUrl(url))).toBe(description);
@@ -30,7 +35,7 @@ describe('the URL of a Redis', () => {
   it.each([
     ['http://user:secret@127.0.0.1', /redis:\/\/ or rediss:\/\/, got one of http:/],
     ['secret', /got something that is no URL/],
-    ['redis://:secret@127.0.0.1/first', /number of a database, got first/],
+    ['redis://:secret@127.0.0.1/first', /number of a database, got 5 characters/],
   ])('is not %s', (url, message) => {
     expect(() => parseRedisUrl(url)).toThrow(message);
     expect(() => parseRedisUrl(url)).toThrow(expect.not.objectContaining({ message: /secret/ }));

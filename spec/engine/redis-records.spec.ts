@@ -227,8 +227,11 @@ describe('a lease', () => {
     a.doubt();
     await a.renew();
     const { renew } = steps;
-    const all = [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns];
-    expect(await renew(redis, all, ['a', LEASE, '{}', inRound, 'on', 1, 0])).toEqual(['stale', [], []]);
+    const all = [
+      ...[keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns],
+      keys.clientsOf('a'),
+    ];
+    expect(await renew(redis, all, ['a', LEASE, '{}', inRound, 'on', 1, 0])).toEqual(['stale', [], [], 0]);
     expect(await save(a, 1, [], inRound)).toBe('fenced');
     expect(await save(a)).toBe('saved');
   });

@@ -109,4 +109,14 @@ describe('#netChange', () => {
     expect(net(join(1), leave(2), join(3))).toEqual([[1, 3], [2]]);
     expect(net(join(1), leave('1'))).toEqual([[], []]);
   });
+
+  it('keeps another name of a user who stays', () => {
+    const named = (type: Change['type'], uname: string): Change => ({ type, user: { uid: 1, uname } });
+    const renames = (...changes: Change[]) => netChange(changes).renames.map(({ uname }) => uname);
+    expect(renames(named('leave', 'Old'), named('join', 'New'))).toEqual(['New']);
+    expect(
+      renames(named('leave', 'Old'), named('join', 'New'), named('leave', 'New'), named('join', 'Old')),
+    ).toEqual([]);
+    expect(renames(named('join', 'Old'), named('leave', 'Old'), named('join', 'New'))).toEqual([]);
+  });
 });

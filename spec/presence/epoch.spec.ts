@@ -7,6 +7,7 @@ import { Reaper } from '../../src/presence/reaper.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
+import { Keys } from '../../src/redis/keys.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { silent } from '../support/log.js';
@@ -132,7 +133,7 @@ it('announces nothing in the quiet time, and then once what came in it', async (
 it('does not count in the quiet time what Redis itself stood still for', async () => {
   const key = '/faye/epoch';
   const members = () =>
-    redis.ask((raw) => scripts.members(raw, ['/faye/users/a', '/faye/order/a', key], [10]));
+    redis.ask((raw) => scripts.members(raw, new Keys('faye').ofChannel('/a'), ['/a', 10]));
   const look = () => redis.ask((raw) => scripts.epoch(raw, [key], ['first', 'second', 600, '']));
   const now = Date.now();
   await redis.ask((raw) => scripts.epoch(raw, [key], ['', 'first', 600, '']));

@@ -9,10 +9,11 @@ export async function enter(
   user: User,
   clientId: string,
   since?: number,
+  isRenamed?: boolean,
 ): Promise<Entered> {
   await store.bind(clientId, { ...user });
   const intent = await store.intend(clientId, [channel]);
-  const entered = intent && (await store.enter(channel, user, clientId, intent.at, since));
+  const entered = intent && (await store.enter(channel, user, clientId, intent.at, since, isRenamed));
   if (!entered) throw new Error(`The store has not let ${clientId} enter ${channel}`);
   return entered;
 }

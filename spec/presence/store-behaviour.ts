@@ -128,6 +128,33 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       expect((await enter(store, '/a', bob, 'c2', second.since + 1)).since).toBe(second.since);
     });
 
+    it('shows a user under the name of its newest client, also once the others have left', async () => {
+      const names = async () => (await other.members('/a', 10)).users;
+      await enter(store, '/a', ann, 'c1');
+      await enter(store, '/a', bob, 'c2');
+      await enter(other, '/a', { uid: 1, uname: 'Anne' }, 'c3');
+      expect(await names()).toEqual([{ uid: 1, uname: 'Anne' }, bob]);
+      // A client that is in already and comes once more does not bring its older name back.
+      await enter(store, '/a', ann, 'c1');
+      expect(await names()).toEqual([{ uid: 1, uname: 'Anne' }, bob]);
+      await leave(store, '/a', 1, 'c1');
+      expect(await names()).toEqual([{ uid: 1, uname: 'Anne' }, bob]);
+    });
+
+    it('shows the newer name of a client that is in, and the uid in the type first given', async () => {
+      const renamed = async (uid: string | number, uname: string) => {
+        await enter(other, '/a', { uid, uname }, `c-${uid}`, undefined, true);
+        return (await store.members('/a', 10)).users;
+      };
+      await enter(store, '/a', { uid: 7, uname: 'Old' }, 'c-7');
+      expect(await renamed(7, 'é "😀"')).toEqual([{ uid: 7, uname: 'é "😀"' }]);
+      expect(await renamed('7', 'New')).toEqual([{ uid: 7, uname: 'New' }]);
+      await leave(store, '/a', 7, 'c-7');
+      await enter(store, '/b', { uid: '7', uname: 'Old' }, 'c-7');
+      await enter(store, '/b', { uid: 7, uname: 'New' }, 'c-8');
+      expect((await other.members('/b', 10)).users).toEqual([{ uid: '7', uname: 'New' }]);
+    });
+
     it('loses none of a hundred tabs opened at once on two nodes', async () => {
       const tabs = Array.from({ length: 100 }, (_, index) => `tab${index}`);
       const entered = await Promise.all(
@@ -269,6 +296,23 @@ export function behavesLikeAStore(make: () => Promise<StoreUnderTest>): void {
       const taken = await take(store, '/a', 'k');
       await store.announce('/a', 'k', taken?.changes.length ?? 0, null);
       expect(await other.snapshot('/a', 10)).toEqual(before);
+    });
+
+    it('is the same list where a user has another name, which is announced', async () => {
+      await enter(store, '/a', user('a'), 'c-a');
+      await enter(store, '/a', user('b'), 'c-b');
+      await announceAll();
+      const before = await other.snapshot('/a', 10);
+      expect(await enter(store, '/a', { uid: 'a', uname: 'New' }, 'c-a2')).toMatchObject({
+        changed: false,
+        dueIn: expect.any(Number),
+      });
+      expect(await listed()).toEqual([2, ['a', 'b']]);
+      expect((await other.snapshot('/a', 10)).version).toBe(before.version);
+      await announceAll();
+      expect(await listed()).toEqual([2, ['a', 'b']]);
+      expect((await other.snapshot('/a', 10)).users[0]).toEqual({ uid: 'a', uname: 'New' });
+      expect(await enter(store, '/a', { uid: 'a', uname: 'New' }, 'c-a3')).toMatchObject({ dueIn: null });
     });
 
     it('is in the order that was announced, also where a stay turns out to be older', async () => {

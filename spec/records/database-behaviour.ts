@@ -7,7 +7,13 @@ import { insert, upsert } from '../../src/records/upsert.js';
 import { until } from '../support/until.js';
 import type { SqlServer } from './server.js';
 
-const STEPS = ['001 put the tables of the gem aside', '002 tables', '003 take over what the gem recorded'];
+const STEPS = [
+  '001 put the tables of the gem aside',
+  '002 tables',
+  '003 take over what the gem recorded',
+  '004 tables with transactions',
+  '005 time channels',
+];
 
 export function databaseBehaviour(server: () => SqlServer): void {
   let url: string;
@@ -51,6 +57,19 @@ export function databaseBehaviour(server: () => SqlServer): void {
       expect((await migrate(database)).steps).toEqual(STEPS);
       expect(await database.tables.selectFrom('faye_online_nodes').selectAll().execute()).toEqual([]);
     });
+  });
+
+  it('#migrate brings a database on that was made before there were time channels', async () => {
+    const database = await open();
+    await migrate(database);
+    await database.tables.schema.dropTable('faye_online_time_channels').execute();
+    await database.tables.deleteFrom('faye_online_migrations').where('name', '>', '004').execute();
+    await insert(database, 'faye_online_nodes', [{ node: 'kept', seen_at: 1 }]);
+    expect((await migrate(database)).steps).toEqual(STEPS.slice(3));
+    expect(await database.tables.selectFrom('faye_online_time_channels').selectAll().execute()).toEqual([]);
+    expect(await database.tables.selectFrom('faye_online_nodes').select('node').execute()).toEqual([
+      { node: 'kept' },
+    ]);
   });
 
   describe('what is kept', () => {

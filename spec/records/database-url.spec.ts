@@ -26,6 +26,9 @@ describe('#placeOf', () => {
     ['mysql://me:secret@host', 'one without a database'],
     ['postgres:///a', 'one without a host'],
     ['mysql://[secret', 'one that can not be read'],
+    ['mysql://me:12/secret@host/a', 'one whose password, or database, is not percent-encoded'],
+    ['postgres://me:12/a#secret@host/a', 'one whose password, or database, is not percent-encoded'],
+    ['postgres://me:12/a?secret@host/a', 'one whose password, or database, is not percent-encoded'],
   ])('refuses %j, and does not show a password', (url, got) => {
     expect(() => placeOf(url)).toThrow(
       `Expected \`DATABASE_URL\` to be sqlite:<file>, mysql://<user>:<password>@<host>/<database> or postgres://<the same>, got ${got}`,

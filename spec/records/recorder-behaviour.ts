@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { JournalEntry } from '../../src/presence/journal.js';
+import type { JournalEntry, NewEntry } from '../../src/presence/journal.js';
 import { MemoryJournal } from '../../src/presence/memory-journal.js';
 import { GROUP } from '../../src/records/batches.js';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
@@ -49,7 +49,7 @@ export function recorderBehaviour(server: () => SqlServer): void {
   const make = (more: Partial<RecorderOptions> = {}) =>
     new Recorder({ url, journal, node: 'node-1', epochs: () => ['epoch-1'], log: silent, ...more });
 
-  const come = (clientId: string, type: 'in' | 'out' = 'in') =>
+  const come = (clientId: string, type: 'in' | 'out' = 'in', more: Partial<JournalEntry> = {}) =>
     journal.append({
       epoch: 'epoch-1',
       type,
@@ -59,7 +59,8 @@ export function recorderBehaviour(server: () => SqlServer): void {
       transition: false,
       at: T,
       ...(type === 'in' && { user: { uid: 'a', uname: 'A' } }),
-    });
+      ...more,
+    } as NewEntry);
 
   const logged = async () => {
     reader ??= await connect(url);
@@ -124,6 +125,45 @@ export function recorderBehaviour(server: () => SqlServer): void {
     await recorder.close();
     expect(await journal.lag(GROUP)).toBe(0);
     expect(await logged()).toHaveLength(1_200);
+  });
+
+  it('writes what comes after entries that can not be stored, which it logs once and counts', async () => {
+    const lines: string[] = [];
+    const log = pino({}, { write: (line: string) => lines.push(line) });
+    recorder = make({ log });
+    recorder.start();
+    await begun();
+    const broken = { channel: null as unknown as string };
+    come('before');
+    come('a secret', 'in', broken);
+    come('between');
+    come('another secret', 'in', broken);
+    come('after');
+    journal.forgets = 1;
+    await written();
+    expect(await logged()).toEqual(['before on', 'between on', 'after on']);
+    expect(recorder.leftOut).toBe(2);
+    await until(() => !recorder.trouble, 'all to be well');
+    const said = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg.includes('is set aside'));
+    expect(said).toMatchObject([
+      {
+        level: 50,
+        entry: { type: 'in', id: '2', uid: 'a' },
+        err: { message: expect.stringMatching(/null/i) },
+      },
+      { level: 50, entry: { type: 'in', id: '4', uid: 'a' } },
+    ]);
+    expect(lines.join()).not.toContain('secret');
+  });
+
+  it('goes on with others than those it holds and can not store', async () => {
+    recorder.start();
+    const database = await begun();
+    const held = { epoch: 'epoch-1', channel: ROOM, uid: 'a', clientId: 'c1', at: T };
+    recorder.resume([{ ...held, channel: null as unknown as string }, held], T);
+    come('c2');
+    await until(async () => (await status(database)).clients === 2, 'both clients to be in');
+    expect(recorder.leftOut).toBe(1);
   });
 
   it('loses nothing while its server is away, and nobody waits', async () => {

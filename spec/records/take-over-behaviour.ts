@@ -5,6 +5,7 @@ import { total } from '../../src/records/intervals.js';
 import { migrate } from '../../src/records/migrate.js';
 import { timeOf, userLog, whereIs } from '../../src/records/reports.js';
 import { putAside } from '../../src/records/take-over/old-tables.js';
+import { TimeChannels } from '../../src/records/time-channels.js';
 import { Writer } from '../../src/records/writer.js';
 import { Entries } from './entries.js';
 import { CLASS, LESSON, log, makeOld, type OldRow, times } from './old-database.js';
@@ -210,6 +211,66 @@ export function takeOverBehaviour(server: () => SqlServer): void {
     expect(total(stays.map(({ started_at, ended_at }) => ({ from: started_at, to: ended_at ?? 0 })))).toBe(
       16_000,
     );
+  });
+
+  it('takes over time channels without a leading slash as those that clients can name, each second', async () => {
+    await sql`insert into faye_channels (id, name) values (9, 'courses/5/lessons/1'), (10, 'lessons/2')`.execute(
+      database.tables,
+    );
+    await log(database, [
+      [1, 7, '2013-10-01 08:00:00', 9, 'c1'],
+      [1, 7, '2013-10-01 08:00:05', 3, 'c2'],
+      [0, 7, '2013-10-01 08:00:10', 9, 'c1'],
+      [0, 7, '2013-10-01 08:00:15', 3, 'c2'],
+    ]);
+    await times(database, 7, {
+      'courses/5/lessons/1_spended': 10,
+      [`${LESSON}_spended`]: 10,
+      'lessons/2_spended': 3,
+    });
+    const { takenOver } = await migrate(database, { takeOver: SHANGHAI });
+    expect(takenOver).toMatchObject({ channels: 3, logRows: 4, users: 1, seconds: 23 });
+    const spent = await timeOf(database, '7', { now: NOW });
+    expect(spent.map(({ channel, spentSeconds }) => [channel, spentSeconds])).toEqual([
+      [LESSON, 20],
+      ['/lessons/2', 3],
+    ]);
+    expect((await userLog(database, { uid: '7', now: NOW }))?.channels).toMatchObject([
+      { channel: LESSON, seconds: 15 },
+    ]);
+  });
+
+  it('shows in the old shape the log and the times of time channels alone, and none of rooms', async () => {
+    await fill();
+    await migrate(database, { takeOver: SHANGHAI, oldViews: true });
+    const entries = new Entries();
+    const writer = new Writer(database, { node: 'node-1', hashClientIds: false });
+    const at = NOW;
+    await writer.write([
+      entries.in(8, 'c1', '/rooms/1', at),
+      entries.in(8, 'c1', '/lessons/9', at),
+      entries.out(8, 'c1', '/rooms/1', at + 5_000),
+      entries.out(8, 'c1', '/lessons/9', at + 5_000),
+    ]);
+    const channels = new TimeChannels();
+    channels.add('/lessons/9');
+    await channels.write(database);
+    const { rows } = await sql<{ name: string; status: number }>`
+      select c.name, l.status from gem_faye_user_login_logs l join gem_faye_channels c on c.id = l.channel_id
+      where l.uid = '8' order by l.status
+    `.execute(database.tables);
+    expect(rows).toEqual([
+      { name: '/lessons/9', status: 0 },
+      { name: '/lessons/9', status: 1 },
+    ]);
+    const times = await sql<{ online_times: string }>`
+      select online_times from gem_faye_user_online_times where user_id = '8'
+    `.execute(database.tables);
+    expect(times.rows.map(({ online_times }) => JSON.parse(online_times))).toEqual([
+      { '/lessons/9_spended': 5 },
+    ]);
+    // What the gem had recorded is all of time channels.
+    expect(await count(database, 'gem_faye_user_login_logs')).toBe(7 + 2);
   });
 
   it('shows what is recorded now in the old shape, by option', async () => {

@@ -58,6 +58,15 @@ describe('a client whose token has expired', () => {
       expect(error).toBe(`401:${ann.clientId}:Unknown client`);
     });
 
+    it('stays for the tolerance of clocks, and is ended after it', async () => {
+      const authentication = { jwt: { secret: SECRET, clockTolerance: 60 } };
+      const [first, second] = await open({ ...SETTINGS, authentication });
+      await enter(first, 'ann', -30);
+      await enter(first, 'bob', -56);
+      await until(async () => (await uids(second)) === 'ann,bob', 'both to be in');
+      await until(async () => (await uids(second)) === 'ann', 'bob to be ended');
+    });
+
     it('stays for as long as the grace', async () => {
       const [first] = await open({ ...SETTINGS, expiryGrace: 3600 });
       const ann = await enter(first, 'ann', 1);

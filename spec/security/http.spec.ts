@@ -25,7 +25,7 @@ describe('a body that is too large', () => {
 
   it('is refused with 413 here, and its connection closed', async () => {
     const { endpoint } = await startServer();
-    expect(await ask(endpoint, JSON_BODY, bodyOf(100_000))).toMatchObject({
+    expect(await ask(endpoint, JSON_BODY, bodyOf(300_000))).toMatchObject({
       status: 413,
       text: 'Payload Too Large',
       headers: { connection: 'close' },
@@ -35,15 +35,15 @@ describe('a body that is too large', () => {
   it('is not waited for, however much it says that there is', async () => {
     const { url } = await startServer();
     const head = 'POST /faye HTTP/1.1\r\nHost: x\r\nContent-Type: application/json';
-    const answer = await askRaw(url, `${head}\r\nContent-Length: 99999999\r\n\r\n${bodyOf(100_000)}`);
+    const answer = await askRaw(url, `${head}\r\nContent-Length: 99999999\r\n\r\n${bodyOf(300_000)}`);
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
   });
 
   it('is refused also where it comes in chunks, and as a form', async () => {
     const { endpoint } = await startServer();
     const chunked = { ...JSON_BODY, headers: { ...JSON_BODY.headers, 'Transfer-Encoding': 'chunked' } };
-    expect((await ask(endpoint, chunked, bodyOf(100_000))).status).toBe(413);
-    expect((await ask(endpoint, { method: 'POST' }, `message=${bodyOf(100_000)}`)).status).toBe(413);
+    expect((await ask(endpoint, chunked, bodyOf(300_000))).status).toBe(413);
+    expect((await ask(endpoint, { method: 'POST' }, `message=${bodyOf(300_000)}`)).status).toBe(413);
   });
 });
 

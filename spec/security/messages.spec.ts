@@ -94,7 +94,7 @@ describe('an array of subscriptions of which one is refused', () => {
     expect(await messagesOn(socket, '/chat')).toHaveLength(1);
   });
 
-  it.each(['/meta/secret', '/service/x', '/presence/x', 'no channel', '/not/for/you', '', {}, null])(
+  it.each(['/meta/secret', '/service/x', 'no channel', '/not/for/you', '', {}, null])(
     'is refused here as a whole: %j',
     async (refused) => {
       const maySubscribe = (_identity: unknown, channel: string) => channel !== '/not/for/you';

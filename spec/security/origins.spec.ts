@@ -131,6 +131,65 @@ describe('a page of an origin that may', () => {
   });
 });
 
+describe('a page of an origin by a wildcard, or of an app or an extension', () => {
+  const ALLOWED = [
+    'https://*.example.com',
+    'http://*.localhost:3000',
+    'capacitor://localhost',
+    'chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh',
+    'moz-extension://*',
+  ];
+
+  it('is answered to it alone, with credentials', async () => {
+    const target = await startServer({ origins: ALLOWED });
+    for (const origin of [
+      'https://a.example.com',
+      'https://a.b-c.example.com',
+      'http://app.localhost:3000',
+      'capacitor://localhost',
+      'chrome-extension://aaaabbbbccccddddeeeeffffgggghhhh',
+      'moz-extension://5a5b5c5d-0000-4000-8000-000000000000',
+    ]) {
+      const answer = await post(target, { Origin: origin });
+      expect(answer, origin).toMatchObject({ status: 200, headers: { ...lets(origin), vary: 'Origin' } });
+      const socket = await BayeuxSocket.open(target.endpoint, { origin });
+      expect(await socket.ask(HANDSHAKE)).toMatchObject({ successful: true });
+    }
+  });
+
+  it('is refused where it only looks like one', async () => {
+    const target = await startServer({ origins: ALLOWED });
+    for (const origin of [
+      'https://example.com',
+      'https://evilexample.com',
+      'https://.example.com',
+      'https://*.example.com',
+      'https://a.example.com.evil.example',
+      'https://a.example.com.',
+      'https://a.example.com:8443',
+      'http://a.example.com',
+      'https://evil.example/.example.com',
+      'https://evil.example#.example.com',
+      'https://evil.example:443.example.com',
+      'https://me@a.example.com',
+      'https://a..example.com',
+      'http://app.localhost',
+      'http://app.localhost:3001',
+      'capacitor://localhost.evil.example',
+      'capacitor://LOCALHOST',
+      'ionic://localhost',
+      'chrome-extension://hhhhggggffffeeeeddddccccbbbbaaaa',
+      'moz-extension://',
+      'moz-extension://a/b',
+      'file://',
+      'null',
+    ]) {
+      expect((await post(target, { Origin: origin })).status, origin).toBe(403);
+      await expect(BayeuxSocket.open(target.endpoint, { origin }), origin).rejects.toThrow('403');
+    }
+  });
+});
+
 describe('a program, which names no origin', () => {
   it('is answered without a word about origins', async () => {
     const target = await startOurs();

@@ -1,14 +1,16 @@
 /** Presence on a Faye server of the user's own, in an Express app of theirs, beside their own extensions. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { Agent, createServer, type Server } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import express from 'express';
 import faye, { type Message, type NodeAdapter } from 'faye';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
+import { internalsOf } from '../../src/bayeux/internals.js';
 import { type CreatedEngine, createEngine } from '../../src/create-engine.js';
 import { fayeRedis } from '../../src/engine/faye-redis.js';
+import { ask } from '../support/http-request.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectMessage, join, newClientId, say, sees, stopAll, user } from '../support/server.js';
@@ -90,6 +92,28 @@ describe('attachPresence', () => {
     expect((await attached.presence.list(ROOM)).count).toBe(0);
   });
 
+  it('answers a poll with Connection: close where the app has closed its HTTP server', async () => {
+    const { http, adapter, attached, endpoint } = await startApp(
+      {},
+      new faye.NodeAdapter({ mount: '/bayeux' }),
+    );
+    const agent = new Agent({ keepAlive: true });
+    const clientId = await newClientId(endpoint);
+    const message = { ...connectMessage(clientId), advice: undefined };
+    const headers = { 'Content-Type': 'application/json' };
+    const poll = () => ask(endpoint, { agent, method: 'POST', headers }, JSON.stringify(message));
+    const answer = poll();
+    await until(() => internalsOf(adapter).proxy.hasConnection(clientId), 'the poll');
+    const closed = once(http, 'close');
+    http.close();
+    await attached.close();
+    adapter.close();
+    expect(await answer).toMatchObject({ status: 200, headers: { connection: 'close' } });
+    await expect(poll()).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await closed;
+    agent.destroy();
+  });
+
   it('takes an ioredis instance, and leaves it to its owner', async () => {
     const redis = await RedisServer.start();
     const own = new Redis(redis.url);
@@ -132,6 +156,35 @@ describe('attachPresence', () => {
     await until(() => made.every(({ status }) => status === 'end'), 'them to be closed');
     adapter.close();
     await redis.dispose();
+  });
+
+  it('can be closed before it is ready, of which `ready` tells', async () => {
+    const deaf = createTcpServer(() => {}).listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    const redis = `redis://127.0.0.1:${(deaf.address() as AddressInfo).port}`;
+    const engine = createEngine({ redis, log: silent });
+    const adapter = new faye.NodeAdapter({ mount: '/faye', engine: { type: engine.type } });
+    const attached = attachPresence(adapter, { redis, log: silent, authentication: { trust: true } });
+    const ready = expect(attached.ready).rejects.toThrow('Presence was closed before it was ready');
+    await attached.close();
+    await ready;
+    await engine.close();
+    deaf.close();
+  });
+
+  it('leaves no timer where it is closed at once', async () => {
+    const timers = new Set<unknown>();
+    const set = vi.spyOn(globalThis, 'setInterval');
+    const clear = vi.spyOn(globalThis, 'clearInterval');
+    const adapter = new faye.NodeAdapter({ mount: '/faye' });
+    const attached = attachPresence(adapter, { log: silent, authentication: { trust: true } });
+    await attached.close();
+    await attached.ready.catch(() => {});
+    for (const { value } of set.mock.results) timers.add(value);
+    for (const [timer] of clear.mock.calls) timers.delete(timer);
+    set.mockRestore();
+    clear.mockRestore();
+    expect(timers.size).toBe(0);
   });
 
   it('refuses presence in Redis on an engine that knows one process only', () => {

@@ -1,8 +1,17 @@
 /** Who may do what, over the wire: the three ways to prove who one is, rooms, channels, the operator's own server. */
-import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
-import { afterEach, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Message } from 'faye';
+import { exportJWK, exportSPKI, generateKeyPair, type JWK, SignJWT } from 'jose';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
 import type { Verify } from '../../src/authentication/custom.js';
+import { Refused } from '../../src/bayeux/errors.js';
+import { extension } from '../../src/bayeux/extension.js';
 import { ConfigError } from '../../src/config/index.js';
+import { startPlainFaye, stopPlainFaye } from '../support/plain-faye.js';
 import {
   connectAs,
   connectMessage,
@@ -122,6 +131,15 @@ describe('jwt', () => {
     });
   });
 
+  it('allows for clockTolerance in all that a client does, as in the first check of its token', async () => {
+    const endpoint = await start({ jwt: { secret: SECRET, clockTolerance: 60 } });
+    const behind = await proven(everywhere, Math.floor(Date.now() / 1000) - 30);
+    const clientId = await newClientId(endpoint, behind);
+    expect(await say(endpoint, connectMessage(clientId, behind))).toMatchObject({ successful: true });
+    expect(await uids(running)).toEqual([7]);
+    expect(await say(endpoint, { channel: '/chat', clientId, data: 1 })).toMatchObject({ successful: true });
+  });
+
   it('refuses a client whose remembered proof expires, until it brings a fresh one of the same user', async () => {
     const endpoint = await start({ jwt: { secret: SECRET, clockTolerance: 0 } });
     const clientId = await newClientId(endpoint);
@@ -232,6 +250,72 @@ describe('jwt', () => {
     expect(await say(endpoint, { ...news, channel: '/chat' })).toMatchObject({ successful: true });
   });
 
+  describe('by the key set of an issuer', () => {
+    let issuer: Server;
+    let keys: JWK[];
+    let status: number;
+    let endpoint: string;
+
+    beforeEach(async () => {
+      [keys, status] = [[], 200];
+      issuer = createHttpServer((_request, response) => {
+        response.writeHead(status).end(JSON.stringify({ keys }));
+      });
+      issuer.listen(0, '127.0.0.1');
+      await once(issuer, 'listening');
+      const { port } = issuer.address() as AddressInfo;
+      endpoint = await start({ jwt: { jwks: `http://127.0.0.1:${port}/keys` } });
+    });
+    afterEach(() => {
+      vi.restoreAllMocks();
+      issuer.close();
+      issuer.closeAllConnections();
+    });
+
+    /** What shakes hands by a key of the issuer's, which is in the set from now on where it is `published`. */
+    async function signedBy(kid: string, published: boolean) {
+      const pair = await generateKeyPair('ES256');
+      if (published) keys.push({ ...(await exportJWK(pair.publicKey)), kid, alg: 'ES256' });
+      const signed = await new SignJWT(everywhere)
+        .setProtectedHeader({ alg: 'ES256', kid })
+        .setExpirationTime('1h')
+        .sign(pair.privateKey);
+      return () => handshake(endpoint, { ...rooms, token: signed });
+    }
+
+    const passTime = (seconds: number): void => {
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1000);
+    };
+    const RETRY = { successful: false, advice: { reconnect: 'retry', interval: 5000 } };
+
+    it('asks to try again where a key is new and the set was just fetched, and takes it then', async () => {
+      const byFirst = await signedBy('first', true);
+      expect(await byFirst()).toMatchObject({ successful: true });
+      const bySecond = await signedBy('second', true);
+      expect(await bySecond()).toMatchObject({ ...RETRY, error: expect.stringMatching(/^503:/) });
+      passTime(31);
+      expect(await bySecond()).toMatchObject({ successful: true });
+    });
+
+    it('refuses for good what is signed by a key that is not in the set as it is now', async () => {
+      const byFirst = await signedBy('first', true);
+      const byNone = await signedBy('none', false);
+      expect(await byNone()).toMatchObject({ error: '401::Token refused', advice: { reconnect: 'none' } });
+      expect(await byFirst()).toMatchObject({ successful: true });
+      passTime(31);
+      expect(await byNone()).toMatchObject({ error: '401::Token refused', advice: { reconnect: 'none' } });
+    });
+
+    it('asks to try again where the set can not be fetched', async () => {
+      const byFirst = await signedBy('first', true);
+      status = 502;
+      expect(await byFirst()).toMatchObject(RETRY);
+      status = 200;
+      expect(await byFirst()).toMatchObject({ successful: true });
+    });
+  });
+
   it('goes by a public key', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true });
     const settings = { jwt: { publicKey: await exportSPKI(publicKey) } };
@@ -252,7 +336,7 @@ describe('verify', () => {
       asked += 1;
       expect(request).toBeTruthy();
       const { name } = message.auth as { name?: string };
-      if (name === 'eve') return 'Eve is not welcome';
+      if (name === 'eve') throw new Refused('Eve is not welcome');
       return name ? { uid: name, uname: name, roles: ['x'] } : null;
     };
     const running = await startServer({ authentication: { verify } });
@@ -271,6 +355,164 @@ describe('verify', () => {
     };
     const { endpoint } = await startServer({ authentication: { verify } });
     expect((await handshake(endpoint, { token: 'x' })).error).toBe('500::Internal server error');
+  });
+});
+
+/** `Refused` of another copy of the package. */
+class OtherRefused extends Error {
+  override readonly name = 'Refused';
+}
+
+describe("a function of the app's that refuses", () => {
+  const SAYS = 'Members only';
+  const whys: [string, () => never][] = [
+    [
+      'by throwing Refused',
+      () => {
+        throw new Refused(SAYS);
+      },
+    ],
+    [
+      'by throwing that of another copy of the package',
+      () => {
+        throw new OtherRefused(SAYS);
+      },
+    ],
+    [
+      'by throwing a class of its own that extends it',
+      () => {
+        class NoMember extends Refused {}
+        throw new NoMember(SAYS);
+      },
+    ],
+  ];
+
+  it.each(whys)('%s has its reason sent to the client, whichever function it is', async (_how, refusing) => {
+    const refused: string[] = [];
+    const tell = async (config: object, message: (clientId: string) => object) => {
+      const { endpoint } = await startServer(config);
+      const clientId = await newClientId(endpoint);
+      refused.push(String((await say(endpoint, message(clientId))).error));
+    };
+    const may = (functions: object) => ({ authentication: { trust: true, ...functions } });
+    const chat = (clientId: string) => ({ channel: '/chat', clientId, data: 1 });
+    await tell({ authentication: { verify: refusing } }, chat);
+    await tell({ validMessage: (message: { data?: unknown }) => !message.data || refusing() }, chat);
+    await tell(may({ mayEnter: refusing }), (clientId) => connectMessage(clientId, user('ann')));
+    await tell(may({ maySubscribe: refusing }), (clientId) => ({
+      channel: '/meta/subscribe',
+      clientId,
+      subscription: '/chat',
+    }));
+    await tell(may({ mayPublish: refusing }), chat);
+    await tell(
+      { extensions: [extension({ name: 'own', incoming: ({ data }) => void (data && refusing()) })] },
+      chat,
+    );
+    expect(refused).toEqual([
+      `403::${SAYS}`,
+      `403:/chat:${SAYS}`,
+      `403:${ROOM}:${SAYS}`,
+      `403:/chat:${SAYS}`,
+      `403:/chat:${SAYS}`,
+      `403:/chat:${SAYS}`,
+    ]);
+  });
+
+  it('takes a client out of the room that it was in, as where it returns false', async () => {
+    let isOpen = true;
+    const mayEnter = () => isOpen || whys[0]?.[1]() === true;
+    const jwt = { secret: SECRET };
+    const running = await startServer({ authentication: { jwt, mayEnter } });
+    const clientId = await newClientId(running.endpoint);
+    const auth = { ...rooms, token: await token({ uid: 7 }) };
+    expect(await say(running.endpoint, connectMessage(clientId, auth))).toMatchObject({ successful: true });
+    isOpen = false;
+    const newer = { ...rooms, token: await token({ uid: 7, newer: true }) };
+    expect((await say(running.endpoint, connectMessage(clientId, newer))).error).toBe(`403:${ROOM}:${SAYS}`);
+    await until(async () => (await uids(running)).length === 0, 'it to be out');
+  });
+
+  it('refuses without a text by null or false', async () => {
+    for (const answer of [null, false]) {
+      const nothing = () => answer as never;
+      const { endpoint } = await startServer({ authentication: { trust: true, mayPublish: nothing } });
+      const clientId = await newClientId(endpoint);
+      expect((await say(endpoint, { channel: '/chat', clientId, data: 1 })).error).toBe(
+        '403:/chat:You may not publish to this channel',
+      );
+    }
+    const { endpoint } = await startServer({ authentication: { verify: () => false } });
+    expect((await handshake(endpoint, { token: 'x' })).error).toBe('401::Not signed in');
+  });
+
+  it('tells no more than a general text by any other error', async () => {
+    const mayEnter = () => {
+      throw new Error('the database password is 1234');
+    };
+    const { endpoint } = await startServer({ authentication: { trust: true, mayEnter } });
+    const clientId = await newClientId(endpoint);
+    const reply = await say(endpoint, connectMessage(clientId, user('ann')));
+    expect(reply.error).toBe('500::Internal server error');
+  });
+});
+
+describe("what a function of the app's returns by mistake", () => {
+  const attached: AttachedPresence[] = [];
+  afterEach(async () => {
+    await stopPlainFaye();
+    await Promise.all(attached.splice(0).map((each) => each.close()));
+  });
+
+  /** A server whose log is read. */
+  async function logging(options: AttachOptions) {
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(JSON.parse(line)) });
+    const { server, endpoint } = await startPlainFaye();
+    attached.push(attachPresence(server.bayeux, { ...options, log }));
+    lines.splice(0);
+    return { endpoint, lines };
+  }
+
+  it('is a text of verify: not sent to the client, and logged once', async () => {
+    const verify = () => 'Eve: secret reason' as never;
+    const { endpoint, lines } = await logging({ authentication: { verify } });
+    for (let time = 0; time < 3; time += 1)
+      expect((await handshake(endpoint, { token: 'x' })).error).toBe('401::Not signed in');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.msg).toMatch(/^verify returned neither an identity nor null/);
+    expect(JSON.stringify(lines)).not.toContain('secret reason');
+  });
+
+  it('is a text of validMessage: not sent to the client, and logged once', async () => {
+    const validMessage = () => 'secret reason' as never;
+    const { endpoint, lines } = await logging({ authentication: { trust: true }, validMessage });
+    for (let time = 0; time < 3; time += 1)
+      expect((await handshake(endpoint)).error).toBe('403:/meta/handshake:Message refused');
+    expect(lines.map(({ msg }) => msg)).toEqual([expect.stringMatching(/^validMessage returned a text/)]);
+    expect(JSON.stringify(lines)).not.toContain('secret reason');
+  });
+
+  class ObjectId {
+    readonly id = '507f1f77bcf86cd799439011';
+  }
+  it.each([
+    ['a BigInt as uid', { uid: 7n, uname: 'Ann' }, '400:identity.uid:Not valid', 'bigint'],
+    ['an ObjectId as uid', { uid: new ObjectId(), uname: 'Ann' }, '400:identity.uid:Not valid', 'ObjectId'],
+    ['no uid', { uname: 'Ann' }, '402:identity.uid:Missing required parameter', 'undefined'],
+    ['what JSON can not hold', { uid: 1, uname: 'Ann', since: 7n }, '400:identity:Not valid', 'number'],
+  ])('is an identity of verify with %s: one line of the log says so', async (_what, identity, error, uid) => {
+    const verify = () => identity as never;
+    const { endpoint, lines } = await logging({ authentication: { verify } });
+    for (let time = 0; time < 3; time += 1)
+      expect((await handshake(endpoint, { token: 'x' })).error).toBe(error);
+    expect(lines).toEqual([
+      expect.objectContaining({
+        msg: 'verify returned an identity that is not valid, and the message is refused',
+        why: error,
+        uid,
+      }),
+    ]);
   });
 });
 
@@ -345,8 +587,10 @@ describe('a server of the operator’s own', () => {
 
 describe('validMessage', () => {
   it('refuses what it says no to, with its reason', async () => {
-    const validMessage = async (message: { data?: unknown }) =>
-      message.data === 'bad' ? false : message.data === 'worse' ? 'No such words here' : true;
+    const validMessage = async (message: { data?: unknown }) => {
+      if (message.data === 'worse') throw new Refused('No such words here');
+      return message.data !== 'bad';
+    };
     const { endpoint } = await startServer({ validMessage });
     const clientId = await newClientId(endpoint);
     const chat = (data: string) => say(endpoint, { channel: '/chat', clientId, data });
@@ -357,18 +601,14 @@ describe('validMessage', () => {
 });
 
 describe('reserved channels', () => {
-  it.each([
-    '/classes/4/user_list',
-    '/presence/x',
-    '/faye_online/anything',
-    '/service/x',
-    '/a/presence',
-    '/user_list',
-  ])('lets nobody publish on %s', async (channel) => {
-    const { endpoint } = await startServer();
-    const clientId = await newClientId(endpoint);
-    expect((await say(endpoint, { channel, clientId, data: 1 })).error).toMatch(/^403:/);
-  });
+  it.each(['/classes/4/user_list', '/presence/x', '/faye_online/anything', '/a/presence', '/user_list'])(
+    'lets nobody publish on %s',
+    async (channel) => {
+      const { endpoint } = await startServer();
+      const clientId = await newClientId(endpoint);
+      expect((await say(endpoint, { channel, clientId, data: 1 })).error).toMatch(/^403:/);
+    },
+  );
 
   it.each(['/meta/x', '/classes/4/user_list', '/presence/x', '/x/presence'])(
     'lets nobody be present in %s',
@@ -381,7 +621,7 @@ describe('reserved channels', () => {
     },
   );
 
-  it.each(['/presence/x', '/x/presence', '/faye_online/*', '/presence/**', '/user_list'])(
+  it.each(['/faye_online/*', '/service/x', '/service/**', '/user_list', '/x/user_list/user_list'])(
     'lets nobody subscribe to %s',
     async (subscription) => {
       const running = await startServer();
@@ -390,6 +630,77 @@ describe('reserved channels', () => {
       expect(reply.error).toMatch(/^403:/);
     },
   );
+});
+
+describe('the app itself', () => {
+  const serverToken = 'a token for our Rails app';
+
+  it.each(['/rooms/1/presence', '/rooms/1/presence_count', '/presence/rooms/1', '/news'])(
+    'publishes on %s, by its client and by its token, to browsers that subscribe',
+    async (channel) => {
+      const { endpoint, server } = await startServer({ authentication: { trust: true, serverToken } });
+      const ann = connectAs(endpoint);
+      const heard: unknown[] = [];
+      await ann.client.subscribe(channel, (data) => heard.push(data));
+      await server.bayeux.getClient().publish(channel, 'by its client');
+      const header = { Authorization: `Bearer ${serverToken}` };
+      const reply = await say(endpoint, { channel, data: 'by its token' }, header);
+      expect(reply).toMatchObject({ channel, successful: true });
+      await until(() => heard.length === 2, 'both messages');
+      expect(heard).toEqual(['by its client', 'by its token']);
+    },
+  );
+
+  it.each([`${ROOM}/user_list`, '/user_list', '/faye_online/x', '/meta/x'])(
+    'may not publish on %s, which is the server’s own',
+    async (channel) => {
+      const { endpoint, server } = await startServer({ authentication: { trust: true, serverToken } });
+      await expect(server.bayeux.getClient().publish(channel, 1)).rejects.toMatchObject({ code: 403 });
+      const header = { Authorization: `Bearer ${serverToken}` };
+      expect((await say(endpoint, { channel, data: 1 }, header)).error).toMatch(/^40[13]:/);
+    },
+  );
+
+  it('reaches its own extension on /service, and no subscriber', async () => {
+    const served: unknown[] = [];
+    const incoming = (message: Message, pass: (message: Message) => void) => {
+      if (message.channel === '/service/x') served.push(message.data);
+      pass(message);
+    };
+    const { server } = await startServer({ extensions: [{ incoming }] });
+    await server.bayeux.getClient().publish('/service/x', 1);
+    expect(served).toEqual([1]);
+  });
+});
+
+describe('a room whose lists would have too long a name', () => {
+  const named = (length: number) => `/${'r'.repeat(length - 1)}`;
+
+  it.each(['room_channel', 'time_channel'])('can not be entered: as %s', async (field) => {
+    const running = await startServer();
+    const { endpoint } = running;
+    const clientId = await newClientId(endpoint);
+    const auth = (length: number) => ({ ...user('ann'), [field]: named(length) });
+    const refused = await say(endpoint, connectMessage(clientId, auth(241)));
+    expect(refused.error).toBe(`413:auth.${field}:Too long`);
+    expect(await uids(running)).toEqual([]);
+    expect(await say(endpoint, connectMessage(clientId, auth(240)))).toMatchObject({ successful: true });
+    for (const list of ['/user_list', '/presence_count']) {
+      const subscription = named(240) + list;
+      const reply = await say(endpoint, { channel: '/meta/subscribe', clientId, subscription });
+      expect(reply).toMatchObject({ successful: true });
+    }
+  });
+
+  it('is as much shorter where channelLength is', async () => {
+    const { endpoint } = await startServer({ limits: { channelLength: 30 } });
+    const clientId = await newClientId(endpoint);
+    const at = (length: number) => ({ ...user('ann'), room_channel: named(length), time_channel: '/t' });
+    expect((await say(endpoint, connectMessage(clientId, at(16)))).error).toBe(
+      '413:auth.room_channel:Too long',
+    );
+    expect(await say(endpoint, connectMessage(clientId, at(15)))).toMatchObject({ successful: true });
+  });
 });
 
 describe('bad input', () => {
@@ -416,7 +727,9 @@ describe('bad input', () => {
     );
     expect(await errorOf({ channel: '/a', id: [], clientId, data: 1 })).toBe('400:id:Not valid');
     expect(await errorOf({ channel: '/a', ext: 1, clientId, data: 1 })).toBe('400:ext:Not valid');
-    expect(await errorOf({ channel: '/a', auth: 'x', clientId, data: 1 })).toBe('400:auth:Not valid');
+    expect(await errorOf({ channel: '/a', auth: { token: {}, room_channel: '/a' }, clientId, data: 1 })).toBe(
+      '400:auth.token:Not valid',
+    );
     expect(await errorOf({ channel: '/a', clientId })).toMatch(/^402:data/);
     const connect = connectMessage(clientId, user('ann'));
     expect(await errorOf({ ...connect, advice: { timeout: 'x' } })).toBe('400:advice:Not valid');

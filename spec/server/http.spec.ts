@@ -61,6 +61,34 @@ describe('health', () => {
   });
 });
 
+describe('url', () => {
+  it.each([
+    ['::1', '[::1]'],
+    ['::ffff:127.0.0.1', '[::ffff:7f00:1]'],
+    ['::', 'localhost'],
+    ['127.0.0.1', 'localhost'],
+  ])('of a server that listens on %s is one that can be opened, and printed, at %s', async (host, name) => {
+    const { server, url } = await startServer({ host });
+    expect(new URL(url).hostname).toBe(name);
+    expect((await get(`${url}/readyz`)).status).toBe(200);
+    expect(server.describe()).toContain(`Bayeux    ${url}/faye`);
+  });
+});
+
+describe('keepAliveTimeout', () => {
+  it('is how long a connection waits for its next request, with more time for the headers', async () => {
+    const { server, url } = await startServer({ keepAliveTimeout: 75 });
+    expect(server.http).toMatchObject({ keepAliveTimeout: 75_000, headersTimeout: 76_000 });
+    const response = await fetch(`${url}/readyz`);
+    expect(response.headers.get('keep-alive')).toBe('timeout=75');
+  });
+
+  it('is 5 s by default, as in Node', async () => {
+    const { server } = await startServer();
+    expect(server.http).toMatchObject({ keepAliveTimeout: 5_000, headersTimeout: 60_000 });
+  });
+});
+
 describe('describe()', () => {
   it('tells addresses, store, engine, and how to get the real thing', async () => {
     const { server, url } = await startServer();

@@ -1,4 +1,8 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
 import { afterEach, expect, it } from 'vitest';
+import { metrics, type Sample } from '../../src/http/metrics.js';
 import { join, newClientId, say, sees, startServer, stopAll, user } from '../support/server.js';
 import { until } from '../support/until.js';
 
@@ -60,4 +64,25 @@ it('is open to the admin token alone, where there is one', async () => {
   expect((await read(url, { ...passedOn, Authorization: 'Bearer wrong' })).status).toBe(401);
   expect((await read(url, { Authorization: 'Bearer wrong' })).status).toBe(401);
   expect((await read(url, { ...passedOn, Authorization: `Bearer ${ADMIN}` })).status).toBe(200);
+});
+
+it('looks at the clients once a scrape, whatever the number of metrics', async () => {
+  let taken = 0;
+  const sample = (): Sample => {
+    taken += 1;
+    const sizes = { clients: taken, users: taken, channels: taken };
+    return { ...sizes, streams: 0, bytesOut: 0, framesOut: 0, events: {}, records: undefined };
+  };
+  const app = express().use(metrics({ adminToken: undefined, sample }));
+  const http = app.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const before = taken;
+  const { text } = await read(url);
+  expect(taken).toBe(before + 1);
+  for (const name of ['clients', 'users', 'channels']) {
+    expect(sampleOf(text, `faye_online_${name}`)).toBe(taken);
+  }
+  http.close();
+  http.closeAllConnections();
 });

@@ -71,6 +71,25 @@ function knowsWhoIsOnline(open: (options?: Partial<typeof SETTINGS>) => Promise<
         await sees(witness, ROOM, ['witness', 'late']);
       });
 
+      it("shows a user's new name, of a second tab or of the same one, and sends the list again", async () => {
+        const { first, second } = await opened();
+        const named = (uname: string) => ({ ...user('zoe'), current_user: { uid: 'zoe', uname } });
+        const nameIs = (uname: string) =>
+          until(async () => (await world.second.server.presence.list(ROOM)).users[0]?.uname === uname, uname);
+        const old = await join(first.endpoint, named('Old'), transport);
+        await sees(old, ROOM, ['zoe']);
+        const seen = old.lists(ROOM).length;
+        const tab = await join(second.endpoint, named('New'), transport);
+        await nameIs('New');
+        await until(() => old.lists(ROOM).length > seen, 'the list, once more');
+        await old.client.disconnect();
+        await nameIs('New');
+        tab.auth = named('Newest');
+        await tab.client.publish('/chat', 1);
+        await nameIs('Newest');
+        expect(tab.list(ROOM)).toEqual(['zoe']);
+      });
+
       it('enters the time channel as well', async () => {
         const { first } = await opened();
         const ann = await join(first.endpoint, user('ann'), transport);

@@ -6,11 +6,13 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import faye from 'faye';
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type AttachedPresence, attachPresence } from '../../src/attach-presence.js';
 import type { Config } from '../../src/config/index.js';
 import { connect } from '../../src/records/database.js';
+import { migrate } from '../../src/records/migrate.js';
 import { logRows, status } from '../../src/records/reports.js';
 import { makeOld, times } from '../records/old-database.js';
 import { Run } from '../support/run.js';
@@ -206,6 +208,7 @@ describe('a user with two tabs', () => {
     expect(metrics).toContain('faye_online_records_trouble 0\n');
     expect(metrics).toContain('faye_online_records_lag 0\n');
     expect(metrics).toContain('faye_online_records_dropped_total 0\n');
+    expect(metrics).toContain('faye_online_records_set_aside_total 0\n');
     expect((await running.server.status()).records).toMatchObject({ written: 10, trouble: null });
     expect(running.server.describe()).toContain(`Records   SQLite in ${database.slice('sqlite:'.length)}`);
   });
@@ -261,6 +264,52 @@ describe('while the database is away', () => {
     const report = await until(() => server.records?.user('ann').catch(() => undefined), 'it to be there');
     expect(report).toMatchObject({ uid: 'ann', online: true });
     await until(async () => (await get(url, '/healthz')).body.status === 'ok', 'all to be well');
+  });
+});
+
+describe('an entry that the database can not store', () => {
+  afterEach(stopAll);
+
+  it('is counted in health and metrics, and all others are recorded', async () => {
+    const file = await files.database();
+    const database = await connect(file);
+    await migrate(database);
+    await sql`
+      create trigger refuse before insert on faye_online_users when new.uid = 'eve'
+      begin select raise(abort, 'not eve'); end
+    `.execute(database.tables);
+    const { server, url, endpoint } = await recording({ records: { url: file } });
+    await join(endpoint, user('eve'));
+    await until(() => server.records?.state.setAside === 2, 'both to be set aside');
+    await join(endpoint, user('ann'));
+    await until(async () => (await server.records?.user('ann'))?.channels.length === 2, 'Ann to be recorded');
+    await database.close();
+    expect((await get(url, '/healthz')).body).toMatchObject({
+      status: 'degraded',
+      degraded: ['records: 2 entries could not be stored, and were set aside'],
+    });
+    expect((await get(url, '/metrics')).body).toContain('faye_online_records_set_aside_total 2\n');
+  });
+});
+
+describe("the gem's old views", () => {
+  afterEach(stopAll);
+
+  it('show what a page names as its time_channel, and not its room', async () => {
+    const file = await files.database();
+    const { endpoint } = await recording({ records: { url: file, oldViews: true } });
+    const ann = await join(endpoint, user('ann'));
+    await sees(ann, ROOM, ['ann']);
+    const database = await connect(file);
+    const rows = async () => {
+      const found = await sql<{ name: string; uid: string }>`
+        select c.name, l.uid from gem_faye_user_login_logs l join gem_faye_channels c on c.id = l.channel_id
+      `.execute(database.tables);
+      return found.rows.length > 0 && found.rows;
+    };
+    const shown = await until(() => rows().catch(() => false as const), 'the view to show a row');
+    expect(shown).toEqual([{ name: LESSON, uid: 'ann' }]);
+    await database.close();
   });
 });
 

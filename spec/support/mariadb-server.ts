@@ -12,7 +12,7 @@ import { until } from './until.js';
 const run = promisify(execFile);
 
 /** Little memory, and nothing waits for the disk: the process is killed, the machine is not. */
-const FAST = [
+export const FAST = [
   '--innodb-buffer-pool-size=32M',
   '--innodb-log-file-size=16M',
   '--innodb-flush-log-at-trx-commit=2',

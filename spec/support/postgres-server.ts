@@ -67,11 +67,11 @@ export class PostgresServer {
     this.server.signal('SIGCONT');
   }
 
-  /** An empty database of its own. */
-  async database(): Promise<string> {
+  /** An empty database of its own. `options`: more of how it is created. */
+  async database(options = ''): Promise<string> {
     this.databases += 1;
     const name = `spec_${this.databases}`;
-    await this.ask(`create database ${name}`);
+    await this.ask(`create database ${name} ${options}`);
     return `postgres://spec@127.0.0.1:${this.port}/${name}`;
   }
 

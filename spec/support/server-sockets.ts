@@ -13,9 +13,13 @@ export function socketsOf(http: Server): ReadonlySet<Socket> {
   return sockets;
 }
 
-/** The streams of all upgrades asked for since this was called, oldest first. Faye takes out listeners that are older. */
+/** The streams of all upgrades asked for since this was called, oldest first. A listener would claim them. */
 export function upgradesOf(http: Server): readonly Duplex[] {
   const streams: Duplex[] = [];
-  http.on('upgrade', (_request, stream) => streams.push(stream));
+  const emit = http.emit;
+  http.emit = (event: string, ...args: unknown[]) => {
+    if (event === 'upgrade') streams.push(args[1] as Duplex);
+    return emit.apply(http, [event, ...args] as Parameters<typeof emit>);
+  };
   return streams;
 }

@@ -16,10 +16,19 @@ export interface Auth {
   [field: string]: unknown;
 }
 
+/** The fields by which an `auth` is ours. */
+export const AUTH_FIELDS = ['room_channel', 'time_channel', 'current_user', 'token', 'server_token'] as const;
+
+/** Undefined where the message has none, or one of another library's, which is not ours to read or to refuse. */
 export function authOf(message: Message): Auth | undefined {
-  if (isRecord(message.auth)) return message.auth;
-  const auth = message.ext?.auth;
-  return isRecord(auth) ? auth : undefined;
+  return [message.auth, message.ext?.auth].find(isOurs);
+}
+
+/** A token alone is ours where it can be one: other libraries use the name too. */
+function isOurs(auth: unknown): auth is Auth {
+  if (!isRecord(auth)) return false;
+  const { token, ...rest } = auth;
+  return typeof token === 'string' || AUTH_FIELDS.some((field) => rest[field] !== undefined);
 }
 
 /** The channels that a message asks to be present in; undefined where it names none. */

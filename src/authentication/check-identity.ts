@@ -11,7 +11,7 @@ export interface IdentityLimits {
   identityBytes: number;
 }
 
-/** Throws `Refused` for an identity that is not whole, or too large. `field` names its place in the message. */
+/** Throws `WireRefused` for an identity that is not whole, or too large. `field` names its place in the message. */
 export function checkIdentity(identity: Identity, limits: IdentityLimits, field: string): Identity {
   const { uid, uname, channels } = identity;
   if (uid === undefined || uid === null || uid === '') throw refuse('parameterMissing', `${field}.uid`);
@@ -22,8 +22,19 @@ export function checkIdentity(identity: Identity, limits: IdentityLimits, field:
   if (String(uid).length > limits.uidLength) throw refuse('tooLong', `${field}.uid`);
   if (uname.length > limits.unameLength) throw refuse('tooLong', `${field}.uname`);
   if (channels !== undefined && !isPatterns(channels)) throw refuse('badValue', `${field}.channels`);
-  if (Buffer.byteLength(JSON.stringify(identity)) > limits.identityBytes) throw refuse('tooLong', field);
+  const json = jsonOf(identity);
+  if (json === undefined) throw refuse('badValue', field);
+  if (Buffer.byteLength(json) > limits.identityBytes) throw refuse('tooLong', field);
   return identity;
+}
+
+/** Undefined for what JSON can't hold, such as a BigInt or a circle. */
+function jsonOf(identity: Identity): string | undefined {
+  try {
+    return JSON.stringify(identity);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A number beyond 2^53 is refused: two of them could be one by the time they are read. */

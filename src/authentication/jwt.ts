@@ -8,8 +8,10 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
+import { Away } from '../away.js';
 import { refuse } from '../bayeux/errors.js';
 import type { Identity } from '../presence/identity.js';
+import { authOf } from './auth.js';
 import { checkIdentity, type IdentityLimits } from './check-identity.js';
 import type { Proof } from './proof.js';
 
@@ -35,41 +37,53 @@ export function jwt(options: JwtOptions, limits: IdentityLimits): Proof {
   const keys = keyFor(options);
   return {
     trusting: false,
-    basis: (auth) => auth?.token,
-    async prove(_message, _request, auth) {
-      const { token } = auth ?? {};
+    basis: (message) => authOf(message)?.token,
+    async prove(message) {
+      const { token } = authOf(message) ?? {};
       if (token === undefined) return null;
       const claims = await verified(token, keys, options);
-      return checkIdentity(identityFrom(claims), limits, 'token');
+      return checkIdentity(identityFrom(claims, options.clockTolerance), limits, 'token');
     },
   };
 }
 
-async function verified(token: string, key: JWTVerifyGetKey, options: JwtOptions): Promise<JWTPayload> {
+async function verified(token: string, key: Keys, options: JwtOptions): Promise<JWTPayload> {
   const { algorithms, issuer, audience, clockTolerance } = options;
+  // A set that was just fetched is not fetched again, whatever key it lacks.
+  const isKeptForNow = key.coolingDown === true;
   try {
     const checks = { algorithms, clockTolerance, ...(issuer && { issuer }), ...(audience && { audience }) };
     return (await jwtVerify(token, key, checks)).payload;
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw refuse('tokenExpired');
-    // A key set that can't be fetched is our trouble and not the client's: it may try again.
-    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) throw error;
+    if (error instanceof errors.JWKSNoMatchingKey && isKeptForNow)
+      throw new Away('the key set for a key that may be new', error);
+    // A key set that can't be fetched is the server's trouble and not the client's, which may try again.
+    if (!(error instanceof errors.JOSEError) || isUnfetched(error)) throw error;
     throw refuse('tokenRefused');
   }
 }
 
-function identityFrom(claims: JWTPayload): Identity {
+/** No answer in time, one that is not 200, or one that is no key set. */
+const isUnfetched = ({ code }: errors.JOSEError): boolean =>
+  ['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID'].includes(code);
+
+/** The tolerance is part of `expiresAt`, so that whatever looks at the expiry later allows for it as the first check did. */
+function identityFrom(claims: JWTPayload, clockTolerance: number): Identity {
   const { uid, sub, name, channels, exp } = claims;
   const id = (uid ?? sub) as Identity['uid'];
   return {
     uid: id,
     uname: (name ?? (id === undefined ? '' : String(id))) as string,
     channels: (channels ?? []) as string[],
-    ...(exp !== undefined && { expiresAt: exp }),
+    ...(exp !== undefined && { expiresAt: exp + clockTolerance }),
   };
 }
 
-function keyFor(options: JwtOptions): JWTVerifyGetKey {
+/** `coolingDown`, of a remote set: whether it was fetched within the last 30 s. */
+type Keys = JWTVerifyGetKey & { coolingDown?: boolean };
+
+function keyFor(options: JwtOptions): Keys {
   const { secret, publicKey, jwks, algorithms } = options;
   if (typeof jwks === 'string') return createRemoteJWKSet(new URL(jwks));
   if (jwks) return createLocalJWKSet(jwks);

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { ResolvedAuthentication } from '../config/index.js';
 import type { IdentityLimits } from './check-identity.js';
 import { custom } from './custom.js';
@@ -6,8 +7,8 @@ import type { Proof } from './proof.js';
 import { trust } from './trust.js';
 
 /** The one way to prove who one is that the config has. */
-export function proofFor(authentication: ResolvedAuthentication, limits: IdentityLimits): Proof {
+export function proofFor(authentication: ResolvedAuthentication, limits: IdentityLimits, log: Logger): Proof {
   if (authentication.way === 'jwt') return jwt(authentication.jwt, limits);
-  if (authentication.way === 'verify') return custom(authentication.verify, limits);
+  if (authentication.way === 'verify') return custom(authentication.verify, limits, log);
   return trust(limits);
 }

@@ -1,6 +1,7 @@
 import { refuse } from '../bayeux/errors.js';
 import { isRecord } from '../bayeux/is-record.js';
 import type { Identity } from '../presence/identity.js';
+import { authOf } from './auth.js';
 import { checkIdentity, type IdentityLimits } from './check-identity.js';
 import type { Proof } from './proof.js';
 
@@ -8,9 +9,12 @@ import type { Proof } from './proof.js';
 export function trust(limits: IdentityLimits): Proof {
   return {
     trusting: true,
-    basis: (auth) => (auth?.current_user === undefined ? undefined : JSON.stringify(auth.current_user)),
-    async prove(_message, _request, auth) {
-      const user = auth?.current_user;
+    basis(message) {
+      const user = authOf(message)?.current_user;
+      return user === undefined ? undefined : JSON.stringify(user);
+    },
+    async prove(message) {
+      const user = authOf(message)?.current_user;
       if (user === undefined) return null;
       if (!isRecord(user)) throw refuse('badValue', 'auth.current_user');
       // What limits an identity is not the browser's to say.

@@ -5,13 +5,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
+import { callListener } from '../call-listener.js';
 import { isMeta, isToServer } from './channels.js';
 import type { ClientListener, EndingStep, EngineExtras, SubscriptionListener } from './engine-extras.js';
 import { refuse } from './errors.js';
 import type { Extension, FayeExtension, Message, Request } from './extension.js';
 import { type Internals, internalsOf } from './internals.js';
 import { Pipeline } from './pipeline.js';
-import { rebuildPublish } from './publish.js';
 import type { Question } from './question.js';
 import { ClientQueues } from './queues.js';
 import type { Stream } from './streams.js';
@@ -52,6 +52,8 @@ export class Bayeux {
   /** Clients of this node whose poll was given up: what it was answered with may be lost. */
   private readonly missing = new Set<string>();
   private readonly subscriptions = new Map<string, Set<string>>();
+  /** Messages, and then their replies, that subscribed a client where it was: on another node. */
+  private readonly subscribedElsewhere = new WeakSet<Message>();
   private readonly answers = new Map<Question, (clientId: string) => unknown>();
   private readonly undo: (() => void)[] = [];
   private admitting: (request: IncomingMessage) => Promise<number> = async () => 0;
@@ -109,8 +111,10 @@ export class Bayeux {
       this.remember(clientId, [channel]);
       this.hasSubscribed(clientId, channel, told);
     });
+    this.guardListeners();
     this.keepServerMessages();
     this.answerWithoutAsking();
+    this.completeReplies();
     this.announceSubscriptions();
   }
 
@@ -121,6 +125,8 @@ export class Bayeux {
       protocol: this.internals.protocol,
       queues: this.queues,
       extensions,
+      relay: this.options.relay,
+      replying: (reply, request) => this.replying(reply, request),
       passed: (message, request) => this.passed(message, request),
       refused: (answer) => this.answerRefused(answer),
       awaited: (reply, settled) => this.awaited(reply, settled),
@@ -139,6 +145,11 @@ export class Bayeux {
   /** Whether the engine can be asked now. */
   get connected(): boolean {
     return this.extras.connected ?? true;
+  }
+
+  /** False where the engine can't be asked now, or is refused what it asks, and other nodes may do better. */
+  get ready(): boolean {
+    return this.extras.ready ?? this.connected;
   }
 
   /** For people, what of the engine can't be asked now: null where all can. */
@@ -193,13 +204,20 @@ export class Bayeux {
     return (await this.extras.adopt?.(clientId)) ?? true;
   }
 
-  /** For a client of another node; as `adopt`. */
+  /** Subscribes a client of another node there, before its next message is judged; as `adopt`. */
   async subscribeElsewhere(
+    message: Message,
     clientId: string,
     channels: readonly string[],
-    subscribed: boolean,
   ): Promise<boolean> {
-    return (await this.extras.subscribeElsewhere?.(clientId, channels, subscribed)) ?? true;
+    const isDone = (await this.extras.subscribeElsewhere?.(clientId, channels, true)) ?? true;
+    if (isDone) this.subscribedElsewhere.add(message);
+    return isDone;
+  }
+
+  /** As `subscribeElsewhere`. */
+  async unsubscribeElsewhere(clientId: string, channels: readonly string[]): Promise<boolean> {
+    return (await this.extras.subscribeElsewhere?.(clientId, channels, false)) ?? true;
   }
 
   /** Asks the node that has the client. Undefined where nobody answers. */
@@ -285,7 +303,10 @@ export class Bayeux {
     for (const [clientId, channels] of this.subscriptions) {
       for (const channel of channels) {
         const key = read(channel);
-        if (key !== undefined) subscribers.set(key, [...(subscribers.get(key) ?? []), clientId]);
+        if (key === undefined) continue;
+        const known = subscribers.get(key);
+        if (known) known.push(clientId);
+        else subscribers.set(key, [clientId]);
       }
     }
     return subscribers;
@@ -335,7 +356,9 @@ export class Bayeux {
 
   /** Channels and patterns that clients of this node subscribe to. */
   get channels(): number {
-    return this.subscribersBy((channel) => channel).size;
+    const names = new Set<string>();
+    for (const channels of this.subscriptions.values()) for (const channel of channels) names.add(channel);
+    return names.size;
   }
 
   /** Whether this node has closed its clients' connections itself: that a client has none says nothing of it. */
@@ -403,15 +426,22 @@ export class Bayeux {
       for (const listener of this.connecting) listener(clientId, request);
       if (request) this.speakers.set(request, clientId);
       this.transports.connecting(message, request);
-      if (message.id !== undefined && this.extras.repeats?.(clientId, message.id)) this.lost(clientId);
+      if (message.id !== undefined && this.extras.repeats?.(clientId, String(message.id)))
+        this.lost(clientId);
       if (this.missing.delete(clientId)) this.subscribedAgain(clientId);
     } else if (channel === '/meta/subscribe' && clientId) {
       // Faye subscribes to each that it finds, and each is answered by a list.
       if (Array.isArray(message.subscription)) message.subscription = [...new Set(message.subscription)];
       if (this.has(clientId)) this.remember(clientId, [message.subscription ?? []].flat());
-    } else if (request) {
-      rebuildPublish(message, this.options.relay);
     }
+  }
+
+  /** Faye names all that it knows, also to a client that can't use it here. */
+  private replying(reply: Message, request: Request): void {
+    const types = reply.supportedConnectionTypes;
+    if (!request || reply.channel !== '/meta/handshake' || !Array.isArray(types)) return;
+    const { jsonp } = this.options.transport;
+    reply.supportedConnectionTypes = types.filter((type) => isOffered(type, jsonp));
   }
 
   /** What a poll of the client was answered with may be lost: it gets its lists again with its next connect. */
@@ -424,6 +454,22 @@ export class Bayeux {
   private remember(clientId: string, subscriptions: string[]): void {
     const known = this.subscriptions.get(clientId) ?? NONE;
     this.subscriptions.set(clientId, new Set([...known, ...subscriptions]));
+  }
+
+  /** An app listens to Faye's events on the adapter. They are emitted in the middle of the engine's steps. */
+  private guardListeners(): void {
+    const { proxy } = this.internals;
+    const trigger = proxy.trigger;
+    proxy.trigger = (event, ...args) => {
+      for (const listener of [...proxy.listeners(event)])
+        callListener(
+          () => listener.apply(proxy, args),
+          (error) => this.options.log.error({ err: error }, `a ${event} listener failed`),
+        );
+    };
+    this.undo.push(() => {
+      proxy.trigger = trigger;
+    });
   }
 
   /** Messages to the server itself are acknowledged by Faye as published, and go to nobody. */
@@ -455,6 +501,23 @@ export class Bayeux {
   }
 
   /**
+   * Faye leaves out an id of 0, which is the first of a client that counts in numbers. And a reply knows whether what it answers
+   * was done on another node.
+   */
+  private completeReplies(): void {
+    const { protocol } = this.internals;
+    const makeResponse = protocol._makeResponse;
+    protocol._makeResponse = (message) => {
+      const response = makeResponse.call(protocol, message);
+      if (this.subscribedElsewhere.delete(message)) this.subscribedElsewhere.add(response);
+      return message.id === 0 ? { id: 0, ...response } : response;
+    };
+    this.undo.push(() => {
+      protocol._makeResponse = makeResponse;
+    });
+  }
+
+  /**
    * A subscription is acknowledged once other nodes can know of it: a client whose node went before would be sure of what
    * nobody knows. Where the client is on another node, or has moved since Faye subscribed it here, it is subscribed there first.
    */
@@ -462,6 +525,7 @@ export class Bayeux {
     const { channel, clientId, successful } = reply;
     if (channel !== '/meta/subscribe' || !clientId || !successful || !this.extras.subscribeElsewhere)
       return false;
+    if (this.subscribedElsewhere.delete(reply)) return false;
     const channels = [reply.subscription ?? []].flat();
     // In the client's queue: once it is known whether a connect has moved it to this node, and before its next message.
     const subscribe = () =>
@@ -525,4 +589,9 @@ export class Bayeux {
   private hasSubscribed(clientId: string, channel: string, told?: string): void {
     for (const listener of this.subscribed) listener(clientId, channel, told);
   }
+}
+
+/** To a client that is not in this process. */
+function isOffered(type: unknown, jsonp: boolean): boolean {
+  return type !== 'in-process' && (jsonp || type !== 'callback-polling');
 }

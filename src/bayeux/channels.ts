@@ -3,10 +3,13 @@
 const NAME = /^(\/[a-zA-Z0-9\-_!~()$@]+)+$/;
 const PATTERN = /^(\/[a-zA-Z0-9\-_!~()$@]+)*\/\*{1,2}$/;
 
-const RESERVED_FIRST = new Set(['meta', 'service', 'faye_online', 'presence']);
-const RESERVED_LAST = new Set(['user_list', 'presence']);
+const SYSTEM = new Set(['meta', 'faye_online']);
+/** First or last segment of channels on which later versions are to publish presence. */
+const PRESENCE = 'presence';
 
 const LIST = '/user_list';
+/** The longest of the suffixes that name a channel's lists, in this version or a later one. */
+const LONGEST_SUFFIX = '/presence_count';
 
 /** A channel name without wildcards. */
 export const isChannelName = (name: string): boolean => NAME.test(name);
@@ -16,17 +19,30 @@ export const isChannelPattern = (name: string): boolean => NAME.test(name) || PA
 
 export const isMeta = (name: string): boolean => name.startsWith('/meta/');
 
-/** Messages to the server itself: acknowledged, never fanned out. */
-export const isToServer = (name: string): boolean => name.startsWith('/faye_online/');
+/** Channels from a client to the app's own extensions, as CometD defines them. */
+export const isService = (name: string): boolean => firstOf(name) === 'service';
+
+/** Messages to the server or the app: acknowledged, never fanned out. */
+export const isToServer = (name: string): boolean => name.startsWith('/faye_online/') || isService(name);
+
+/** Channels of the protocol and user lists. Nobody publishes on them, not even the app. */
+export const isSystem = (name: string): boolean => SYSTEM.has(firstOf(name)) || name.endsWith(LIST);
 
 /**
- * Names that are not for users to publish on or be present in: those whose first segment is meta, service,
- * faye_online or presence, or whose last is user_list or presence.
+ * Names of no room: those whose first segment is meta, service, faye_online or presence, or whose last is user_list or
+ * presence. Of them browsers publish on /service alone.
  */
 export function isReserved(name: string): boolean {
-  const segments = name.split('/');
-  return RESERVED_FIRST.has(segments[1] ?? '') || RESERVED_LAST.has(segments[segments.length - 1] ?? '');
+  const isPresence = firstOf(name) === PRESENCE || name.endsWith(`/${PRESENCE}`);
+  return isSystem(name) || isService(name) || isPresence;
 }
+
+function firstOf(name: string): string {
+  return name.split('/', 2)[1] ?? '';
+}
+
+/** Characters of a room's name, where a channel's may have that many: the names of its lists are longer. */
+export const longestRoom = (channelLength: number): number => channelLength - LONGEST_SUFFIX.length;
 
 export const userListOf = (channel: string): string => channel + LIST;
 

@@ -22,6 +22,8 @@ export interface EngineExtras {
   readonly description?: string;
   /** Whether it can be asked now. */
   readonly connected?: boolean;
+  /** False where it can't be asked now, or refuses what it is asked, and other nodes may do better. */
+  readonly ready?: boolean;
   /** For people, what can't be asked now: null where all can. */
   readonly outage?: string | null;
   /**

@@ -48,6 +48,8 @@ const TABLE = {
   channelReserved: { code: 403, text: 'This channel is reserved for the server', advice: never },
   channelInvalid: { code: 405, text: 'Invalid channel', advice: never },
   tooLong: { code: 413, text: 'Too long', advice: never },
+  /** Its argument says how many bytes it may have. */
+  tooLarge: { code: 413, text: 'Message too large', advice: never },
   tooDeep: { code: 413, text: 'Nested too deep', advice: never },
   tooManySubscriptions: { code: 429, text: 'Too many subscriptions', advice: never },
   serverError: { code: 500, text: 'Internal server error', advice: again },
@@ -94,27 +96,46 @@ function wireSafe(text: string, length: number): string {
   return text.slice(0, length).replace(/[^a-zA-Z0-9\-_!~()$@ /*.]/g, '_');
 }
 
-/** Thrown by what an extension asks. */
+/**
+ * Refuses a message, where a function or an extension of the app's throws it. `reason` goes to the client, as a Bayeux
+ * error under 403: 200 characters at most, and those that such an error can't have as `_`.
+ */
 export class Refused extends Error {
+  override readonly name: string = 'Refused';
   readonly code = 'REFUSED';
-  constructor(
-    /** The Bayeux error that the client gets. */
-    readonly refusal: string,
-  ) {
+
+  constructor(reason: string) {
+    super(reason);
+  }
+}
+
+/** With the Bayeux error that the client gets. */
+export class WireRefused extends Refused {
+  constructor(readonly refusal: string) {
     super(refusal);
   }
 }
 
-export function refuse(name: ErrorName, ...args: unknown[]): Refused {
-  return new Refused(bayeuxError(name, ...args));
+/** By its name: an app may have two copies of this package. */
+const isRefused = (error: unknown): error is Error =>
+  error instanceof Refused || (error instanceof Error && error.name === 'Refused');
+
+/** A `Refused` of the app's becomes the Bayeux error with these arguments; any other error stays as it is. */
+export function toWire(error: unknown, ...args: unknown[]): unknown {
+  if (error instanceof WireRefused || !isRefused(error)) return error;
+  return new WireRefused(refusedBecause(error.message, ...args));
+}
+
+export function refuse(name: ErrorName, ...args: unknown[]): WireRefused {
+  return new WireRefused(bayeuxError(name, ...args));
 }
 
 /** Refuses for as many milliseconds, which the client is told. */
-export function refuseFor(milliseconds: number): Refused {
-  return new Refused(`429:${Math.ceil(milliseconds)}:${WAIT}`);
+export function refuseFor(milliseconds: number): WireRefused {
+  return new WireRefused(`429:${Math.ceil(milliseconds)}:${WAIT}`);
 }
 
 /** An administrator has sent the user away, for as many milliseconds yet, which the client is told. */
-export function banned(milliseconds: number): Refused {
-  return new Refused(`403:${Math.ceil(milliseconds)}:${BANNED}`);
+export function banned(milliseconds: number): WireRefused {
+  return new WireRefused(`403:${Math.ceil(milliseconds)}:${BANNED}`);
 }

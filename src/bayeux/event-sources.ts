@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from 'faye';
 import type { Origins } from './origins.js';
 import { pathOf } from './request-path.js';
+import { isGone } from './responses.js';
 import type { Stream, Streams, Traffic } from './streams.js';
 import { thisTurn } from './turns.js';
 
@@ -66,7 +67,7 @@ export class EventSources {
     if (wait > 0) return this.refuse(request, response, 429, wait);
     const clientId = pathOf(request).split('/').pop() ?? '';
     const word = await this.wordOf(clientId).catch(() => undefined);
-    if (response.destroyed) return;
+    if (isGone(response)) return;
     if (word === undefined) return this.refuse(request, response, 503, ASK_AGAIN);
     if (word === null) return this.refuse(request, response, 404);
     const isItsOwn = word !== '' && request.headers['last-event-id'] === word;
@@ -176,7 +177,8 @@ export class EventSources {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-cache, no-store',
       'X-Content-Type-Options': 'nosniff',
-      Connection: 'close',
+      // HTTP/2 has no such header.
+      ...(request.httpVersionMajor === 1 && { Connection: 'close' }),
     });
     response.write(`retry: ${RETRY}\n\n`);
     const stream = new ResponseStream(response, this.options);
@@ -213,7 +215,7 @@ class ResponseStream implements Stream {
   ) {}
 
   get open(): boolean {
-    return !this.response.destroyed && !this.response.writableEnded;
+    return !isGone(this.response) && !this.response.writableEnded;
   }
 
   send(text: string): void {

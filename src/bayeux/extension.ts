@@ -1,18 +1,17 @@
 /** Faye extensions, and ours, which are a little more than those. */
-import type { IncomingMessage } from 'node:http';
-import type { Extension as FayeExtension, Message } from 'faye';
+import type { Extension as FayeExtension, FayeRequest, Message } from 'faye';
 
-export type { FayeExtension, Message };
+export type { FayeExtension, FayeRequest, Message };
 /** Null for clients in the server's own process (`adapter.getClient()`), which are trusted. */
-export type Request = IncomingMessage | null;
+export type Request = FayeRequest | null;
 export type Pass = (message: Message | null) => void;
 
 /**
  * An extension of ours, made by `extension()`. It changes the message in place and never drops it.
  *
  * `incoming` may return a promise; the next extension runs after it, or in the same turn where it returns nothing.
- * It is not asked about a message that an earlier one has refused. Throwing `Refused` refuses the message with that
- * Bayeux error; throwing anything else is logged and refuses it with 500.
+ * It is not asked about a message that an earlier one has refused. Throwing `Refused` refuses the message with its
+ * reason; throwing anything else is logged and refuses it with 500.
  */
 export interface Extension {
   readonly name: string;

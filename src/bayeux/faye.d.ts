@@ -10,7 +10,8 @@ declare module 'faye' {
   /** A Bayeux message. Its `channel` decides which of the other fields it has. */
   interface Message {
     channel: string;
-    id?: string;
+    /** As its sender chose it. */
+    id?: string | number;
     clientId?: string;
     data?: unknown;
     ext?: Record<string, unknown>;
@@ -23,11 +24,19 @@ declare module 'faye' {
     [field: string]: unknown;
   }
 
+  /** What Faye adds to a request for its extensions. */
+  interface FayeRequest extends IncomingMessage {
+    /** As it was asked for, whatever a router has taken off `url`. */
+    originalUrl?: string;
+    /** The body of a POST, as it came. */
+    body?: unknown;
+  }
+
   type Pass = (message: Message | null) => void;
   /** `request` is null for clients within the server's own process. Two parameters: (message, callback). */
   type Filter =
     | ((message: Message, callback: Pass) => void)
-    | ((message: Message, request: IncomingMessage | null, callback: Pass) => void);
+    | ((message: Message, request: FayeRequest | null, callback: Pass) => void);
 
   /** An extension of Faye's client: there is no request there. */
   interface ClientExtension {
@@ -185,9 +194,11 @@ declare module 'faye' {
     Client,
     ClientExtension,
     ClientOptions,
+    Deferred,
     EngineType,
     Extension,
     FayeError,
+    FayeRequest,
     Message,
     NodeAdapter,
     Scheduler,

@@ -3,11 +3,15 @@
  * unless it is wanted, and nothing about errors but that there was one.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { FayeRequest } from './extension.js';
 import type { Protocol } from './internals.js';
-import { parseBatch } from './messages.js';
+import { parseBatch, readableBytes } from './messages.js';
+import type { Notices } from './notices.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
+import { isGone } from './responses.js';
+import { isStopping } from './stopping.js';
 
 export interface HttpTransportOptions {
   protocol: Protocol;
@@ -16,19 +20,25 @@ export interface HttpTransportOptions {
   eventSource(request: IncomingMessage, response: ServerResponse): void;
   /** Faye's own files below the mount. */
   serveFile(request: IncomingMessage, response: ServerResponse): void;
-  /** Bytes of a body, or of a query. */
+  /** Bytes of a message. */
   messageBytes: number;
   batchLength: number;
   /** JSON-P and callback-polling. */
   jsonp: boolean;
+  notices: Notices;
 }
 
 const FILE = /\.(?:js|map)$/;
+/** A body that is JSON whatever its type says: old browsers and some proxies send it as text/plain. No form begins so. */
+const JSON_BODY = /^\s*[[{]/;
 /** Faye's: a name of JavaScript, so that nothing else can be put in front of the data. */
 const CALLBACK = /^[a-z_$][a-z0-9_$]*(\.[a-z_$][a-z0-9_$]*)*$/i;
 const CALLBACK_LENGTH = 128;
 /** Milliseconds that a peer has to read an answer. */
 const UNREAD = 60_000;
+
+const JSONP_IS_OFF =
+  "a page sent a message by JSON-P, which is off, and was refused: Faye's own client on a page of another origin needs `jsonp: true`; faye-online's client needs only `origins`";
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const SCRIPT_TYPE = 'text/javascript; charset=utf-8';
@@ -46,12 +56,14 @@ export class HttpTransport {
     // A request or response that breaks off is nobody's error; without a listener it would end the process.
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
-    if (request.method === 'GET' && FILE.test(pathOf(request))) this.options.serveFile(request, response);
-    else if (!this.options.origins.allows(request)) this.refuse(request, response, 403);
+    const isFile = FILE.test(pathOf(request));
+    const isRead = request.method === 'GET' || (request.method === 'HEAD' && isFile);
+    if (isRead && isFile) this.options.serveFile(request, response);
+    else if (!this.options.origins.admits(request)) this.refuse(request, response, 403);
     else if (request.method === 'OPTIONS') this.preflight(request, response);
     else if (request.method === 'POST') this.post(request, response);
     else if (request.method === 'GET') this.get(request, response);
-    else this.refuse(request, response, 405);
+    else this.refuse(request, response, 405, isFile ? 'GET, HEAD, OPTIONS, POST' : 'GET, OPTIONS, POST');
   }
 
   private preflight(request: IncomingMessage, response: ServerResponse): void {
@@ -67,6 +79,9 @@ export class HttpTransport {
     const message = query.get('message');
     const callback = query.get('jsonp') ?? 'jsonpcallback';
     const isCallback = CALLBACK.test(callback) && callback.length <= CALLBACK_LENGTH;
+    if (!this.options.jsonp && message !== null && query.has('jsonp')) {
+      this.options.notices.warn({ origin: refererOf(request) }, JSONP_IS_OFF);
+    }
     if (!this.options.jsonp || message === null || !isCallback) {
       this.refuse(request, response, 400);
       return;
@@ -78,10 +93,12 @@ export class HttpTransport {
     }));
   }
 
-  private post(request: IncomingMessage, response: ServerResponse): void {
+  private post(request: FayeRequest, response: ServerResponse): void {
     this.read(request, response, (body) => {
-      const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim();
-      const message = type === 'application/json' ? body : new URLSearchParams(body).get('message');
+      request.body = body;
+      const type = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+      const isJson = type === 'application/json' || JSON_BODY.test(body);
+      const message = isJson ? body : new URLSearchParams(body).get('message');
       if (message === null) this.refuse(request, response, 400);
       else this.process(message, request, response, (json) => ({ type: JSON_TYPE, body: json }));
     });
@@ -89,14 +106,15 @@ export class HttpTransport {
 
   private read(request: IncomingMessage, response: ServerResponse, done: (body: string) => void): void {
     const chunks: Buffer[] = [];
+    const most = readableBytes(this.options);
     let length = 0;
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length <= this.options.messageBytes) chunks.push(chunk);
+      if (length <= most) chunks.push(chunk);
       else if (!response.headersSent) this.refuse(request, response, 413);
     });
     request.on('end', () => {
-      if (length <= this.options.messageBytes) done(Buffer.concat(chunks).toString('utf8'));
+      if (length <= most) done(Buffer.concat(chunks).toString('utf8'));
     });
   }
 
@@ -111,17 +129,25 @@ export class HttpTransport {
       this.refuse(request, response, 400);
       return;
     }
-    this.options.polls.opened(request, response);
-    this.options.protocol.process(batch, request, (replies) => {
-      const { type, body } = render(JSON.stringify(replies));
+    const { messages, tooLarge } = batch;
+    const answer = (replies: unknown[]) => {
+      const { type, body } = render(JSON.stringify([...tooLarge, ...replies]));
       this.answer(request, response, 200, type, body);
-    });
+    };
+    if (messages.length === 0 && tooLarge.length > 0) {
+      answer([]);
+      return;
+    }
+    this.options.polls.opened(request, response);
+    this.options.protocol.process(messages, request, answer);
   }
 
   /** What is refused unread is not waited for: the connection is closed after the answer. */
-  private refuse(request: IncomingMessage, response: ServerResponse, status: number): void {
+  private refuse(request: IncomingMessage, response: ServerResponse, status: number, allow?: string): void {
     const text = STATUS_CODES[status] ?? '';
-    response.setHeader('Connection', 'close');
+    if (allow !== undefined) response.setHeader('Allow', allow);
+    // HTTP/2 has no such header.
+    if (request.httpVersionMajor === 1) response.setHeader('Connection', 'close');
     this.answer(request, response, status, 'text/plain; charset=utf-8', text);
     request.resume();
     if (status === 413) response.once('finish', () => request.destroy());
@@ -134,7 +160,9 @@ export class HttpTransport {
     type: string,
     body: string,
   ): void {
-    if (response.destroyed || response.writableEnded) return;
+    if (isGone(response) || response.writableEnded) return;
+    // A client that kept its connection would send its next poll to this server.
+    if (isStopping(request)) response.setHeader('Connection', 'close');
     response.writeHead(status, {
       ...this.options.origins.headers(request),
       'Content-Type': type,
@@ -149,4 +177,9 @@ export class HttpTransport {
     patience.unref();
     response.once('close', () => clearTimeout(patience));
   }
+}
+
+/** Requests of scripts have no Origin. Undefined for a page that does not name itself. */
+function refererOf({ headers: { referer = '' } }: IncomingMessage): string | undefined {
+  return URL.canParse(referer) ? new URL(referer).origin : undefined;
 }

@@ -29,6 +29,9 @@ export interface EngineProxy {
   publish(message: Message): void;
   bind(event: string, listener: (...args: never[]) => void): void;
   unbind(event: string, listener: (...args: never[]) => void): void;
+  listeners(event: string): ((...args: unknown[]) => unknown)[];
+  /** Engines emit their events by this. */
+  trigger(event: string, ...args: unknown[]): void;
 }
 
 /** What every Faye engine takes: a message and the channel names (not patterns to expand) to look it up by. */
@@ -41,6 +44,8 @@ export interface Publishing {
 export interface Protocol {
   _engine: EngineProxy;
   _extensions?: Extension[];
+  /** What every reply begins as. */
+  _makeResponse(message: Message): Message;
   openSocket(clientId: string, socket: object, request: IncomingMessage | null): void;
   closeSocket(clientId: string, close?: boolean): void;
   process(messages: unknown[], request: IncomingMessage | null, callback: (replies: Message[]) => void): void;

@@ -10,7 +10,8 @@
  */
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
-import { adviceFor, bayeuxError, Refused, refuseFor, UNKNOWN_REFUSAL } from './errors.js';
+import { isChannelName, isMeta } from './channels.js';
+import { adviceFor, bayeuxError, refuseFor, toWire, UNKNOWN_REFUSAL, WireRefused } from './errors.js';
 import {
   type Extension,
   type FayeExtension,
@@ -21,14 +22,19 @@ import {
 } from './extension.js';
 import type { Protocol, Stage } from './internals.js';
 import { PATIENCE, Patience } from './patience.js';
+import { arrivalOf, rebuildPublish } from './publish.js';
 import type { ClientQueues } from './queues.js';
 
 export interface PipelineOptions {
   protocol: Protocol;
   queues: ClientQueues;
   extensions: readonly (Extension | FayeExtension)[];
+  /** Top-level fields of a publish that subscribers get, beside channel, data and id. */
+  relay: readonly string[];
   /** Called with each incoming message that passed, before Faye handles it, in the same turn. */
   passed(message: Message, request: Request): void;
+  /** Changes Faye's reply before any extension sees it. */
+  replying(reply: Message, request: Request): void;
   /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
   refused(answer: () => void): void;
   /**
@@ -56,6 +62,8 @@ export class Pipeline {
   private readonly patience = new Patience();
   /** Messages of which the last extension could not ask what it needs to know. */
   private readonly unasked = new WeakSet<Message>();
+  /** The channel, as it came, of the message whose refusal Faye is making; Faye would answer it with an error of its own. */
+  private refusedChannel: string | undefined;
 
   constructor(private readonly options: PipelineOptions) {
     const { protocol, extensions } = options;
@@ -85,17 +93,27 @@ export class Pipeline {
     return [...this.options.extensions, ...(this.options.protocol._extensions ?? [])];
   }
 
-  private incoming(received: unknown, request: Request, pass: Pass): void {
+  private incoming(received: unknown, request: Request, done: Pass): void {
     if (typeof received !== 'object' || received === null || Array.isArray(received)) {
-      pass({ channel: REFUSED_CHANNEL, data: null, error: bayeuxError('badMessage') });
+      done({ channel: REFUSED_CHANNEL, data: null, error: bayeuxError('badMessage') });
       return;
     }
     const message = received as Message;
     // Replies have these. An extension takes a message with an error for one that was refused, and lets it be.
     delete message.error;
     delete message.successful;
+    const pass = request ? this.rebuilding(message, done) : done;
     for (const each of this.atOnce) this.call(each, 'incoming', message, request, () => {});
     this.judge(message, request, pass, this.atOnce.length);
+  }
+
+  private rebuilding(message: Message, pass: Pass): Pass {
+    const arrival = isPublish(message) ? arrivalOf(message) : undefined;
+    return (result) => {
+      if (result && !result.error && isPublish(result))
+        rebuildPublish(result, arrival ?? arrivalOf(result), this.options.relay);
+      pass(result);
+    };
   }
 
   /** In the client's turn, from one of the extensions on. `until`: for a subscription that waits. */
@@ -149,15 +167,36 @@ export class Pipeline {
   private handOver(message: Message | null, request: Request, pass: Pass): void {
     try {
       if (message && !message.error) this.options.passed(message, request);
-      if (message?.error) this.options.refused(() => pass(message));
+      if (message?.error) this.refuse(message, pass);
       else pass(message);
     } catch (error) {
       this.options.log.error({ err: error, channel: message?.channel }, 'Faye failed to handle a message');
     }
   }
 
+  /** Faye makes its reply in the same turn. */
+  private refuse(message: Message, pass: Pass): void {
+    const { channel } = message;
+    if (typeof channel === 'string' && !isChannelName(channel)) {
+      this.refusedChannel = channel;
+      message.channel = REFUSED_CHANNEL;
+    }
+    try {
+      this.options.refused(() => pass(message));
+    } finally {
+      this.refusedChannel = undefined;
+    }
+  }
+
+  private outgoing(message: Message, request: Request, pass: Pass): void {
+    if (this.refusedChannel !== undefined && message.channel === REFUSED_CHANNEL)
+      message.channel = this.refusedChannel;
+    this.options.replying(message, request);
+    this.sendOnceSettled(message, request, pass);
+  }
+
   /** `until`: for the reply to a subscription that waits. */
-  private outgoing(message: Message, request: Request, pass: Pass, until?: number): void {
+  private sendOnceSettled(message: Message, request: Request, pass: Pass, until?: number): void {
     const send = () => this.send(message, request, pass);
     const waits = this.options.awaited(message, (error) =>
       error === undefined ? send() : this.notYet(message, request, pass, error, until),
@@ -178,13 +217,20 @@ export class Pipeline {
       reply.error = this.refusalFor(error, reply);
       this.send(reply, request, pass);
     };
-    const goOn = (mayGoOn: boolean) => (mayGoOn ? this.outgoing(reply, request, pass, until) : refused());
-    if (!(error instanceof Away) || !this.patience.hold(reply, request, until, goOn)) refused();
+    const again = (mayGoOn: boolean) =>
+      mayGoOn ? this.sendOnceSettled(reply, request, pass, until) : refused();
+    if (!(error instanceof Away) || !this.patience.hold(reply, request, until, again)) refused();
   }
 
+  /** The advice of a refusal is there before the extensions, which may set another. */
   private send(message: Message, request: Request, pass: Pass): void {
+    if (message.error) advise(message);
+    const { error } = message;
+    const advice = JSON.stringify(message.advice);
     this.chain(this.extensions, 'outgoing', message, request, (result) => {
-      if (result?.error) advise(result);
+      // One of them has refused, and left the advice of what was there before.
+      const isNew = result?.error !== undefined && result.error !== error;
+      if (isNew && (!result.advice || JSON.stringify(result.advice) === advice)) advise(result);
       pass(result);
     });
   }
@@ -297,11 +343,12 @@ export class Pipeline {
     this.options.log.error({ err: error, channel: message.channel }, 'an outgoing extension failed');
     if (message.successful === undefined) return null;
     const { id, channel } = message;
-    return { ...(id && { id }), channel, successful: false, error: bayeuxError('serverError') };
+    return { ...(id !== undefined && { id }), channel, successful: false, error: bayeuxError('serverError') };
   }
 
   private refusalFor(error: unknown, { channel }: Message): string {
-    if (error instanceof Refused) return error.refusal;
+    const refused = toWire(error, channel);
+    if (refused instanceof WireRefused) return refused.refusal;
     if (error instanceof Away) {
       this.options.log.debug({ err: error, channel }, 'a message is refused for now');
       return bayeuxError('unavailable');
@@ -312,6 +359,8 @@ export class Pipeline {
 }
 
 const LATER = Symbol('later');
+
+const isPublish = ({ channel }: Message): boolean => typeof channel === 'string' && !isMeta(channel);
 
 /** Of a message as JSON; without an end where it is nested so deep that it can't be written. */
 function bytesOf(message: Message): number {

@@ -5,6 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Message } from 'faye';
 import type { EngineProxy } from './internals.js';
+import { hasGoneOut, isGone } from './responses.js';
+import { isStopping } from './stopping.js';
 
 export interface PollListener {
   /** A poll of the client has been answered, and not given up before: the connect with that id. */
@@ -38,15 +40,18 @@ export class Polls {
     if (before !== undefined) this.supersede(clientId, before);
     const response = request && this.responses.get(request);
     if (!response || !request) return;
-    if (response.destroyed) return;
+    if (isGone(response)) return;
     // Waiting behind another answer: Node would not tell of its close.
-    if (!response.socket) message.advice = { ...message.advice, timeout: 0 };
-    else this.hold(clientId, message.id, request, response);
+    const isBehind = !response.socket;
+    if (isBehind || isStopping(request)) message.advice = { ...message.advice, timeout: 0 };
+    if (!isBehind)
+      this.hold(clientId, message.id === undefined ? undefined : String(message.id), request, response);
   }
 
   /** Whether nobody waits for the answer any more. */
   isGivenUp(request: IncomingMessage): boolean {
-    return this.responses.get(request)?.destroyed ?? false;
+    const response = this.responses.get(request);
+    return response !== undefined && isGone(response);
   }
 
   private hold(
@@ -59,7 +64,7 @@ export class Polls {
     response.once('close', () => {
       if (this.latest.get(clientId) !== request) return;
       this.latest.delete(clientId);
-      if (response.writableFinished) {
+      if (hasGoneOut(response)) {
         this.listener.answered(clientId, connectId);
         return;
       }
@@ -72,7 +77,7 @@ export class Polls {
   private supersede(clientId: string, request: IncomingMessage): void {
     this.latest.delete(clientId);
     const response = this.responses.get(request);
-    if (response && !response.writableFinished) this.listener.superseded(clientId);
+    if (response && !hasGoneOut(response)) this.listener.superseded(clientId);
     if (!response?.writableEnded) response?.destroy();
   }
 }

@@ -7,9 +7,10 @@ import { posix } from 'node:path';
 import type { Message, NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { EventSources, type EventSourcesOptions } from './event-sources.js';
-import type { Request } from './extension.js';
+import type { FayeRequest, Request } from './extension.js';
 import { HttpTransport } from './http-transport.js';
 import type { Internals } from './internals.js';
+import { Notices } from './notices.js';
 import { Origins, type OriginsOptions } from './origins.js';
 import { type PollListener, Polls } from './polls.js';
 import { pathOf } from './request-path.js';
@@ -18,7 +19,7 @@ import { WebSockets } from './web-sockets.js';
 
 export interface TransportOptions {
   origins: OriginsOptions;
-  /** Bytes of a message or of an HTTP body. */
+  /** Bytes of a message. */
   messageBytes: number;
   /** Messages in one array. */
   batchLength: number;
@@ -62,7 +63,8 @@ export class Transports {
   constructor(private readonly options: TransportsOptions) {
     const { adapter, internals } = options;
     const { protocol, proxy, mount } = internals;
-    const origins = new Origins(options.origins);
+    const notices = new Notices(options.log);
+    const origins = new Origins(options.origins, notices);
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
     this.polls = new Polls(proxy, options.polls);
@@ -95,6 +97,7 @@ export class Transports {
       protocol,
       origins,
       polls: this.polls,
+      notices,
       eventSource: (request, response) => this.openEventSource(request, response),
       serveFile: (request, response) => this.serveFile(request, response, serveFile),
     });
@@ -153,8 +156,8 @@ export class Transports {
     const { check, handle, handleUpgrade, handleEventSource } = adapter;
     Object.assign(adapter, {
       check: (request) => isBelow(mount, pathOf(request)),
-      handle: (request, response) => this.guard(response, () => this.http.handle(request, response)),
-      handleUpgrade: (request, socket, head) => this.sockets.upgrade(request, socket, head),
+      handle: (request, response) => this.guard(response, () => this.http.handle(named(request), response)),
+      handleUpgrade: (request, socket, head) => this.sockets.upgrade(named(request), socket, head),
       handleEventSource: (request, response) => this.openEventSource(request, response),
     } satisfies Partial<NodeAdapter>);
     return () => Object.assign(adapter, { check, handle, handleUpgrade, handleEventSource });
@@ -182,6 +185,12 @@ export class Transports {
     if (this.files.has(posix.basename(pathOf(request)))) handle.call(this.options.adapter, request, response);
     else response.writeHead(404).end();
   }
+}
+
+/** As Faye does for its extensions; Express has done so where a router came before. */
+function named(request: FayeRequest): FayeRequest {
+  request.originalUrl ??= request.url;
+  return request;
 }
 
 function isBelow(mount: string, path: string): boolean {

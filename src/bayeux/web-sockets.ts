@@ -2,13 +2,14 @@
  * WebSockets, in the place of Faye's `handleUpgrade`: an origin that may, messages within a size, a ping that must be
  * answered, a stream that is really gone when it is ended, and no more unsent than a client may have.
  */
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 import type { Protocol } from './internals.js';
-import { parseBatch } from './messages.js';
+import { parseBatch, readableBytes } from './messages.js';
 import type { Origins } from './origins.js';
+import { isStopping } from './stopping.js';
 import type { Stream, Streams, Traffic } from './streams.js';
 import { thisTurn } from './turns.js';
 
@@ -63,7 +64,7 @@ export class WebSockets {
     this.server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      maxPayload: options.messageBytes,
+      maxPayload: readableBytes(options),
       maxFragments: FRAGMENTS,
       maxBufferedChunks: CHUNKS,
       perMessageDeflate: options.compression && DEFLATE,
@@ -76,13 +77,9 @@ export class WebSockets {
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    if (!this.options.origins.allows(request)) {
-      // Nobody reads on: what the peer had sent beyond its request would keep the socket from ever ending.
-      socket.once('finish', () => socket.destroy());
-      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
-    }
-    this.server.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket, request));
+    if (!this.options.origins.admits(request)) refuse(socket, 403);
+    else if (isStopping(request)) refuse(socket, 503);
+    else this.server.handleUpgrade(request, socket, head, (ws) => this.accept(ws, socket, request));
   }
 
   /** Sockets that are open. */
@@ -131,7 +128,10 @@ export class WebSockets {
       stream.send(JSON.stringify(batch.refused));
       return;
     }
-    this.options.protocol.process(batch, request, (replies) => {
+    const { messages, tooLarge } = batch;
+    if (tooLarge.length > 0) stream.send(JSON.stringify(tooLarge));
+    if (messages.length === 0 && tooLarge.length > 0) return;
+    this.options.protocol.process(messages, request, (replies) => {
       stream.send(JSON.stringify(replies));
     });
   }
@@ -143,6 +143,13 @@ export class WebSockets {
       this.sockets.set(stream, false);
     }
   }
+}
+
+function refuse(socket: Duplex, status: number): void {
+  // Nobody reads on: what the peer had sent beyond its request would keep the socket from ever ending.
+  socket.once('finish', () => socket.destroy());
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status]}`;
+  socket.end(`${line}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }
 
 class SocketStream implements Stream {

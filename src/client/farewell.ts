@@ -1,5 +1,6 @@
 /** Tells the server that the page goes, so that it need not wait for a silence (faye-online's before_leave). */
 import type { Client, Message } from 'faye';
+import type { Ending } from './ending.js';
 import type { ClientExtension } from './extension.js';
 import type { Identity } from './identify.js';
 import { sessionAfter } from './session.js';
@@ -12,7 +13,7 @@ const CHANNEL = '/faye_online/before_leave';
  * `pagehide` by a beacon, which gets out while the page dies and is the only one that phones fire. A close that the
  * person cancels has sent the first; the server lets a client stay that is still connected 3 s later.
  */
-export function farewell(client: Client, url: string, identity: Identity): ClientExtension {
+export function farewell(client: Client, url: string, identity: Identity, ending: Ending): ClientExtension {
   let clientId: string | undefined;
   const publish = () => {
     // A publish of a client without a session would open one.
@@ -25,15 +26,10 @@ export function farewell(client: Client, url: string, identity: Identity): Clien
     if (sent) closeSocket(client);
     else publish();
   };
-  const stop = onPageEnd(publish, send);
+  ending.onEnd(onPageEnd(publish, send));
   return {
     incoming(message, pass) {
       clientId = sessionAfter(message, clientId);
-      pass(message);
-    },
-    outgoing(message, pass) {
-      // Faye's clients do not come back from a disconnect.
-      if (message.channel === '/meta/disconnect') stop();
       pass(message);
     },
   };

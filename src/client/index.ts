@@ -1,12 +1,14 @@
 /// <reference path="../bayeux/faye.d.ts" preserve="true" />
 /** The browser's side of presence: Faye's own client, which says with every message who it is and where. */
 import type { Client } from 'faye';
+import { Ending, endable } from './ending.js';
 import { farewell } from './farewell.js';
 import { handshakeByPost } from './handshake.js';
 import { Identity } from './identify.js';
 import { CLIENT_DEFAULTS, checkOptions, type FayeLibrary, type OnlineClientOptions } from './options.js';
 import { calmHandshake, printOnce, reportRefusals } from './refusals.js';
 import { patient, proven } from './scheduler.js';
+import { failing } from './undeliverable.js';
 import { visibility } from './visibility.js';
 
 export type {
@@ -24,7 +26,11 @@ export type { Client };
  *
  * Options, defaults and errors are those of the faye-online gem's `Faye.init_online_client`. Throws an Error that
  * names the first option which is missing. The client comes back 0.5 to 2 s after a cut (`client_opts.scheduler`
- * replaces that), and tells the server when the page goes, and when it is hidden or shown.
+ * replaces that), and tells the server when the page goes, and when it is hidden or shown. A message that is refused for
+ * good, also by a proxy or for its size, fails and is not sent again.
+ *
+ * `disconnect()` ends it, also while it is still connecting. It does not come back: later messages fail. For another user
+ * make another client.
  *
  * ```ts
  * const client = initOnlineClient({
@@ -39,16 +45,26 @@ export function initOnlineClient(options: OnlineClientOptions): Client {
   const faye = fayeOf(options);
   const log = logOf(options);
   const identity = new Identity(options.auth_opts, log);
-  const scheduler = proven(options.client_opts?.scheduler ?? patient(faye.Scheduler), identity);
-  const client = new faye.Client(options.faye_url, { ...CLIENT_DEFAULTS, ...options.client_opts, scheduler });
+  const report = options.onError ?? printOnce();
+  const base = proven(options.client_opts?.scheduler ?? patient(faye.Scheduler), identity);
+  const failingly = failing(base, () => client, report);
+  const scheduler = endable(failingly, () => ending);
+  const client: Client = new faye.Client(options.faye_url, {
+    ...CLIENT_DEFAULTS,
+    ...options.client_opts,
+    scheduler,
+  });
+  const ending = new Ending(client);
   // Faye would end the client on `beforeunload`, also where the person then stays.
   client.disable('autodisconnect');
   handshakeByPost(client);
+  client.addExtension(ending.extension());
   client.addExtension(identity.extension());
-  client.addExtension(reportRefusals(options.onError ?? printOnce()));
+  client.addExtension(reportRefusals(report));
   client.addExtension(calmHandshake());
-  client.addExtension(farewell(client, options.faye_url, identity));
-  client.addExtension(visibility(client));
+  client.addExtension(farewell(client, options.faye_url, identity, ending));
+  client.addExtension(visibility(client, ending));
+  ending.onEnd(() => identity.tokens?.stop());
   client.on('transport:down', () => log('transport:down'));
   client.on('transport:up', () => log('transport:up'));
   return client;

@@ -3,6 +3,8 @@ import type { Message } from 'faye';
 import type { ClientExtension } from './extension.js';
 import type { Refusal } from './options.js';
 
+export type Report = (error: Refusal, message: Message) => void;
+
 /** `code:args:text`, as Faye parses it (faye `protocol/error.js`). */
 const ERROR = /^(\d{3}):([^:]*):([^:]*)$/;
 
@@ -13,7 +15,7 @@ export function parseError(error: string): Refusal {
 }
 
 /** The extension that reports each refused message, before Faye acts on it. */
-export function reportRefusals(report: (error: Refusal, message: Message) => void): ClientExtension {
+export function reportRefusals(report: Report): ClientExtension {
   return {
     incoming(message, pass) {
       try {
@@ -26,7 +28,7 @@ export function reportRefusals(report: (error: Refusal, message: Message) => voi
 }
 
 /** A reporter that prints each error once: a refused client tries again and again. */
-export function printOnce(): (error: Refusal, message: Message) => void {
+export function printOnce(): Report {
   const printed = new Set<string>();
   return ({ code, params, message }, { channel }) => {
     const line = `faye-online: ${channel} was refused: ${[code, message].filter(Boolean).join(' ')}`;

@@ -15,6 +15,9 @@ export class Tokens {
   private renewAt = 0;
   private failures = 0;
   private fetching = false;
+  private stopped = false;
+  /** Stops waiting for an answer, or for the next attempt. */
+  private cancel: () => void = () => {};
   private readonly waiting: (() => void)[] = [];
   private readonly source: () => string | Promise<string>;
 
@@ -33,13 +36,21 @@ export class Tokens {
   /** Runs the step at once where the token is fresh, otherwise once it is, in the order of the calls. */
   whenFresh(step: () => void): void {
     this.waiting.push(step);
-    if (this.isFresh()) this.release();
+    if (this.isFresh() || this.stopped) this.release();
     else void this.fetch();
   }
 
   /** Starts to fetch a token that is due, so that it is there when it is needed. */
   renewIfDue(): void {
-    if (!this.isFresh()) void this.fetch();
+    if (!this.isFresh() && !this.stopped) void this.fetch();
+  }
+
+  /** For a client that ends: fetches no more. What waits goes on with the newest token, and nowhere where there is none. */
+  stop(): void {
+    this.stopped = true;
+    this.cancel();
+    if (this.token === undefined) this.waiting.length = 0;
+    this.release();
   }
 
   /** The server says that the token has expired, whatever this machine's clock says. */
@@ -55,7 +66,7 @@ export class Tokens {
   private async fetch(): Promise<void> {
     if (this.fetching) return;
     this.fetching = true;
-    while (!(await this.attempt())) await pause(this.backOff());
+    while (!this.stopped && !(await this.attempt())) await this.pause(this.backOff());
     this.fetching = false;
     this.release();
   }
@@ -63,9 +74,10 @@ export class Tokens {
   /** Whether there is a token to go on with: a new one, or where none came, one that has not expired yet. */
   private async attempt(): Promise<boolean> {
     try {
-      this.accept(await inTime(this.source));
+      this.accept(await this.inTime());
       return true;
     } catch (error) {
+      if (this.stopped) return true;
       this.failures += 1;
       this.renewAt = Math.min(Date.now() + this.backOff(), this.expiresAt);
       this.log(`faye-online: no token, next attempt in ${this.backOff() / 1000} s: ${String(error)}`);
@@ -90,6 +102,31 @@ export class Tokens {
   private release(): void {
     while (this.waiting.length > 0) this.waiting.shift()?.();
   }
+
+  /** A fetch that never answers would silence the client for ever. */
+  private inTime(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no answer in ${FETCH_LIMIT / 1000} s`)), FETCH_LIMIT);
+      this.cancel = () => {
+        clearTimeout(timer);
+        reject(new Error('the client has ended'));
+      };
+      Promise.resolve()
+        .then(this.source)
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.cancel = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
 }
 
 /** The `exp` of a JWT in epoch milliseconds, Infinity where it can't be read (RFC 7519, 4.1.4). */
@@ -102,19 +139,3 @@ function expiry(token: string): number {
     return Number.POSITIVE_INFINITY;
   }
 }
-
-/** A fetch that never answers would silence the client for ever. */
-function inTime(source: () => unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer in ${FETCH_LIMIT / 1000} s`)), FETCH_LIMIT);
-    Promise.resolve()
-      .then(source)
-      .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
-  });
-}
-
-const pause = (milliseconds: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-  });

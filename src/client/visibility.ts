@@ -1,5 +1,6 @@
 /** Tells the server when the page is hidden and when it is shown, for the records of time: nobody leaves by it. */
 import type { Client, FayeError, Message } from 'faye';
+import type { Ending } from './ending.js';
 import type { ClientExtension } from './extension.js';
 import { sessionAfter } from './session.js';
 
@@ -10,18 +11,15 @@ const CHANNEL = '/faye_online/visibility';
  * nothing it takes for shown, and each session is another client. So a page that is never hidden says nothing. Outside a page
  * (in Node) there is nothing to say.
  */
-export function visibility(client: Client): ClientExtension {
+export function visibility(client: Client, ending: Ending): ClientExtension {
   if (typeof document === 'undefined') return {};
   const teller = new Teller(client, document);
+  ending.onEnd(() => teller.stop());
   return {
     incoming(message, pass) {
       // Faye first: it must know of the session by which we speak.
       pass(message);
       teller.hear(message);
-    },
-    outgoing(message, pass) {
-      if (message.channel === '/meta/disconnect') teller.stop();
-      pass(message);
     },
   };
 }

@@ -3,8 +3,9 @@ import { pino } from 'pino';
 import { ConfigError, type ResolvedConfig } from '../config/index.js';
 import { type NodeStatus, readNodes } from '../engine/redis/nodes.js';
 import { accept, RedisRefused } from '../redis/acceptance.js';
-import { openRedis } from '../redis/connection.js';
+import { openRedis, type RedisConnections } from '../redis/connection.js';
 import { Partitions, partitionsOf } from '../redis/partitions.js';
+import { refusalOf } from '../redis/refusals.js';
 import { Complaint } from './complaint.js';
 import { table } from './table.js';
 
@@ -23,17 +24,24 @@ export async function nodesOf({ redis: configured, namespace }: ResolvedConfig):
     throw new ConfigError(['Option `redis`: expected a Redis, got none: a process alone shares nothing']);
   const redis = openRedis(configured.source, pino({ level: 'silent' }));
   try {
-    await ready(redis.commands, redis.description);
-    await accept(redis.commands, NOTHING_TO_AGREE_ON).catch(complain);
+    await ready(redis);
+    await accept(redis.commands, NOTHING_TO_AGREE_ON);
     return await readNodes(redis.commands, partitionsOf(redis, namespace, configured.partitions));
+  } catch (error) {
+    if (error instanceof RedisRefused) throw new Complaint(error.message);
+    const refusal = refusalOf(error);
+    throw refusal ? new Complaint(`${redis.description} refuses commands: ${refusal.text}`) : error;
   } finally {
     redis.close();
   }
 }
 
-function ready(commands: ReturnType<typeof openRedis>['commands'], description: string): Promise<void> {
+function ready(redis: RedisConnections): Promise<void> {
+  const { commands, description } = redis;
   return new Promise((resolve, reject) => {
-    const patience = setTimeout(() => reject(new Complaint(`${description} does not answer`)), PATIENCE);
+    const patience = setTimeout(() => {
+      reject(new Complaint(`${description} ${redis.refusal ?? 'does not answer'}`));
+    }, PATIENCE);
     const done = () => {
       clearTimeout(patience);
       resolve();
@@ -41,10 +49,6 @@ function ready(commands: ReturnType<typeof openRedis>['commands'], description: 
     if (commands.status === 'ready') done();
     else commands.once('ready', done);
   });
-}
-
-function complain(error: unknown): never {
-  throw error instanceof RedisRefused ? new Complaint(error.message) : error;
 }
 
 const HEAD = ['node', 'host', 'pid', 'since', 'clients', 'lag ms', 'lease ms'];

@@ -6,6 +6,7 @@ import { momentOf } from '../records/moment.js';
 import type { Reports } from '../records/records.js';
 import { isTimeZone } from '../records/take-over/local-time.js';
 import type { MigrateFlags } from './migrate.js';
+import { print } from './print.js';
 
 export interface Asking {
   config?: string;
@@ -92,10 +93,6 @@ const showLog =
       print(flags, await reported(config, log, { user, channel }), userLogTable);
     }
   };
-
-function print<T>({ json }: Asking, report: T, forPeople: (report: T) => string): void {
-  console.log(json ? JSON.stringify(report, null, 2) : forPeople(report));
-}
 
 function zone(text: string): string {
   if (isTimeZone(text)) return text;

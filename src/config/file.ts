@@ -10,8 +10,11 @@ import type { Config } from './types.js';
 export const CONFIG_FILES = [
   'faye.config.ts',
   'faye.config.mts',
+  'faye.config.cts',
   'faye.config.js',
   'faye.config.mjs',
+  'faye.config.cjs',
+  'faye.config.json',
 ] as const;
 
 export interface LoadedConfig {
@@ -68,12 +71,20 @@ async function ownModules(): Promise<Record<string, unknown>> {
 }
 
 function configOf(module: unknown, file: string): Config {
-  const config = isObject(module) && 'default' in module ? module.default : undefined;
+  const config = exported(module);
   if (isObject(config) && !Array.isArray(config)) return config;
   const got = config === undefined ? 'no default export' : Array.isArray(config) ? 'a list' : aKindOf(config);
   throw new ConfigError([
     `Configuration file ${file}: expected an object as its default export (export default defineConfig({ … })), got ${got}`,
   ]);
+}
+
+/** Node gives CommonJS as the default of a module, and jiti, where it runs the file itself, as it is. */
+function exported(module: unknown): unknown {
+  if (!isObject(module)) return module;
+  if ('default' in module) return module.default;
+  const isEsModule = '__esModule' in module || Object.getPrototypeOf(module) === null;
+  return isEsModule || Object.keys(module).length === 0 ? undefined : module;
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -1,5 +1,6 @@
 /** How it is resolved which pages may speak to the server. */
 import type { Found } from './found.js';
+import { originOf } from './origin.js';
 import type { ResolvedOrigins } from './resolved.js';
 
 const ANY =
@@ -9,10 +10,5 @@ export function resolveOrigins({ file, production, warnings }: Found): ResolvedO
   const { origins } = file;
   if (origins === undefined && !production) warnings.push(ANY);
   if (origins === '*' || (origins === undefined && !production)) return { any: true, allowed: [] };
-  return { any: false, allowed: normalised(origins ?? []) };
+  return { any: false, allowed: [...new Set((origins ?? []).flatMap((origin) => originOf(origin) ?? []))] };
 }
-
-/** As browsers write it: in small letters, without the port that the scheme has anyway. */
-const normalised = (origins: readonly string[]): string[] => [
-  ...new Set(origins.map((origin) => new URL(origin).origin)),
-];

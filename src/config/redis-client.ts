@@ -25,8 +25,9 @@ export function isPlain(client: RedisClient): client is Redis {
 }
 
 export function urlOfClient({ options }: Redis): string {
-  const { host = 'localhost', port = 6379, db = 0, username, password, tls } = options;
+  const { host = 'localhost', port = 6379, db = 0, username, password, tls, keyPrefix } = options;
   const user = password ? `${encodeURIComponent(username ?? '')}:${encodeURIComponent(password)}@` : '';
   const name = host.includes(':') ? `[${host}]` : host;
-  return `${tls ? 'rediss' : 'redis'}://${user}${name}:${port}/${db}`;
+  const prefix = keyPrefix ? `?keyPrefix=${encodeURIComponent(String(keyPrefix))}` : '';
+  return `${tls ? 'rediss' : 'redis'}://${user}${name}:${port}/${db}${prefix}`;
 }

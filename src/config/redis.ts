@@ -16,6 +16,12 @@ export function resolveRedis(found: Found): ResolvedRedis | null {
   if (engineProblem) problems.push(engineProblem);
   if (engineProblem || configured === undefined) return null;
   const parts = partsOf(configured);
+  if (!hasDatabase(parts.source)) {
+    problems.push(
+      wrong('Option `redis`', 'an ioredis instance whose `db` is a whole number from 0', 'another'),
+    );
+    return null;
+  }
   if (found.engineIsOurs && file.engine === 'faye-redis') return withEngineUrl(parts, problems);
   return { ...parts, engineUrl: parts.engineUrl ?? urlOf(parts.source) ?? null };
 }
@@ -58,6 +64,12 @@ function urlOf(source: RedisSource): string | undefined {
   if (typeof source === 'string') return source;
   return isClient(source) && isPlain(source) ? urlOfClient(source) : undefined;
 }
+
+/** ioredis goes on in database 0 with any other. */
+const hasDatabase = (source: RedisSource): boolean =>
+  !isClient(source) || isCluster(source) || isDatabase(source.options.db);
+
+const isDatabase = (db: unknown): boolean => db === undefined || (Number.isInteger(db) && Number(db) >= 0);
 
 function kindOf(source: RedisSource): string {
   if (!isClient(source) || isCluster(source)) return shown(source, 'url');

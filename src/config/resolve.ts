@@ -14,6 +14,7 @@ import { resolveRedis } from './redis.js';
 import type { Proof, ResolvedConfig, ResolvedOrigins, ResolvedRecords, ResolvedRedis } from './resolved.js';
 import { shown, wrong } from './shown.js';
 import type { Config } from './types.js';
+import { isOneOfSeveral, SEVERAL_WORKERS } from './workers.js';
 
 /**
  * Checks the configuration and the environment, and fills in the defaults. An empty variable counts as not set.
@@ -45,9 +46,10 @@ export function resolveEngine(input: EngineConfig, env: NodeJS.ProcessEnv = proc
   const redis = resolveRedis(found);
   const { file, set, production, unknown, problems } = found;
   if (problems.length > 0) throw new ConfigError([...problems, ...unknown]);
+  const warnings = !redis && isOneOfSeveral(env) ? [SEVERAL_WORKERS] : [];
   const { namespace, gc, grace, limits } = file;
   const logLevel = set.LOG_LEVEL ?? file.logLevel;
-  return { engine: 'faye-online', redis, namespace, gc, grace, limits, logLevel, production };
+  return { engine: 'faye-online', redis, namespace, gc, grace, limits, logLevel, production, warnings };
 }
 
 /** What may be said, and where. */
@@ -63,6 +65,7 @@ function resolve(input: Config, env: NodeJS.ProcessEnv, scope: Scope): ResolvedC
   const redis = resolveRedis(found);
   const proof = resolveProof(found);
   const origins = resolveOrigins(found);
+  if (!redis && isOneOfSeveral(env)) found.warnings.push(SEVERAL_WORKERS);
   return together(found, { redis, origins, records: resolveRecords(found, redis) }, proof);
 }
 
@@ -87,7 +90,7 @@ function find(input: Config, env: NodeJS.ProcessEnv, scope: Scope): Found {
 
 export type ResolvedEngine = Pick<
   ResolvedConfig,
-  'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits' | 'logLevel' | 'production'
+  'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits' | 'logLevel' | 'production' | 'warnings'
 >;
 
 interface Parts {

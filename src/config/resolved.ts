@@ -21,6 +21,8 @@ export interface ResolvedConfig {
   mount: string;
   timeout: number;
   ping: number;
+  /** Seconds. */
+  keepAliveTimeout: number;
   origins: ResolvedOrigins;
   jsonp: boolean;
   compression: boolean;
@@ -60,7 +62,10 @@ export interface ResolvedConfig {
 export interface ResolvedOrigins {
   /** Any page may speak to the server; `allowed` is then empty. */
   any: boolean;
-  /** Beside the server's own origin, each as browsers write it: `https://example.com`, `http://localhost:8080`. */
+  /**
+   * Beside the server's own origin, each as browsers write it: `https://example.com`, `http://localhost:8080`,
+   * `capacitor://localhost`; or with a wildcard: `https://*.example.com`, `moz-extension://*`.
+   */
   allowed: string[];
 }
 

@@ -25,12 +25,24 @@ const aKindOf = (value: unknown): string => (value === null ? 'null' : `a ${type
 
 function hidden(text: string, secret: true | 'url'): string {
   const scheme = secret === 'url' ? /^[a-z]+:\/\//i.exec(text)?.[0] : undefined;
-  return `a text of ${text.length} character${text.length === 1 ? '' : 's'}${scheme ? ` that begins with ${scheme}` : ''}`;
+  const hint = HINTS.find(([schemes]) => schemes.test(scheme ?? ''))?.[1] ?? '';
+  return `a text of ${text.length} character${text.length === 1 ? '' : 's'}${scheme ? ` that begins with ${scheme}` : ''}${hint}`;
 }
+
+const ENCODED = "a password's /, ?, #, @ and % are percent-encoded, as %2F, %3F, %23, %40 and %25";
+
+/** What may be wrong behind a scheme that is right. */
+const HINTS: [schemes: RegExp, hint: string][] = [
+  [/^rediss?:/i, `: its path is the number of a database or empty, and ${ENCODED}`],
+  [/^(mysql2?|mariadb|postgres(ql)?):/i, `: its path is the name of a database, and ${ENCODED}`],
+];
 
 const cut = (text: string): string =>
   text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 
-/** A text without the passwords of the URLs in it. */
+/**
+ * A text without the passwords of the URLs in it. Up to the last `@` of a word, since one that is not percent-encoded may have
+ * any character.
+ */
 export const hidePassword = (text: string): string =>
-  text.replace(/(:\/\/[^/@\s]*:)[^/\s]*@/g, '$1***@').replace(/([?&]password=)[^&\s]*/gi, '$1***');
+  text.replace(/(:\/\/[^:@\s]*:)\S*@/g, '$1***@').replace(/([?&]\w*password=)[^&\s]*/gi, '$1***');

@@ -32,9 +32,16 @@ export interface Config {
   /** Time between two pings of a WebSocket. A number of seconds from 1 to 300. Default: 30. */
   ping?: number;
   /**
+   * How long an HTTP connection is kept open between two requests, as Node's server.keepAliveTimeout. Behind a load
+   * balancer that keeps its connections to the server, make it longer than the balancer does. A number of seconds from 1
+   * to 3600. Default: 5.
+   */
+  keepAliveTimeout?: number;
+  /**
    * Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.
-   * A list of scheme://host[:port] of http or https, without a path, or '*' for any. Default: none where NODE_ENV is
-   * production, any otherwise.
+   * Apps and extensions have schemes of their own: capacitor://localhost, chrome-extension://<id>. A list of
+   * scheme://host[:port] without a path, or https://*.host for subdomains, or '*' for any. Default: none where NODE_ENV
+   * is production, any otherwise.
    */
   origins?: string[] | '*';
   /**
@@ -68,8 +75,8 @@ export interface Config {
   redis?: RedisConfig;
   /** What is remembered in SQL: the login log, online time, who is online. An object. */
   records?: RecordsConfig;
-  /** First part of every key in Redis; nodes with the same namespace are one server. A text of 1 to 64 of the
-   * characters a-z, A-Z, 0-9, _ and -. Default: faye. */
+  /** First part of every key in Redis; nodes with the same namespace, database and `keyPrefix` are one server. A text of
+   * 1 to 64 of the characters a-z, A-Z, 0-9, _ and -. Default: faye. */
   namespace?: string;
   /** How often the reaper looks for what a crash left behind. A number of seconds from 1 to 3600. Default: 5. */
   gc?: number;
@@ -103,8 +110,9 @@ export interface Config {
    */
   channelPattern?: RegExp;
   /**
-   * Top-level fields of a publish that subscribers get beside channel, data and id. A list of names of message fields
-   * other than channel, clientId, id, data, ext, auth, advice, error and successful. Default: none.
+   * Top-level fields of a publish that subscribers get beside channel, data and id; ext without ext.auth. What the
+   * app's own extensions add is relayed in any case. A list of names of message fields other than channel, clientId, id,
+   * data, auth, advice, error and successful. Default: none.
    */
   relay?: string[];
   /**
@@ -121,8 +129,8 @@ export interface Config {
    */
   expiryGrace?: number;
   /**
-   * Asked about every message of a browser; false or a text (the reason) refuses it. A function (message, request) →
-   * boolean or text, or a promise of it. Default: none.
+   * Asked about every message of a browser; false refuses it, and `throw new Refused(reason)` says why. A function
+   * (message, request) → boolean, or a promise of it. Default: none.
    */
   validMessage?: ValidMessage;
   /**
@@ -150,7 +158,8 @@ export interface WindowsConfig {
 }
 
 export interface LimitsConfig {
-  /** Longest channel name. A whole number of characters from 1 to 255. Default: 255. */
+  /** Longest channel name; that of a room or time channel is 15 shorter, for the names of its lists. A whole number of
+   * characters from 17 to 255. Default: 255. */
   channelLength?: number;
   /** Longest uid. A whole number of characters from 1 to 128. Default: 128. */
   uidLength?: number;
@@ -161,7 +170,8 @@ export interface LimitsConfig {
   /** Longest user_list; a longer one is cut and says truncated, its count stays exact. A whole number of users from 1
    * to 10000. Default: 1000. */
   userListLimit?: number;
-  /** Largest message of a WebSocket, or HTTP body. A whole number of bytes from 1024 to 16777216. Default: 65536. */
+  /** Largest message; a larger one is refused. A WebSocket frame or HTTP body may have four times as many, or 1 MiB more
+   * if that is less; a larger one closes its connection. A whole number of bytes from 1024 to 16777216. Default: 65536. */
   messageBytes?: number;
   /** Most messages in one array. A whole number of messages from 1 to 1000. Default: 100. */
   batchLength?: number;
@@ -193,8 +203,8 @@ export interface AuthenticationConfig {
   /** Proof by JSON Web Token in auth.token; exactly one of secret, publicKey and jwks. An object. Default: by
    * FAYE_ONLINE_SECRET, where that is set. */
   jwt?: JwtConfig;
-  /** Proof by a function of your own; null is not signed in, a text refuses and says why. A function
-   * (message, request) → identity, null or text, or a promise of it. Default: none. */
+  /** Proof by a function of your own; null is not signed in, false refuses, and `throw new Refused(reason)` says why. A
+   * function (message, request) → identity, null or false, or a promise of it. Default: none. */
   verify?: Verify;
   /**
    * Believes what the browser says in auth.current_user, as the gem faye-online did. True or false. Default: true
@@ -232,7 +242,10 @@ export interface JwtConfig {
   issuer?: string;
   /** The aud that a token must have, or one of them. A text, or a list of texts. Default: any. */
   audience?: string | string[];
-  /** How far the issuer's clock may be off. A number of seconds from 0 to 3600. Default: 5. */
+  /**
+   * How far the issuer's clock may be off. A token counts for so long after its exp, and expiryGrace begins then. A number
+   * of seconds from 0 to 3600. Default: 5.
+   */
   clockTolerance?: number;
 }
 
@@ -300,10 +313,7 @@ export type ExtensionsConfig = ExtensionList | ExtensionOrder;
 
 export type MayEnter = (identity: Identity, channel: string) => boolean | Promise<boolean>;
 export type MayUse = (identity: Identity | null, channel: string) => boolean | Promise<boolean>;
-export type ValidMessage = (
-  message: Message,
-  request: Request,
-) => boolean | string | Promise<boolean | string>;
+export type ValidMessage = (message: Message, request: Request) => boolean | Promise<boolean>;
 
 export const ENGINES = ['faye-online', 'faye-memory', 'faye-redis'] as const;
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;

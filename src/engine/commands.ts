@@ -62,6 +62,10 @@ export class Commands {
     return this.client !== undefined;
   }
 
+  get refusal(): string | null {
+    return this.connection.refusal;
+  }
+
   /** How many wait for Redis. */
   get held(): number {
     return this.waiting.size;
@@ -113,6 +117,10 @@ export class Commands {
     } else if (isLost(error)) {
       command.uncertain = true;
       this.hold(command);
+    } else if (this.connection.refused(error)?.code === 'READONLY') {
+      // The address may lead to the master by now: it is sent again by another connection.
+      this.hold(command);
+      this.leave(error);
     } else if (command.kind === 'question' || (command.kind === 'step' && NOT_NOW.has(error.code ?? ''))) {
       this.options.reports.add('a Redis command is sent again', said(command, error));
       this.hold(command);
@@ -120,6 +128,12 @@ export class Commands {
     } else {
       this.fail(command, error);
     }
+  }
+
+  /** Not in this turn: redis 3 may be in the midst of the answers that have come together. */
+  private leave(error: RedisError): void {
+    const { client } = this;
+    if (client) setImmediate(() => this.connection.drop(client, error));
   }
 
   private hold(command: Command): void {

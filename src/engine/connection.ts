@@ -7,6 +7,7 @@
  * that vanished, and with `retry_unfulfilled_commands` piles up an AUTH for each attempt.
  */
 import type { Logger } from 'pino';
+import { type Refusal, Refusals } from '../redis/refusals.js';
 import type { RedisAddress } from './redis-address.js';
 import { discard, type RedisClient, type RedisError, reasonOf, redis3 } from './redis3.js';
 import type { Reports } from './reports.js';
@@ -40,9 +41,23 @@ export class Connection {
   private missed = 0;
   private next: NodeJS.Timeout | undefined;
   private readonly heartbeat = setInterval(() => this.beat(), HEARTBEAT);
+  private readonly refusals: Refusals;
 
   constructor(private readonly options: ConnectionOptions) {
+    const { role, log } = options;
+    const isOpen = () => this.isUp;
+    this.refusals = new Refusals({ role: role === 'subscriber' ? 'listener' : role, isOpen, log });
     this.open();
+  }
+
+  /** For everybody, why Redis refuses commands; null where it does not. */
+  get refusal(): string | null {
+    return this.refusals.reason;
+  }
+
+  /** To be called with the error of a command. Undefined where it is no refusal. */
+  refused(error: RedisError): Refusal | undefined {
+    return this.refusals.add(new Error(reasonOf(error)));
   }
 
   /** Gives this connection up and makes another. */
@@ -59,6 +74,7 @@ export class Connection {
     this.isUp = false;
     clearInterval(this.heartbeat);
     clearTimeout(this.next);
+    this.refusals.clear();
     if (client) discard(client);
   }
 
@@ -98,7 +114,7 @@ export class Connection {
   }
 
   private abandon(error: RedisError): void {
-    this.explain(reasonOf(error));
+    if (!this.refused(error)) this.explain(reasonOf(error));
     this.client = undefined;
     this.next = setTimeout(() => this.open(), this.delay);
     this.delay = Math.min(2 * this.delay, MOST_DELAY);
@@ -110,6 +126,7 @@ export class Connection {
   /** Not once an attempt: an outage of an hour would be thousands of lines that say the same. */
   private explain(reason: string): void {
     const { role, reports } = this.options;
+    this.refusals.clear();
     if (reason !== this.reason) reports.add('Redis is away', { role, reason });
     this.reason = reason;
   }

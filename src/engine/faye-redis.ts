@@ -48,7 +48,7 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
 
   constructor(server: EngineHost, { namespace, gc, log }: FayeRedisOptions, address: RedisAddress) {
     const links = new Links(address, log);
-    super(server, { namespace: `/${namespace}`, gc, socket: links.takeTurns() });
+    super(server, { namespace: `${address.keyPrefix ?? ''}/${namespace}`, gc, socket: links.takeTurns() });
     this.links = links;
     this.description = `faye-redis on ${describeAddress(address)}`;
     this.clients = `${this._ns}/clients`;
@@ -58,6 +58,14 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
   /** Both connections are up: what is published reaches the clients of this node. */
   get connected(): boolean {
     return this.links.up;
+  }
+
+  get ready(): boolean {
+    return this.outage === null;
+  }
+
+  get outage(): string | null {
+    return this.links.refusal ?? (this.links.up ? null : 'is away');
   }
 
   /** How many commands wait for Redis. */

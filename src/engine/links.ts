@@ -37,6 +37,12 @@ export class Links {
     return this.commands.up && this.subscriber.up;
   }
 
+  /** For everybody, why Redis refuses commands; null where it does not. */
+  get refusal(): string | null {
+    const reason = this.commands.refusal ?? this.subscriber.refusal;
+    return reason === null ? null : `refuses commands: ${reason}`;
+  }
+
   /** Calls back each time that both are up and were not. */
   onBack(listener: () => void): void {
     this.back = listener;

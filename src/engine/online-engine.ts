@@ -87,6 +87,10 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.residence?.connected ?? true;
   }
 
+  get ready(): boolean {
+    return this.residence?.ready ?? true;
+  }
+
   get outage(): string | null {
     return this.residence?.outage ?? null;
   }

@@ -6,6 +6,8 @@ export interface RedisAddress {
   readonly port: number;
   /** The number of the database; 0 where the URL names none. */
   readonly db: number;
+  /** What its keys begin with, as ioredis' option of that name. */
+  readonly keyPrefix?: string;
   readonly user?: string;
   readonly password?: string;
   readonly tls?: { servername?: string };
@@ -14,7 +16,7 @@ export interface RedisAddress {
 }
 
 /**
- * `redis://[[user]:password@]host[:port][/db][?family=6]`, or `rediss://` for TLS. Throws a TypeError for anything
+ * `redis://[[user]:password@]host[:port][/db][?family=6&keyPrefix=app:]`, or `rediss://` for TLS. Throws a TypeError for anything
  * else; its message never holds the URL, which may hold a password.
  */
 export function parseRedisUrl(text: string): RedisAddress {
@@ -22,6 +24,7 @@ export function parseRedisUrl(text: string): RedisAddress {
   if (url?.protocol !== 'redis:' && url?.protocol !== 'rediss:') {
     throw new TypeError(`Expected the URL of a Redis, redis:// or rediss://, got ${kindOf(text, url)}`);
   }
+  const prefix = url.searchParams.get('keyPrefix');
   const host = url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1';
   return {
     host,
@@ -31,6 +34,7 @@ export function parseRedisUrl(text: string): RedisAddress {
     ...(url.password && url.username && { user: decodeURIComponent(url.username) }),
     // Without a server name a TLS proxy can't tell for which host it is asked.
     ...(url.protocol === 'rediss:' && { tls: isIP(host) ? {} : { servername: host } }),
+    ...(prefix && { keyPrefix: prefix }),
     ...(url.searchParams.get('family') === '6' && { family: 'IPv6' as const }),
   };
 }
@@ -44,7 +48,10 @@ export function describeAddress({ host, port, db }: RedisAddress): string {
 function databaseOf(url: URL): number {
   const text = url.pathname.replace(/^\//, '');
   if (!/^\d*$/.test(text)) {
-    throw new TypeError(`Expected the path of the Redis URL to be the number of a database, got ${text}`);
+    // It may be a part of a password that is not percent-encoded.
+    throw new TypeError(
+      `Expected the path of the Redis URL to be the number of a database, got ${text.length} characters`,
+    );
   }
   return Number(text);
 }

@@ -12,6 +12,8 @@ export interface Residence {
   readonly description: string;
   /** Whether it can be asked now, of some clients at least. */
   readonly connected: boolean;
+  /** False where it can't be asked now, or refuses what it is asked, and other nodes may do better. */
+  readonly ready: boolean;
   /** For people, what can't be asked now: null where all can. */
   readonly outage: string | null;
   /** Whether it can't be asked of that client, if there is one. */

@@ -37,6 +37,10 @@ export class Subscriber {
     return this.confirmed;
   }
 
+  get refusal(): string | null {
+    return this.connection.refusal;
+  }
+
   /** To be called before the connection is there, in the turn that made the subscriber. */
   subscribe(channel: string): void {
     this.channels.add(channel);

@@ -11,15 +11,16 @@ export interface Health {
 
 interface Part {
   description: string;
-  /** Whether it can be asked. */
-  connected: boolean;
+  /** Whether this node can do its work, or no other can do better. */
+  ready: boolean;
   /** What of it can't be asked: null where all can. */
   outage: string | null;
 }
 
 /**
  * `/healthz`: 200 while the process serves its clients; its JSON says what is degraded.
- * `/readyz`: 503 while Redis is configured and away, so that new clients go to another node; not where some partitions of a Redis
+ * `/readyz`: 503 while Redis is configured and is away or refuses commands, so that new clients go to another node; its JSON says
+ * why. Not where some partitions of a Redis
  * Cluster are, which every node misses. Presence needs no database.
  */
 export function health(now: () => Health): Router {
@@ -29,22 +30,18 @@ export function health(now: () => Health): Router {
   });
   router.get('/readyz', (_request, response) => {
     const { store, engine } = now();
-    const ready = store.connected && engine.connected;
+    const ready = store.ready && engine.ready;
     response
       .status(ready ? 200 : 503)
       .set('Cache-Control', 'no-store')
-      .json({ ready });
+      .json(ready ? { ready } : { ready, reasons: outages({ store, engine }) });
   });
   return router;
 }
 
 function report({ store, engine, records }: Health) {
   const named = { store: placeless(store.description), engine: placeless(engine.description) };
-  const degraded = [
-    ...(store.outage ? [`store: ${named.store} ${store.outage}`] : []),
-    ...(engine.outage ? [`engine: ${named.engine} ${engine.outage}`] : []),
-    ...(records ? recordsTroubles(records) : []),
-  ];
+  const degraded = [...outages({ store, engine }), ...(records ? recordsTroubles(records) : [])];
   return {
     status: degraded.length === 0 ? 'ok' : 'degraded',
     ...(degraded.length > 0 && { degraded }),
@@ -53,10 +50,17 @@ function report({ store, engine, records }: Health) {
   };
 }
 
-function recordsTroubles({ database, trouble, lag, dropped, isDropping }: RecordsState): string[] {
+function outages(parts: Pick<Health, 'store' | 'engine'>): string[] {
+  return Object.entries(parts).flatMap(([name, { description, outage }]) =>
+    outage ? [`${name}: ${placeless(description)} ${outage}`] : [],
+  );
+}
+
+function recordsTroubles({ database, trouble, lag, dropped, isDropping, setAside }: RecordsState): string[] {
   const waiting = lag > 0 ? `, ${lag} entries wait` : '';
   return [
     ...(trouble ? [`records: ${placeless(database)} takes nothing since ${trouble.since}${waiting}`] : []),
+    ...(setAside > 0 ? [`records: ${setAside} entries could not be stored, and were set aside`] : []),
     ...(isDropping ? [`records: the journal is full, ${dropped} entries were dropped`] : []),
   ];
 }

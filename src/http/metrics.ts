@@ -40,13 +40,16 @@ const COUNTERS = {
 } as const satisfies Partial<Record<keyof Sample, readonly [string, string]>>;
 
 export function metrics(options: MetricsOptions): Router {
-  const registry = registryOf(options.sample);
+  // Taken once a scrape, which all metrics then read: it looks at each client.
+  let sample = options.sample();
+  const registry = registryOf(() => sample);
   const router = Router();
   router.get('/metrics', async (request, response) => {
     if (!mayRead(request, options.adminToken)) {
       response.status(401).set('WWW-Authenticate', 'Bearer').type('text/plain').send('Unauthorized');
       return;
     }
+    sample = options.sample();
     response
       .set('Cache-Control', 'no-store')
       .type(registry.contentType)

@@ -9,6 +9,10 @@ const GAUGES = {
 
 const COUNTERS = {
   records_written_total: ['Entries of the journal that this node has written', ({ written }) => written],
+  records_set_aside_total: [
+    'Entries that the database could not store, and that this node has left out',
+    ({ setAside }) => setAside,
+  ],
   records_dropped_total: [
     'Entries that were dropped before they were written, as the journal was full',
     ({ dropped }) => dropped,

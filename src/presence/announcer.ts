@@ -80,8 +80,9 @@ export class Announcer {
   }
 
   private compose(channel: string, taken: Taken): Announcement | null {
-    const { joins, leaves } = netChange(taken.changes);
-    if (joins.length === 0 && leaves.length === 0) return null;
+    const { joins, leaves, renames } = netChange(taken.changes);
+    // Lists name users by uid alone; a page that shows names asks for them again.
+    if (joins.length + leaves.length + renames.length === 0) return null;
     const { epoch, version, count } = taken;
     return { channel, epoch, version: version + 1, count, joins, leaves, node: this.options.node };
   }

@@ -102,23 +102,23 @@ export class Epochs {
 
   private async read(keys: Keys, partition: number): Promise<void> {
     const before = this.known[partition] ?? '';
-    const epoch = await this.ask(keys, before).catch((error: unknown) => {
+    const [epoch, , cause] = await this.ask(keys, before).catch((error: unknown) => {
       this.failed.add(partition);
       throw error;
     });
     this.failed.delete(partition);
     this.known[partition] = epoch;
     if (before === '' || epoch === before) return;
-    this.options.log.warn({ partition }, 'Redis has lost data, or has older: a new epoch has begun');
+    this.options.log.warn({ partition, cause }, 'Redis has lost data, or has older: a new epoch has begun');
     this.unsaid.add(partition);
   }
 
-  private async ask({ epoch: key }: Keys, before: string): Promise<string> {
+  private async ask(
+    { epoch: key }: Keys,
+    before: string,
+  ): Promise<[epoch: string, quiet: number, cause: string]> {
     const { redis, quiet, heard } = this.options;
-    const [epoch] = await ask(redis, (commands) =>
-      scripts.epoch(commands, [key], [before, randomUUID(), quiet, heard]),
-    );
-    return epoch;
+    return ask(redis, (commands) => scripts.epoch(commands, [key], [before, randomUUID(), quiet, heard]));
   }
 
   private doubt(): void {

@@ -6,7 +6,7 @@ export interface Identity {
   uname: string;
   /** Bayeux patterns of the channels that it may enter. Undefined: any, unless the config's `mayEnter` says otherwise. */
   channels?: string[];
-  /** Seconds since 1970 after which the proof no longer counts (a token's `exp`). */
+  /** Seconds since 1970 after which the proof no longer counts (a token's `exp` and `clockTolerance`). */
   expiresAt?: number;
   /** What else the proof carried; it is kept with the client and is not public. */
   [field: string]: unknown;

@@ -46,6 +46,7 @@ interface Room {
 export class MemoryStore implements Store {
   readonly description = 'memory';
   readonly connected = true;
+  readonly ready = true;
   readonly outage = null;
   readonly journal: MemoryJournal;
   private readonly epoch = randomUUID();
@@ -172,6 +173,7 @@ export class MemoryStore implements Store {
     clientId: string,
     _intended: number,
     since?: number,
+    isRenamed = false,
   ): Promise<Entered | null> {
     if (!this.isMeant(clientId, channel)) return null;
     const room = this.room(channel);
@@ -184,7 +186,9 @@ export class MemoryStore implements Store {
       if (since !== undefined) this.goesBackTo(room, member, since);
       else if (isNew) this.write('in', channel, clientId, { uid: key, user, transition: false, at });
       const came = isNew && since === undefined ? at : null;
-      return { changed: false, dueIn: null, since: member.entered, came };
+      const takesName = since === undefined && (isNew || isRenamed);
+      const dueIn = takesName ? this.rename(channel, room, member, user) : null;
+      return { changed: false, dueIn, since: member.entered, came };
     }
     const entered = since ?? Math.max(at * 1_000, this.entered + 1);
     this.entered = Math.max(entered, this.entered);
@@ -359,6 +363,15 @@ export class MemoryStore implements Store {
     if (first?.type !== 'join') return;
     member.entered = Math.min(member.entered, since);
     inOrder(room);
+  }
+
+  /** As a leave and a join in the same place: the list stays the same, and is announced. */
+  private rename(channel: string, room: Room, member: Member, { uname }: User): number | null {
+    const { user: before, entered } = member;
+    if (before.uname === uname) return null;
+    member.user = { ...before, uname };
+    room.pending.push({ type: 'leave', user: before, entered }, { type: 'join', user: member.user, entered });
+    return this.mark(channel, room);
   }
 
   private change(channel: string, room: Room, change: PendingChange): Transition {

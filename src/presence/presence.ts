@@ -33,6 +33,7 @@
 import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
 import { Away } from '../away.js';
+import { callListener } from '../call-listener.js';
 import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
@@ -253,6 +254,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const { store, clientExists } = this.options;
     const { identity } = client;
     const user = publicUser(identity);
+    const isRenamed = client.enteredAs !== null && client.enteredAs.uname !== identity.uname;
     // Until it is certain: an end on another node may have removed the record that says where this client entered.
     this.doubt(clientId, user, [...(client.channels ?? []), ...channels]);
     Object.assign(client, { channels: null, intended: null, doubted: false, stale: false });
@@ -262,7 +264,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     await this.agreeOnVisibility(clientId, client, intent.visibility);
     const dropped = this.doubt(clientId, user, intent.leave).filter((channel) => !channels.includes(channel));
     const stays = await allSettled(
-      channels.map((channel) => this.enterOne(channel, user, clientId, intent.at, since.get(channel))),
+      channels.map((channel) =>
+        this.enterOne(channel, user, clientId, intent.at, since.get(channel), isRenamed),
+      ),
     );
     if (!stays.every((stay) => stay !== null)) return false;
     await this.leaveAll(clientId, user, dropped, intent.at);
@@ -324,6 +328,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     if (record.state === 'ending') return 'gone';
     if (userKey(record.identity.uid) !== userKey(identity.uid)) return 'other';
     this.remembered.remember(clientId, identity);
+    // Its record was lost, and does not say where it is: it enters again with its next connect.
+    const client = this.remembered.get(clientId);
+    if (record.state === 'bound' && client?.channels?.length) client.stale = true;
     // Its node may remember that it is nobody. Of one that has entered anywhere it has asked since, or asks.
     if (record.state === 'bound' && !has(clientId)) await store.tellMoved(clientId);
     return record;
@@ -336,8 +343,9 @@ export class Presence extends EventEmitter<PresenceEvents> {
     clientId: string,
     intended: number,
     since: number | undefined,
+    isRenamed: boolean,
   ): Promise<Entered | null> {
-    const entered = await this.options.store.enter(channel, user, clientId, intended, since);
+    const entered = await this.options.store.enter(channel, user, clientId, intended, since, isRenamed);
     if (!entered) return null;
     // A stay that goes on is no join, to whoever it is announced.
     this.made('join', channel, user, { ...entered, changed: entered.changed && since === undefined });
@@ -369,7 +377,12 @@ export class Presence extends EventEmitter<PresenceEvents> {
     this.options.announcer.mark(channel, transition.dueIn);
     if (!transition.changed) return;
     this.options.log.info({ channel, uid: user.uid }, type);
-    this.emit(type, channel, user);
+    for (const listener of this.rawListeners(type))
+      callListener(
+        () => listener.call(this, channel, user),
+        (error) =>
+          this.options.log.error({ err: error, channel, uid: user.uid }, `a ${type} listener failed`),
+      );
   }
 
   /** All where it may be. */

@@ -73,7 +73,7 @@ export class Reaper {
     for (const clientId of presence.remembered.expired(expiryGrace)) {
       presence.remembered.drop(clientId);
       await presence.identityOf(clientId);
-      if (presence.remembered.expired(expiryGrace).includes(clientId)) endClient(clientId);
+      if (presence.remembered.hasExpired(clientId, expiryGrace)) endClient(clientId);
     }
   }
 
@@ -91,9 +91,12 @@ export class Reaper {
   }
 
   private async leaveStrays(members: readonly Member[]): Promise<void> {
-    const { presence, clientsExist } = this.options;
+    const { presence, clientsExist, inTurn } = this.options;
     const existing = await clientsExist([...new Set(members.map(({ clientId }) => clientId))]);
     const strays = members.filter(({ clientId }) => !existing.has(clientId));
+    const gone = [...new Set(strays.map(({ clientId }) => clientId))];
+    // One that has a record would not be let out of where that says it is.
+    await allSettled(gone.map((clientId) => inTurn(clientId, () => presence.endIfGone(clientId))));
     await allSettled(strays.map((member) => presence.leaveStray(member)));
   }
 

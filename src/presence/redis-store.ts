@@ -7,8 +7,9 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ask } from '../redis/ask.js';
 import { openRedis, type RedisConnections, type RedisSource } from '../redis/connection.js';
+import { warnOfEviction } from '../redis/eviction.js';
 import { Keys } from '../redis/keys.js';
-import { AWAY, outageOf } from '../redis/outage.js';
+import { type Outage, outageOf } from '../redis/outage.js';
 import type { Partitions } from '../redis/partitions.js';
 import { type Commands, type NotYet, type Script, scripts } from '../redis/scripts.js';
 import { allSettled } from './all-settled.js';
@@ -85,6 +86,7 @@ export class RedisStore implements Store {
   private readonly hearing: (() => void)[] = [];
   private readonly watching: ((seen: Seen) => void)[] = [];
   private readonly renewed: ((concerns: Concerns) => Promise<void>)[] = [];
+  private opened = false;
   /** Ours, so that this node does not hear what it said itself. */
   private readonly self = randomUUID();
 
@@ -92,7 +94,8 @@ export class RedisStore implements Store {
     const { partitions, source, log } = options;
     this.redis = openRedis(source, log);
     this.partitions = typeof partitions === 'function' ? partitions(this.redis) : partitions;
-    this.keys = this.partitions.namespaces.map((namespace) => new Keys(namespace));
+    const { namespaces, scope } = this.partitions;
+    this.keys = namespaces.map((namespace) => new Keys(namespace, scope));
     this.home = this.keys[0] as Keys;
     this.journal = new RedisJournal(this.redis, this.keys);
     this.straying = new RedisStrays({ redis: this.redis, keys: this.keys, partitions: this.partitions });
@@ -117,13 +120,15 @@ export class RedisStore implements Store {
   }
 
   get connected(): boolean {
-    return this.outage !== AWAY;
+    return !this.asked?.isAway;
+  }
+
+  get ready(): boolean {
+    return this.asked?.isReady ?? true;
   }
 
   get outage(): string | null {
-    const { commands, listener } = this.redis;
-    const isOpen = commands.status === 'ready' && listener.status === 'ready';
-    return outageOf(isOpen, this.looks.away, this.keys.length);
+    return this.asked?.reason ?? null;
   }
 
   get epochs(): readonly string[] {
@@ -136,6 +141,7 @@ export class RedisStore implements Store {
 
   async open(): Promise<void> {
     await this.redis.accepted(this.partitions);
+    await warnOfEviction(this.redis.commands, this.options.log);
     // Whoever listens has looked (lua/epoch.lua).
     await this.looks.first;
     const { listener } = this.redis;
@@ -144,6 +150,7 @@ export class RedisStore implements Store {
     listener.on('ready', () => {
       for (const listening of this.hearing) listening();
     });
+    this.opened = true;
   }
 
   /** Looks now whether Redis still has the data that it had, instead of within 2 s. Rejects where it is away. */
@@ -204,7 +211,9 @@ export class RedisStore implements Store {
   }
 
   async beginEnd(clientId: string): Promise<ClientRecord | null> {
-    const record = await this.run(scripts.beginEnd, [this.keysOf(clientId).clientAuth(clientId)]);
+    const { clientAuth, clientStatus, clients, epoch } = this.keysOf(clientId);
+    const keys = [clientAuth(clientId), clientStatus(clientId), clients, epoch];
+    const record = await this.run(scripts.beginEnd, keys, [clientId]);
     return record === null ? null : parseRecord(record);
   }
 
@@ -238,6 +247,7 @@ export class RedisStore implements Store {
     clientId: string,
     intended: number,
     since?: number,
+    isRenamed = false,
   ): Promise<Entered | null> {
     const keys = this.keysOfMember(channel, clientId);
     const args = [
@@ -250,6 +260,8 @@ export class RedisStore implements Store {
       intended,
       INTENT_TTL,
       since === undefined ? '' : String(since).padStart(16, '0'),
+      this.isElsewhere(channel, clientId) ? 1 : '',
+      isRenamed ? 1 : 0,
     ];
     for (;;) {
       const [outcome, dueIn, entered, came] = await this.run(scripts.enter, keys, args);
@@ -282,37 +294,24 @@ export class RedisStore implements Store {
       at ?? '',
       intended ?? '',
       LEFT_TTL,
+      this.isElsewhere(channel, clientId) ? 1 : '',
     ]);
     return { changed: left === 1, dueIn: due(dueIn) };
   }
 
   async members(channel: string, limit: number): Promise<Members> {
-    const keys = this.keysOf(channel);
-    const [count, users] = await this.known(
-      scripts.members,
-      [keys.users(channel), keys.order(channel), keys.epoch],
-      [limit],
-    );
+    const [count, users] = await this.known(scripts.members, this.keysOfChannel(channel), [channel, limit]);
     return { count, users: users.map(parseUser) };
   }
 
   async snapshot(channel: string, limit: number): Promise<Snapshot> {
-    const keys = this.keysOf(channel);
-    const [epoch, version, count, users] = await this.known(
-      scripts.snapshot,
-      [keys.users(channel), keys.order(channel), keys.state(channel), keys.epoch, keys.pending(channel)],
-      [limit],
-    );
+    const keys = this.keysOfChannel(channel);
+    const [epoch, version, count, users] = await this.known(scripts.snapshot, keys, [channel, limit]);
     return { epoch, version, count, users: users.map(parseUser) };
   }
 
   async take(channel: string, claim: string): Promise<Taken | number | null> {
-    const keys = this.keysOf(channel);
-    const taken = await this.run(
-      scripts.take,
-      [keys.state(channel), keys.pending(channel), keys.users(channel), keys.epoch],
-      [claim, CLAIM_TTL],
-    );
+    const taken = await this.run(scripts.take, this.keysOfChannel(channel), [channel, claim, CLAIM_TTL]);
     if (taken === null || typeof taken === 'number') return taken;
     const [epoch, version, count, changes] = taken;
     return { epoch, version, count, changes: changes.map(parseChange) };
@@ -324,27 +323,15 @@ export class RedisStore implements Store {
     taken: number,
     announcement: Announcement | null,
   ): Promise<Announced> {
-    const keys = this.keysOf(channel);
-    const [done, dueIn] = await this.run(
-      scripts.announce,
-      [
-        keys.state(channel),
-        keys.pending(channel),
-        keys.users(channel),
-        keys.dirty,
-        keys.epoch,
-        keys.order(channel),
-      ],
-      [
-        channel,
-        claim,
-        taken,
-        announcement ? JSON.stringify(announcement) : '',
-        this.home.announcements,
-        announcement?.count ?? 0,
-        ...this.window,
-      ],
-    );
+    const [done, dueIn] = await this.run(scripts.announce, this.keysOfChannel(channel), [
+      channel,
+      claim,
+      taken,
+      announcement ? JSON.stringify(announcement) : '',
+      this.home.announcements,
+      announcement?.count ?? 0,
+      ...this.window,
+    ]);
     return { done: done === 1, dueIn: due(dueIn) };
   }
 
@@ -406,9 +393,20 @@ export class RedisStore implements Store {
     this.obeying.push(listener);
   }
 
+  /** What the keys of handshake limits begin with. */
+  get rates(): string {
+    return this.partitions.rates;
+  }
+
   /** The connection for commands, for others who keep something there. */
   get commands(): Commands {
     return this.redis.commands;
+  }
+
+  private get asked(): Outage | null {
+    const { commands, listener, refusal } = this.redis;
+    const isOpen = this.opened && commands.status === 'ready' && listener.status === 'ready';
+    return outageOf({ isOpen, away: this.looks.away, partitions: this.keys.length, refusal });
   }
 
   private get window(): [base: number, perUser: number, max: number] {
@@ -425,23 +423,20 @@ export class RedisStore implements Store {
     return this.keys[this.partitions.of(name)] as Keys;
   }
 
-  /** What entering and leaving touch; the last is the client's record, or what stands for it where that is elsewhere. */
+  private keysOfChannel(channel: string): string[] {
+    return this.keysOf(channel).ofChannel(channel);
+  }
+
+  /** What entering and leaving touch. */
   private keysOfMember(channel: string, clientId: string): string[] {
-    const keys = this.keysOf(channel);
-    return [
-      keys.uidToClientIds(channel),
-      keys.users(channel),
-      keys.order(channel),
-      keys.state(channel),
-      keys.pending(channel),
-      keys.dirty,
-      keys.epoch,
-      keys.journal,
-      keys.journalState,
-      ...(this.keysOf(clientId) === keys
-        ? [keys.clientAuth(clientId)]
-        : [keys.intents(channel), keys.left(channel)]),
-    ];
+    const { journal, journalState, clientAuth, left } = this.keysOf(channel);
+    const record = this.isElsewhere(channel, clientId) ? left(channel) : clientAuth(clientId);
+    return [...this.keysOfChannel(channel), journal, journalState, record];
+  }
+
+  /** Whether a client is in another partition than the channel. */
+  private isElsewhere(channel: string, clientId: string): boolean {
+    return this.partitions.of(channel) !== this.partitions.of(clientId);
   }
 
   /** As many of each partition, so that none waits for another. */

@@ -1,10 +1,10 @@
 /**
- * Finds members that may be of clients which nobody knows. With Redis Cluster a client and its channels may be in different
- * partitions: where one of these loses data, or falls back to older, it may have lost the client, or hold one that has left,
- * and the other can't tell.
+ * Finds members that may be of clients which nobody knows. Where Redis evicts keys, the record of a client may be gone that
+ * says where it is. With Redis Cluster a client and its channels may be in different partitions: where one of these loses data,
+ * or falls back to older, it may have lost the client, or hold one that has left, and the other can't tell.
  *
- * All channels are looked through once after each new epoch of a partition, when its quiet time is over: until then nobody is
- * known to be gone. Whoever enters anew meanwhile does so by a later intent than the one that it is found by.
+ * All channels are looked through once after each new epoch of a partition, when its quiet time is over, since until then nobody
+ * is known to be gone; and once more after an end that found no record (lua/begin-end.lua). Whoever enters anew meanwhile does so by a later intent than the one that it is found by.
  */
 import type { Redis } from 'ioredis';
 import { ask } from '../redis/ask.js';
@@ -40,7 +40,7 @@ export class RedisStrays {
     if (!epochs) return;
     for (const master of this.masters) {
       for await (const channels of this.channelsOn(master)) {
-        const members = await Promise.all(channels.map((channel) => this.elsewhere(channel)));
+        const members = await Promise.all(channels.map((channel) => this.membersOf(channel)));
         if (members.some(({ length }) => length > 0)) await look(members.flat());
       }
     }
@@ -55,7 +55,6 @@ export class RedisStrays {
   /** The epochs of all partitions, where some are new since they were looked through, and none is in its quiet time. */
   private async unswept(): Promise<string[] | null> {
     const { keys } = this.options;
-    if (keys.length === 1) return null;
     const all = await Promise.all(keys.map((_, partition) => this.swept(partition, '')));
     const known = all.flatMap((one) => (one ? [one] : []));
     if (known.length < all.length || known.every(([, swept]) => swept === 1)) return null;
@@ -85,11 +84,9 @@ export class RedisStrays {
     return prefix === undefined ? undefined : key.slice(prefix.length);
   }
 
-  /** Members of a channel whose clients are in another partition. */
-  private async elsewhere(channel: string): Promise<Member[]> {
+  private async membersOf(channel: string): Promise<Member[]> {
     const { redis, keys, partitions } = this.options;
-    const partition = partitions.of(channel);
-    const { uidToClientIds, users, intents } = keys[partition] as Keys;
+    const { uidToClientIds, users, intents } = keys[partitions.of(channel)] as Keys;
     const [clients, known, meant] = await ask(redis, (commands) =>
       Promise.all([
         commands.hgetall(uidToClientIds(channel)),
@@ -99,9 +96,12 @@ export class RedisStrays {
     );
     return Object.entries(clients).flatMap(([uid, ids]) => {
       const user = known[uid] === undefined ? { uid, uname: '' } : (JSON.parse(known[uid]) as User);
-      return (JSON.parse(ids) as string[])
-        .filter((clientId) => partitions.of(clientId) !== partition)
-        .map((clientId) => ({ channel, user, clientId, intended: Number(meant[clientId]) || null }));
+      return (JSON.parse(ids) as string[]).map((clientId) => ({
+        channel,
+        user,
+        clientId,
+        intended: Number(meant[clientId]) || null,
+      }));
     });
   }
 }

@@ -175,10 +175,13 @@ export class Remembered {
 
   /** Clients that this node remembers with a proof which ended more than `grace` seconds ago. */
   expired(grace: number): string[] {
-    const before = Date.now() / 1_000 - grace;
-    return [...this.clients]
-      .filter(([, { identity }]) => identity.expiresAt !== undefined && identity.expiresAt < before)
-      .map(([clientId]) => clientId);
+    return [...this.clients.keys()].filter((clientId) => this.hasExpired(clientId, grace));
+  }
+
+  /** Whether this node remembers the client with a proof which ended more than `grace` seconds ago. */
+  hasExpired(clientId: string, grace: number): boolean {
+    const expiresAt = this.clients.get(clientId)?.identity.expiresAt;
+    return expiresAt !== undefined && expiresAt < Date.now() / 1_000 - grace;
   }
 
   /** Clients that this node remembers, and the users that they are. */

@@ -164,6 +164,9 @@ export interface Memberships {
    * `intended`: when the client meant to, as `intend` has said. `since`: for a stay that goes on after the store has lost
    * its data: when it began, as `enter` has said; it is not journalled.
    *
+   * The name of a user is that of the newest client that has come. `isRenamed`: also where this client is in already. Another
+   * name is announced.
+   *
    * Null where it is refused: the client has ended since, or was moved, or it meant to too long ago to know. Then this
    * has changed nothing.
    */
@@ -173,6 +176,7 @@ export interface Memberships {
     clientId: string,
     intended: number,
     since?: number,
+    isRenamed?: boolean,
   ): Promise<Entered | null>;
   /**
    * `intended`: when the client meant to be elsewhere, as `intend` has said, or to end, as `beginEnd` has; null where it is
@@ -234,9 +238,8 @@ export interface Upkeep {
   unchecked(age: number, limit: number): Promise<string[]>;
   checked(clientIds: readonly string[]): Promise<void>;
   /**
-   * Calls `look` with members that may be of clients which nobody knows, some at a time, once in each epoch: with Redis
-   * Cluster a client and its channels may be in different partitions, of which one has lost what the other still has. Done
-   * again at the next call where `look` rejects.
+   * Calls `look` with members that may be of clients which nobody knows, some at a time, once in each epoch, and after an end
+   * that found no record: Redis may have lost one thing, and kept another. Done again at the next call where `look` rejects.
    */
   strays(look: (members: readonly Member[]) => Promise<void>): Promise<void>;
   /** True for one holder at a time, for `ttl` ms at most. */
@@ -275,6 +278,8 @@ export interface Store extends ClientRecords, Memberships, Announcements, Upkeep
   readonly description: string;
   /** Whether it can be asked now. */
   readonly connected: boolean;
+  /** False where it can't be asked now, or refuses what it is asked, and other nodes may do better. */
+  readonly ready: boolean;
   /** For people, what can't be asked now: null where all can. */
   readonly outage: string | null;
   /** The epochs that go on: one, or with Redis Cluster one of each partition. None where that is not known for certain. */

@@ -14,7 +14,7 @@ const IDLE = 30_000;
 export interface BatchesOptions {
   journal: Journal;
   node: string;
-  writerOf(database: OpenDatabase): Writer;
+  writerOf(database: OpenDatabase): Pick<Writer, 'write'>;
   /** Ends a read that waits. */
   signal: AbortSignal;
 }

@@ -2,6 +2,9 @@
 import type { Database } from './database.js';
 import { upsert } from './upsert.js';
 
+/** Names in one question: a statement takes some 32,000 values at most (SQLite), and a database of the gem may have more. */
+const STEP = 2_000;
+
 /** By name. Those that were never heard of get a number. */
 export async function channelIds(
   database: Database,
@@ -21,11 +24,15 @@ export async function channelIds(
 }
 
 async function knownIds({ tables }: Database, names: ReadonlySet<string>): Promise<Map<string, number>> {
-  if (names.size === 0) return new Map();
-  const rows = await tables
-    .selectFrom('faye_channels')
-    .select(['id', 'name'])
-    .where('name', 'in', [...names])
-    .execute();
-  return new Map(rows.map(({ id, name }) => [name, id]));
+  const ids = new Map<string, number>();
+  const all = [...names];
+  for (let start = 0; start < all.length; start += STEP) {
+    const rows = await tables
+      .selectFrom('faye_channels')
+      .select(['id', 'name'])
+      .where('name', 'in', all.slice(start, start + STEP))
+      .execute();
+    for (const { id, name } of rows) ids.set(name, id);
+  }
+  return ids;
 }

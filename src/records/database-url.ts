@@ -44,7 +44,11 @@ function fileOf(url: string): string {
 
 function parsed(url: string, kind: string): string {
   if (!URL.canParse(url)) throw unexpected('one that can not be read');
-  const { hostname, pathname, searchParams } = new URL(url);
+  const { hostname, pathname, searchParams, hash } = new URL(url);
+  // Else a part of it would be the path, the query or the fragment, and what is before it the host.
+  const isSplit =
+    /[@/]/.test(pathname.slice(1)) || hash !== '' || /[^\w&]/.test([...searchParams.keys()].join('&'));
+  if (isSplit) throw unexpected('one whose password, or database, is not percent-encoded');
   if (hostname === '' && !searchParams.has('host')) throw unexpected('one without a host');
   if (pathname.length < 2) throw unexpected('one without a database');
   return url.replace(/^[^:]*:/, `${kind}:`);

@@ -4,7 +4,9 @@
  */
 import { sql } from 'kysely';
 import type { Database, OpenDatabase } from './database.js';
-import { createTables } from './schema.js';
+import { columnsOf } from './existing-tables.js';
+import { createTable, createTables, createTimeChannels } from './schema.js';
+import { TABLES } from './tables.js';
 import { asideTables, oldTables, putAside } from './take-over/old-tables.js';
 import { createOldViews } from './take-over/old-views.js';
 import { checkZones, type TakenOver, type TimeZones, takeOver } from './take-over/take-over.js';
@@ -39,6 +41,8 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '001 put the tables of the gem aside', up: setAside },
   { name: '002 tables', up: tables },
   { name: '003 take over what the gem recorded', up: takeOverOld },
+  { name: '004 tables with transactions', up: withTransactions },
+  { name: '005 time channels', up: timeChannels },
 ];
 
 /**
@@ -46,6 +50,7 @@ const MIGRATIONS: readonly Migration[] = [
  * and leaves it as it was; on MySQL, where it was cut short, to go on there.
  */
 export async function migrate(database: OpenDatabase, options: MigrateOptions = {}): Promise<Migrated> {
+  await expectUnicode(database);
   return alone(database, async (database) => {
     const done = await doneIn(database);
     const missing = MIGRATIONS.filter(({ name }) => !done.has(name));
@@ -62,9 +67,9 @@ export async function migrate(database: OpenDatabase, options: MigrateOptions = 
 }
 
 /** The steps that are still to be done; changes nothing. */
-export async function missingIn({ tables }: Database): Promise<string[]> {
-  const found = await tables.introspection.getTables({ withInternalKyselyTables: true });
-  const has = found.some(({ name }) => name === 'faye_online_migrations');
+export async function missingIn(database: Database): Promise<string[]> {
+  const { tables } = database;
+  const has = (await columnsOf(database)).has('faye_online_migrations');
   const rows = has ? await tables.selectFrom('faye_online_migrations').select('name').execute() : [];
   const done = new Set(rows.map(({ name }) => name));
   return MIGRATIONS.map(({ name }) => name).filter((name) => !done.has(name));
@@ -82,6 +87,35 @@ async function tables(database: Database): Promise<undefined> {
 async function takeOverOld(database: Database, options: MigrateOptions): Promise<TakenOver | undefined> {
   if ((await asideTables(database)).size === 0) return undefined;
   return takeOver(database, zonesOf(options.takeOver));
+}
+
+/** Of a database that was made where the server's default engine has none, which creates no such tables any more. */
+async function withTransactions({ kind, tables }: Database): Promise<undefined> {
+  if (kind !== 'mysql') return;
+  const { rows } = await sql<{ name: string }>`
+    select t.table_name as name from information_schema.tables t
+    join information_schema.engines e on e.engine = t.engine
+    where t.table_schema = database() and coalesce(e.transactions, 'NO') <> 'YES'
+  `.execute(tables);
+  for (const { name } of rows.filter(({ name }) => isOurs(name)))
+    await sql`alter table ${sql.table(name)} engine = InnoDB row_format = dynamic`.execute(tables);
+}
+
+const isOurs = (table: string): boolean => TABLES.some((name) => name === table);
+
+async function timeChannels(database: Database): Promise<undefined> {
+  await createTimeChannels(database);
+}
+
+/** Names of users are Unicode: any other encoding has no place for some of them, or takes each byte for a character. */
+async function expectUnicode({ kind, tables, description }: OpenDatabase): Promise<void> {
+  if (kind !== 'postgres') return;
+  const { rows } = await sql<{ server_encoding: string }>`show server_encoding`.execute(tables);
+  const encoding = rows[0]?.server_encoding;
+  if (encoding === 'UTF8') return;
+  throw new Error(
+    `Expected ${description}, to have the encoding UTF8, got ${encoding}, which can't hold all names: create another one with encoding 'UTF8' template template0`,
+  );
 }
 
 function zonesOf(zones: TimeZones | undefined): TimeZones {
@@ -128,10 +162,9 @@ function inTransaction<T>(database: Database, step: (database: Database) => Prom
   return tables.transaction().execute((transaction) => step({ kind, tables: transaction }));
 }
 
-async function doneIn({ tables }: Database): Promise<Set<string>> {
-  await tables.schema
-    .createTable('faye_online_migrations')
-    .ifNotExists()
+async function doneIn(database: Database): Promise<Set<string>> {
+  const { tables } = database;
+  await createTable(database, 'faye_online_migrations')
     .addColumn('name', 'varchar(64)', (name) => name.primaryKey())
     .addColumn('done_at', 'bigint', (at) => at.notNull())
     .execute();

@@ -18,6 +18,8 @@ import type { MigrateOptions } from './migrate.js';
 import { endStaysOf, signOfLife } from './nodes.js';
 import { writeLastLists, writeLists } from './online-lists.js';
 import { Resumptions } from './resumptions.js';
+import { SetAside } from './set-aside.js';
+import { TimeChannels } from './time-channels.js';
 import { type Ailment, Trouble } from './trouble.js';
 import { type Held, Writer } from './writer.js';
 
@@ -61,6 +63,8 @@ export class Recorder {
   private readonly watch: JournalWatch;
   private readonly problem: Trouble;
   private readonly resumptions: Resumptions;
+  private readonly setAside: SetAside;
+  private readonly timeChannels = new TimeChannels();
   private readonly batches: Batches;
   private readonly chores: Chores;
   private running: Promise<void> | undefined;
@@ -78,6 +82,7 @@ export class Recorder {
     this.watch = new JournalWatch(journal, GROUP, log);
     this.problem = new Trouble(log);
     this.resumptions = new Resumptions(node);
+    this.setAside = new SetAside(log);
     const writerOf = (database: OpenDatabase) => this.writerOf(database);
     this.batches = new Batches({ journal, node, writerOf, signal: this.stopping.signal });
     this.chores = new Chores({ ...options, batches: this.batches });
@@ -110,6 +115,11 @@ export class Recorder {
     return this.batches.written;
   }
 
+  /** Entries that this node could not store since it began, and has left out. */
+  get leftOut(): number {
+    return this.setAside.count;
+  }
+
   /** Entries that are yet to be written. Rejects where the journal is away. */
   lag(): Promise<number> {
     return this.options.journal.lag(GROUP);
@@ -127,6 +137,11 @@ export class Recorder {
    */
   resume(held: readonly Held[], lostAt: number): void {
     this.resumptions.add({ held, epochs: this.options.epochs(), lostAt });
+  }
+
+  /** A client has named a channel as its `time_channel`. It is written as soon as it can be. */
+  addTimeChannel(name: string): void {
+    this.timeChannels.add(name);
   }
 
   /**
@@ -217,6 +232,7 @@ export class Recorder {
     const database = await this.connection.opened();
     await this.resumptions.write(database, this.writerOf(database), this.options.epochs());
     await this.chores.do(database);
+    await this.timeChannels.write(database);
     const count = await this.batches.writeNext(database, WAIT);
     await writeLists(database, Date.now());
     return count;
@@ -234,9 +250,9 @@ export class Recorder {
     this.isReading = true;
   }
 
-  private writerOf(database: OpenDatabase): Writer {
+  private writerOf(database: OpenDatabase): Pick<Writer, 'write' | 'resume'> {
     const { node, hashClientIds = false } = this.options;
-    return new Writer(database, { node, hashClientIds });
+    return this.setAside.around(new Writer(database, { node, hashClientIds }));
   }
 
   /** With other nodes it is not the only one who could write what comes in meanwhile. */
@@ -245,6 +261,7 @@ export class Recorder {
     const database = await this.connection.opened();
     const enough = shared ? performance.now() + LAST_WORDS : Number.POSITIVE_INFINITY;
     while ((await this.batches.writeNext(database, 0)) > 0 && performance.now() < enough);
+    await this.timeChannels.write(database);
     await signOfLife(database, node, Date.now());
     if (!shared) await endStaysOf(database, node, Date.now());
     await writeLastLists(database);

@@ -51,6 +51,8 @@ export interface RecordsState {
   isDropping: boolean;
   /** Entries that this process has written since it began. */
   written: number;
+  /** Entries that the database could not store since this process began, and that were left out. The log has each. */
+  setAside: number;
   /** Why nothing can be written, and since when (ISO 8601, UTC); null while all is well. */
   trouble: { reason: string; since: string } | null;
 }
@@ -145,7 +147,7 @@ export class Records extends Reports {
   }
 
   get state(): RecordsState {
-    const { description, journal, written, trouble } = this.recorder;
+    const { description, journal, written, leftOut, trouble } = this.recorder;
     const since = new Date(trouble?.since ?? 0).toISOString();
     return {
       database: description,
@@ -153,6 +155,7 @@ export class Records extends Reports {
       dropped: journal.dropped,
       isDropping: journal.isFull,
       written,
+      setAside: leftOut,
       trouble: trouble ? { reason: reasonOf(trouble.error), since } : null,
     };
   }

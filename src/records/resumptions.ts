@@ -50,7 +50,11 @@ export class Resumptions {
   }
 
   /** May be called again where it rejects. `epochs`: those that go on by now; none where they are not known. */
-  async write(database: OpenDatabase, writer: Writer, epochs: readonly string[]): Promise<void> {
+  async write(
+    database: OpenDatabase,
+    writer: Pick<Writer, 'resume'>,
+    epochs: readonly string[],
+  ): Promise<void> {
     const told = [...this.untold];
     await writer.resume(told.map(([, held]) => held));
     for (const [key] of told) this.untold.delete(key);

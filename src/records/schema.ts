@@ -1,6 +1,7 @@
 /** How the tables are made, the same on all three databases but for the names of types. */
 import { type ColumnDataType, type CreateTableBuilder, type RawBuilder, sql } from 'kysely';
 import type { Database } from './database.js';
+import type { Tables } from './tables.js';
 import { upsert } from './upsert.js';
 
 type Table = CreateTableBuilder<string, string>;
@@ -25,10 +26,19 @@ async function typesOf({ kind, tables }: Database): Promise<Types> {
   };
 }
 
+/**
+ * On MySQL the engine and the format of rows are named: a server may have others by default, without transactions, or
+ * with too little space for our keys.
+ */
+export function createTable({ kind, tables }: Database, name: keyof Tables): Table {
+  const table = tables.schema.createTable(name).ifNotExists();
+  return kind === 'mysql' ? table.modifyEnd(sql`engine = InnoDB row_format = dynamic`) : table;
+}
+
 /** Each step may be done again: MySQL can't take back half of them, so a start that was cut short begins once more. */
 export async function createTables(database: Database): Promise<void> {
   const { text, longText } = await typesOf(database);
-  const table = (name: string): Table => database.tables.schema.createTable(name).ifNotExists();
+  const table = (name: keyof Tables): Table => createTable(database, name);
 
   await numbered(database, table('faye_channels'))
     .addColumn('name', text(255), (name) => name.notNull().unique())
@@ -107,7 +117,14 @@ export async function createTables(database: Database): Promise<void> {
     .execute();
   await upsert(database, 'faye_online_turn', [{ id: 1, turns: 0 }], ['id'], []);
 
+  await createTimeChannels(database);
   await createIndexes(database);
+}
+
+export async function createTimeChannels(database: Database): Promise<void> {
+  await createTable(database, 'faye_online_time_channels')
+    .addColumn('channel_id', 'bigint', (id) => id.primaryKey())
+    .execute();
 }
 
 /** A number of its own for each row, in the order of writing. */

@@ -52,6 +52,8 @@ export interface Tables {
     /** Null for what holds until the client says something else. */
     ended_at: number | null;
   };
+  /** Channels that some client has named as its `time_channel`, or that the gem has measured time in. */
+  faye_online_time_channels: { channel_id: number };
   /** Who has ever been there. */
   faye_online_users: {
     uid: string;
@@ -69,6 +71,23 @@ export interface Tables {
   /** The steps of `migrate` that were done. */
   faye_online_migrations: { name: string; done_at: number };
 }
+
+const ALL: Record<keyof Tables, true> = {
+  faye_channels: true,
+  faye_channel_online_lists: true,
+  faye_user_online_times: true,
+  faye_user_login_logs: true,
+  faye_online_stays: true,
+  faye_online_visibility: true,
+  faye_online_users: true,
+  faye_online_nodes: true,
+  faye_online_written: true,
+  faye_online_turn: true,
+  faye_online_time_channels: true,
+  faye_online_migrations: true,
+};
+
+export const TABLES = Object.keys(ALL) as (keyof Tables)[];
 
 interface StaysTable {
   id: Generated<number>;

@@ -19,6 +19,7 @@ export class RedisRefused extends Error {
  */
 export async function accept(redis: Commands, partitions: Partitions): Promise<void> {
   const clustered = isCluster(redis);
+  if (clustered) checkPrefix(partitions);
   await Promise.all(serversOf(redis).map((server) => check(server, clustered)));
   if (partitions.count !== null) await agree(redis, partitions, partitions.count);
 }
@@ -34,6 +35,14 @@ async function check(redis: Redis, clustered: boolean): Promise<void> {
     throw new RedisRefused(
       "Redis: expected ioredis' Cluster for a Redis Cluster, got a connection to one of its nodes",
     );
+}
+
+/** A prefix with an empty hash tag (`{}`) hides ours: each key would be in a slot of its own. */
+function checkPrefix({ scope }: Partitions): void {
+  if (!/^[^{]*\{\}/.test(scope.keyPrefix)) return;
+  throw new RedisRefused(
+    `Redis: expected a keyPrefix without an empty hash tag, {}, for a Redis Cluster, got ${JSON.stringify(scope.keyPrefix)}`,
+  );
 }
 
 /** The first node says how many there are. */

@@ -1,5 +1,6 @@
 import { Away } from '../away.js';
 import type { RedisConnections } from './connection.js';
+import { refusalOf } from './refusals.js';
 import type { Commands } from './scripts.js';
 
 /** Asks Redis. Rejects at once with `Away` where it can't be asked; an error of a script's own goes through as it is. */
@@ -11,7 +12,7 @@ export async function ask<T>(
   try {
     return await question(commands);
   } catch (error) {
-    if (error instanceof Error && error.message.startsWith('ERR')) throw error;
+    if (error instanceof Error && error.message.startsWith('ERR') && !refusalOf(error)) throw error;
     throw new Away(description, error);
   }
 }

@@ -13,6 +13,8 @@ import { type Listening, listenToCluster } from './cluster-listener.js';
 import { isCluster } from './is-cluster.js';
 import { Listener } from './listener.js';
 import type { Partitions } from './partitions.js';
+import { Refusals, refusalOf } from './refusals.js';
+import { type Scope, takeScope } from './scope.js';
 import type { Commands } from './scripts.js';
 import { watch } from './watch.js';
 
@@ -45,7 +47,9 @@ const COMMANDS = {
 
 /** What it subscribes to after a cut the `Listener` decides: with Cluster another connection may hear it by then. */
 const LISTENS = {
+  keyPrefix: '',
   lazyConnect: false,
+  enableOfflineQueue: false,
   autoResubscribe: false,
   autoResendUnfulfilledCommands: false,
   disconnectTimeout: DISCONNECT_TIMEOUT,
@@ -80,6 +84,10 @@ export interface RedisConnections {
   readonly commands: Commands;
   readonly listener: Listener;
   readonly description: string;
+  /** For everybody, why Redis refuses what it is asked although it can be reached. Null where it does not. */
+  readonly refusal: string | null;
+  /** What the names of keys and Pub/Sub channels are to have: the connections have no `keyPrefix` of their own. */
+  readonly scope: Scope;
   /**
    * Resolves once both are there and the nodes agree on the partitions. Rejects with `RedisRefused`, and closes both, where
    * Redis is older than 7.0 or has another number of partitions.
@@ -95,12 +103,25 @@ export interface RedisConnections {
  */
 export function openRedis(source: RedisSource, log: Logger): RedisConnections {
   const commands = connect(source, COMMANDS);
-  reportOutages(commands, 'commands', log);
-  watchAll(commands);
-  const { listener, close: stopListening } = listen(source, commands, log);
+  const scope = takeScope(commands);
+  const refusals = {
+    commands: new Refusals({
+      role: 'commands',
+      isOpen: () => commands.status === 'ready',
+      // The other connection may hear what that replica is sent, until nobody sends it anything.
+      isReplica: () => reconnect(),
+      log,
+    }),
+    listener: new Refusals({ role: 'listener', isOpen: () => listener.status === 'ready', log }),
+  };
+  reportOutages(commands, 'commands', refusals.commands, log);
+  watchAll(commands, refusals.commands);
+  const { listener, reconnect, close: stopListening } = listen(source, commands, refusals.listener, log);
   let closed = false;
+  let refused = false;
   const close = (): void => {
     closed = true;
+    for (const each of Object.values(refusals)) each.clear();
     commands.disconnect();
     stopListening();
   };
@@ -111,29 +132,49 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
       try {
         return await accept(commands, partitions);
       } catch (error) {
-        if (error instanceof RedisRefused) close();
-        if (error instanceof RedisRefused) throw error;
-        log.warn({ err: error }, 'Redis could not be asked whether it can be used; it will be again');
+        refused = error instanceof RedisRefused;
+        if (refused) close();
+        if (refused) throw error;
+        // One that Redis refuses is logged once, as a refusal.
+        if (!refusalOf(error))
+          log.warn({ err: error }, 'Redis could not be asked whether it can be used; it will be again');
         await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN));
       }
     }
   }
-  return { commands, listener, description: describe(source, commands), accepted, close };
+  return {
+    commands,
+    listener,
+    description: describe(source, commands),
+    scope,
+    get refusal() {
+      if (refused) return 'can not be used, the log says why';
+      const reason = refusals.commands.reason ?? refusals.listener.reason;
+      return reason === null ? null : `refuses commands: ${reason}`;
+    },
+    accepted,
+    close,
+  };
 }
 
-function listen(source: RedisSource, commands: Commands, log: Logger): Listening {
-  if (isCluster(commands)) {
-    return listenToCluster(commands, LISTENS, (redis) => {
-      reportOutages(redis, 'listener', log);
-      watchOne(redis);
-    });
-  }
+interface Connected extends Listening {
+  /** Makes the connection anew. */
+  reconnect(): void;
+}
+
+function listen(source: RedisSource, commands: Commands, refusals: Refusals, log: Logger): Connected {
+  const watched = (redis: Redis): void => {
+    reportOutages(redis, 'listener', refusals, log);
+    watchOne(redis, refusals);
+  };
+  // Who is master, a Cluster says itself.
+  if (isCluster(commands)) return { ...listenToCluster(commands, LISTENS, watched), reconnect: NOTHING };
   const redis = connect(source, LISTENS) as Redis;
-  reportOutages(redis, 'listener', log);
-  watchOne(redis);
+  takeScope(redis);
+  watched(redis);
   const listener = new Listener(() => redis);
   listener.add(redis);
-  return { listener, close: () => redis.disconnect() };
+  return { listener, reconnect: () => redis.disconnect(true), close: () => redis.disconnect() };
 }
 
 function connect(source: RedisSource, options: RedisOptions): Commands {
@@ -145,6 +186,12 @@ function connect(source: RedisSource, options: RedisOptions): Commands {
 
 /** A connection of the user's making may wait for its first command before it connects; nobody sends one. */
 function begun(redis: Commands): Commands {
+  const db = isCluster(redis) ? 0 : (redis.options.db ?? 0);
+  // ioredis would go on in database 0.
+  if (!Number.isInteger(db) || db < 0) {
+    redis.disconnect();
+    throw new RedisRefused(`Redis: expected the number of a database, a whole number from 0, got ${db}`);
+  }
   if (redis.status === 'wait') redis.connect().catch(NOTHING);
   return redis;
 }
@@ -152,18 +199,26 @@ function begun(redis: Commands): Commands {
 /** ioredis reports it as an `error` as well, and tries again. */
 const NOTHING = (): void => {};
 
-function watchAll(redis: Commands): void {
+function watchAll(redis: Commands, refusals: Refusals): void {
+  const each = (node: Redis): void => watchOne(node, refusals);
   if (!isCluster(redis)) {
-    watchOne(redis);
+    each(redis);
     return;
   }
-  for (const node of redis.nodes()) watchOne(node);
-  redis.on('+node', watchOne);
+  for (const node of redis.nodes()) each(node);
+  redis.on('+node', each);
 }
 
-function watchOne(redis: Redis): void {
-  redis.once('end', watch(redis));
+function watchOne(redis: Redis, refusals: Refusals): void {
+  refusals.watch(redis);
+  redis.once(
+    'end',
+    watch(redis, () => refusals.add(new Error(LOADING))),
+  );
 }
+
+/** As Redis says it to commands, of which ioredis sends none meanwhile. */
+const LOADING = 'LOADING Redis is loading the dataset in memory';
 
 function ready(redis: Commands | Listener): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve();
@@ -171,11 +226,25 @@ function ready(redis: Commands | Listener): Promise<void> {
 }
 
 /** One line when it goes and one when it is back; ioredis reports an error for every attempt in between. */
-function reportOutages(redis: Commands, role: string, log: Logger): void {
+function reportOutages(redis: Commands, role: string, refusals: Refusals, log: Logger): void {
   let away = false;
+  let leaving = false;
   redis.on('error', (error: Error) => {
+    // What follows from leaving says nothing of Redis.
+    if (leaving) return;
+    const refusal = refusals.add(error);
+    if (refusal?.code === 'ERR' && !isCluster(redis)) {
+      // ioredis would go on in database 0.
+      leaving = true;
+      redis.disconnect(true);
+    }
+    if (refusal) return;
+    refusals.clear();
     if (!away) log.error({ reason: error.message, role }, 'Redis is away');
     away = true;
+  });
+  redis.on('close', () => {
+    leaving = false;
   });
   redis.on('ready', () => {
     if (away) log.info({ role }, 'Redis is back');

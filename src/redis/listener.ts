@@ -7,6 +7,7 @@
  * that names may be heard from another connection than before.
  */
 import { EventEmitter } from 'node:events';
+import { setTimeout as after } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 
 /** One connection while it holds. After it was lost it is another. */
@@ -22,6 +23,9 @@ interface Events {
   pmessage: [glob: string, name: string, text: string];
   smessage: [name: string, text: string];
 }
+
+/** Milliseconds until what Redis refused is tried again. */
+const RETRY = 500;
 
 const HEARD = ['message', 'pmessage', 'smessage'] as const;
 
@@ -49,11 +53,11 @@ export class Listener extends EventEmitter<Events> {
 
   /**
    * Subscribes to channels that are not sharded, and again after each loss. While nothing can be heard it resolves at once,
-   * and is done later.
+   * and is done later. While Redis refuses it, it is retried.
    */
   async subscribe(...names: string[]): Promise<void> {
     for (const name of names) this.names.add(name);
-    await this.main?.redis.subscribe(...names);
+    if (this.main) await this.subscribeOn(this.main, names);
   }
 
   add(redis: Redis): void {
@@ -87,12 +91,22 @@ export class Listener extends EventEmitter<Events> {
       this.emit('ready');
       return;
     }
-    line.redis.subscribe(...names).then(
-      () => {
-        if (this.lines.get(line.redis) === line) this.emit('ready');
-      },
-      // The connection is lost, and its end says so; or it may not listen, which a `ready` would hide.
-      () => {},
-    );
+    void this.subscribeOn(line, names).then((isHeard) => {
+      if (isHeard) this.emit('ready');
+    });
+  }
+
+  /** False where the connection is lost. */
+  private async subscribeOn(line: Line, names: readonly string[]): Promise<boolean> {
+    while (this.lines.get(line.redis) === line) {
+      try {
+        await line.redis.subscribe(...names);
+        return this.lines.get(line.redis) === line;
+      } catch {
+        // The user may lack the right; the connection says which refusals there are. Its end ends this.
+        await after(RETRY, undefined, { ref: false });
+      }
+    }
+    return false;
   }
 }

@@ -17,12 +17,17 @@ export type Script<T> = (
 ) => Promise<T>;
 
 const textOf = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
-const QUIET = textOf('quiet');
+/** Functions that scripts share, by what calls them. */
+const SHARED = [
+  ['quiet_until(', textOf('quiet')],
+  ['is_whole(', textOf('whole')],
+] as const;
 
-/** The text of lua/<name>.lua, behind the function that it shares with others, where it calls that. */
+/** The text of lua/<name>.lua, behind the functions that it shares with others, where it calls them. */
 export function luaOf(name: string): string {
   const text = textOf(name);
-  return text.includes('quiet_until(') ? QUIET + text : text;
+  const shared = SHARED.filter(([call]) => text.includes(call)).map(([, lua]) => lua);
+  return shared.join('') + text;
 }
 
 /** A script of lua/<name>.lua; its command is defined on a connection when it is first used there. */
@@ -52,7 +57,7 @@ export const scripts = {
   checked: script<number>('checked'),
   closeGroup: script<number>('close-group'),
   enter: script<[outcome: number, dueIn: number, since: string, came: number]>('enter'),
-  epoch: script<[id: string, quiet: number]>('epoch'),
+  epoch: script<[id: string, quiet: number, cause: string]>('epoch'),
   forget: script<number>('forget'),
   intend: script<[intended: number, visibility: string, since: string, ...leave: string[]]>('intend'),
   lag: script<number>('lag'),

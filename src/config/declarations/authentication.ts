@@ -19,9 +19,9 @@ export const authentication = group(
   {
     jwt: jwt.optional(),
     verify: callback<Verify>(
-      '(message, request) → identity, null or text, or a promise of it',
+      '(message, request) → identity, null or false, or a promise of it',
       'none',
-      'Proof by a function of your own; null is not signed in, a text refuses and says why.',
+      'Proof by a function of your own; null is not signed in, false refuses, and `throw new Refused(reason)` says why.',
     ),
     trust: yesOrNo(
       'true where nothing else is configured and NODE_ENV is not production',

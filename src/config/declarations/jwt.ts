@@ -96,7 +96,13 @@ export const jwt = group(
         default: 'any',
       })
       .optional(),
-    clockTolerance: ranged('a number of seconds', 0, 3600, 5, "How far the issuer's clock may be off."),
+    clockTolerance: ranged(
+      'a number of seconds',
+      0,
+      3600,
+      5,
+      "How far the issuer's clock may be off. A token counts for so long after its exp, and expiryGrace begins then.",
+    ),
   },
   'Proof by JSON Web Token in auth.token; exactly one of secret, publicKey and jwks.',
   true,

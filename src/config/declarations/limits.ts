@@ -3,7 +3,13 @@ import { group, ranged, whole } from './declaration.js';
 
 export const limits = group(
   {
-    channelLength: whole('characters', 1, 255, 255, 'Longest channel name.'),
+    channelLength: whole(
+      'characters',
+      17,
+      255,
+      255,
+      'Longest channel name; that of a room or time channel is 15 shorter, for the names of its lists.',
+    ),
     uidLength: whole('characters', 1, 128, 128, 'Longest uid.'),
     unameLength: whole('characters', 1, 255, 255, 'Longest uname.'),
     identityBytes: whole('bytes', 64, 65536, 4096, 'Largest identity, as JSON.'),
@@ -14,7 +20,13 @@ export const limits = group(
       1000,
       'Longest user_list; a longer one is cut and says truncated, its count stays exact.',
     ),
-    messageBytes: whole('bytes', 1024, 16777216, 65536, 'Largest message of a WebSocket, or HTTP body.'),
+    messageBytes: whole(
+      'bytes',
+      1024,
+      16777216,
+      65536,
+      'Largest message; a larger one is refused. A WebSocket frame or HTTP body may have four times as many, or 1 MiB more if that is less; a larger one closes its connection.',
+    ),
     batchLength: whole('messages', 1, 1000, 100, 'Most messages in one array.'),
     subscriptions: whole('subscriptions', 1, 10000, 100, 'Most subscriptions of one client.'),
     waitingMessages: whole(

@@ -4,8 +4,7 @@ import type { Extension, FayeExtension } from '../../bayeux/extension.js';
 import type { ExtensionOrder, ExtensionsConfig } from '../types.js';
 import { declared, type Judge } from './declaration.js';
 
-/** `ext` is among them because it carries `ext.auth`, the publisher's token. */
-const NOT_RELAYED = ['channel', 'clientId', 'id', 'data', 'ext', 'auth', 'advice', 'error', 'successful'];
+const NOT_RELAYED = ['channel', 'clientId', 'id', 'data', 'auth', 'advice', 'error', 'successful'];
 const RELAYED = `other than ${NOT_RELAYED.slice(0, -1).join(', ')} and ${NOT_RELAYED.at(-1)}`;
 
 export const relay = z
@@ -17,7 +16,7 @@ export const relay = z
       .register(declared, { doc: '', type: 'the name of a message field', limits: RELAYED }),
   )
   .register(declared, {
-    doc: 'Top-level fields of a publish that subscribers get beside channel, data and id.',
+    doc: "Top-level fields of a publish that subscribers get beside channel, data and id; ext without ext.auth. What the app's own extensions add is relayed in any case.",
     type: 'a list of names of message fields',
     limits: RELAYED,
     default: 'none',

@@ -5,10 +5,27 @@ import { isClient } from '../redis-client.js';
 import { ENGINES, type RedisClient, type RedisOptions } from '../types.js';
 import { declared, type Judge } from './declaration.js';
 
+/**
+ * ioredis and others take a wrong database number for 0. A `/`, `?` or `#` of a password that is not percent-encoded ends the
+ * part of the URL that has it: what is behind it would be the path, the query or the fragment.
+ */
 const isRedisUrl = (text: string): boolean => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  return (url?.protocol === 'redis:' || url?.protocol === 'rediss:') && url.hostname !== '';
+  if (!URL.canParse(text) || !isPercentEncoded(text)) return false;
+  const { protocol, hostname, pathname, searchParams, hash } = new URL(text);
+  const names = [...searchParams.keys()];
+  return (
+    (protocol === 'redis:' || protocol === 'rediss:') &&
+    hostname !== '' &&
+    hash === '' &&
+    isDatabaseNumber(pathname.slice(1) || '0') &&
+    isDatabaseNumber(searchParams.get('db') ?? '0') &&
+    names.every((name) => /^\w+$/.test(name))
+  );
 };
+
+const isDatabaseNumber = (text: string): boolean => /^\d{1,9}$/.test(text);
+
+const isPercentEncoded = (text: string): boolean => !/%(?![\da-f]{2})/i.test(text);
 
 export const redisUrl = (fallback: string, doc: string) =>
   z.string().refine(isRedisUrl).register(declared, {

@@ -8,7 +8,7 @@ import { extensions, relay } from './messages.js';
 import { channelPattern, windows } from './presence.js';
 import { records } from './records.js';
 import { engine, redis } from './redis.js';
-import { adminToken, host, logLevel, mount, port } from './server.js';
+import { adminToken, host, keepAliveTimeout, logLevel, mount, port } from './server.js';
 import { compression, jsonp, origins, trustProxy } from './transport.js';
 
 export const schema = z.strictObject({
@@ -23,6 +23,7 @@ export const schema = z.strictObject({
     'How long a poll is held; a client that is silent for twice this is gone.',
   ),
   ping: ranged('a number of seconds', 1, 300, 30, 'Time between two pings of a WebSocket.'),
+  keepAliveTimeout,
   origins: origins.optional(),
   jsonp,
   compression,
@@ -33,7 +34,7 @@ export const schema = z.strictObject({
     .string()
     .regex(/^[a-zA-Z0-9_-]{1,64}$/)
     .register(declared, {
-      doc: 'First part of every key in Redis; nodes with the same namespace are one server.',
+      doc: 'First part of every key in Redis; nodes with the same namespace, database and `keyPrefix` are one server.',
       type: 'a text',
       limits: 'of 1 to 64 of the characters a-z, A-Z, 0-9, _ and -',
     })
@@ -69,9 +70,9 @@ export const schema = z.strictObject({
     "How long after its token's exp a client stays in what it entered with it.",
   ),
   validMessage: callback<ValidMessage>(
-    '(message, request) → boolean or text, or a promise of it',
+    '(message, request) → boolean, or a promise of it',
     'none',
-    'Asked about every message of a browser; false or a text (the reason) refuses it.',
+    'Asked about every message of a browser; false refuses it, and `throw new Refused(reason)` says why.',
   ),
   adminToken: adminToken.optional(),
   demo: yesOrNo(

@@ -1,7 +1,7 @@
 /** The options of the server itself: where it listens, and what it logs. */
 import { z } from 'zod';
 import { LOG_LEVELS } from '../types.js';
-import { declared, whole } from './declaration.js';
+import { declared, ranged, whole } from './declaration.js';
 
 const OWN_PAGES = new Set(['/api', '/faye-online', '/healthz', '/metrics', '/readyz']);
 const MOUNT = /^(\/[a-zA-Z0-9_~-][a-zA-Z0-9_.~-]*)+$/;
@@ -27,6 +27,14 @@ export const mount = z
       "that starts with / and does not end with it, without wildcards, at most 255 characters, none of the server's own pages",
   })
   .default('/faye');
+
+export const keepAliveTimeout = ranged(
+  'a number of seconds',
+  1,
+  3600,
+  5,
+  "How long an HTTP connection is kept open between two requests, as Node's server.keepAliveTimeout. Behind a load balancer that keeps its connections to the server, make it longer than the balancer does.",
+);
 
 export const adminToken = z.string().min(16).register(declared, {
   doc: 'What opens /api/ and /metrics, as `Authorization: Bearer …`. Set it behind a proxy on the same machine.',

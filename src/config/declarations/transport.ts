@@ -1,16 +1,16 @@
 /** The options of how messages travel: from which pages, by which ways, through how many proxies. */
 import { z } from 'zod';
+import { originOf } from '../origin.js';
 import { declared, offByDefault, whole } from './declaration.js';
 
-/** A path, a password or a wildcard would be dropped or never match: better refused than not what was meant. */
-const isOrigin = (text: string): boolean => /^https?:\/\/[^/\\?#@*\s]+$/i.test(text) && URL.canParse(text);
+const isOrigin = (text: string): boolean => originOf(text) !== undefined;
 
-const ORIGIN = 'scheme://host[:port] of http or https, without a path';
+const ORIGIN = 'scheme://host[:port] without a path, or https://*.host for subdomains';
 
 export const origins = z
   .union([z.literal('*'), z.array(z.string().refine(isOrigin).register(declared, { doc: '', type: ORIGIN }))])
   .register(declared, {
-    doc: 'Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back.',
+    doc: 'Whose pages may speak to the server beside those of its own origin; a request without an Origin is not held back. Apps and extensions have schemes of their own: capacitor://localhost, chrome-extension://<id>.',
     type: `a list of ${ORIGIN}, or '*' for any`,
     default: 'none where NODE_ENV is production, any otherwise',
   });

@@ -11,6 +11,8 @@ export interface AnswersOptions {
   handOvers: HandOvers;
   /** A client goes: nothing is to be done for it any more. */
   forget(client: Client): void;
+  /** Those of these clients that are this node's; null where that is not certain. */
+  holds(clientIds: readonly string[]): string[] | null;
 }
 
 type Body = Record<string, unknown>;
@@ -20,6 +22,8 @@ export class Answers {
 
   /** Undefined and null: it knows nothing of that client. */
   answer(subject: string, body: Body): unknown {
+    if (subject === 'held')
+      return this.options.holds(Array.isArray(body.clientIds) ? body.clientIds.map(String) : []);
     const clientId = String(body.clientId);
     // Of a client that is arriving, once it is here: what it brings is to go on to the next node.
     const arriving = this.options.adoptions().settled(clientId);

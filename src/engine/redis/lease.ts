@@ -44,6 +44,7 @@ export class Lease {
   private round = 1;
   private said = 0;
   private failed = false;
+  private knowsClients = false;
 
   constructor(
     private readonly commands: Commands,
@@ -78,6 +79,11 @@ export class Lease {
   /** Whether the last renewal has failed: Redis, or the master of this partition, is away. */
   get isAway(): boolean {
     return this.failed;
+  }
+
+  /** Whether Redis knew any client of this node, in this partition, at the last renewal. */
+  get hasClients(): boolean {
+    return this.knowsClients;
   }
 
   /** Whether the epoch is so new that other nodes may not have written down their clients yet. */
@@ -131,8 +137,9 @@ export class Lease {
     );
     const isNew = this.known !== '' && epoch !== this.known;
     const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
-    const [outcome, due, others] = await this.say(how, steady >= STEADY);
+    const [outcome, due, others, known] = await this.say(how, steady >= STEADY);
     this.known = epoch;
+    this.knowsClients = known === 1;
     this.quietUntil = performance.now() + quiet;
     if (outcome === 'fenced') {
       this.names += 1;
@@ -140,24 +147,28 @@ export class Lease {
     }
     this.steady = steady + 1;
     const dead = [...due, ...others];
-    return { outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome, due, dead };
+    return {
+      outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome,
+      due,
+      dead,
+    };
   }
 
   private async say(
     how: 'first' | 'again' | 'on',
     steady: boolean,
-  ): Promise<[outcome: 'renewed' | 'fenced', due: string[], dead: string[]]> {
+  ): Promise<[outcome: 'renewed' | 'fenced', due: string[], dead: string[], hasClients: number]> {
     const { keys, round } = this;
     const sentAt = performance.now();
     const about = { host: hostname(), pid: process.pid, startedAt, ...this.about() };
     const said = await steps.renew(
       this.commands,
-      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns],
+      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns, keys.clientsOf(this.name)],
       [this.name, LEASE, JSON.stringify(about), round, how, steady ? 1 : 0, LINGER],
     );
-    const [outcome, due, dead] = said;
+    const [outcome, due, dead, hasClients] = said;
     if (outcome === 'stale') throw new Away('a renewal of an earlier round');
     if (outcome === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });
-    return [outcome, due, dead];
+    return [outcome, due, dead, hasClients];
   }
 }

@@ -17,6 +17,8 @@ export interface LeasesOptions {
   fenced(lease: Lease, stoodStill: boolean): void;
   /** Redis has lost data, or holds older. */
   newEpoch(lease: Lease): void;
+  /** Redis knows no client of this node, in this partition. */
+  unknown(lease: Lease): void;
   /** Another node has died, or stopped. */
   died(lease: Lease): void;
   /** Another renewal is going to come. */
@@ -41,9 +43,10 @@ export class Leases {
   constructor(private readonly options: LeasesOptions) {
     const { redis, partitions, node, clients, failed } = options;
     const about = () => ({ clients: clients(), lag: this.lag });
-    const { announcements } = new Keys(partitions.namespaces[0] as string);
+    const { announcements } = new Keys(partitions.namespaces[0] as string, partitions.scope);
     this.all = partitions.namespaces.map(
-      (namespace) => new Lease(redis.commands, new EngineKeys(namespace), announcements, node, about),
+      (namespace) =>
+        new Lease(redis.commands, new EngineKeys(namespace, partitions.scope), announcements, node, about),
     );
     this.renewing = this.all.map((lease) => new Chore(() => this.renewOne(lease), failed));
   }
@@ -100,5 +103,6 @@ export class Leases {
     if (dead.some((name) => !known.includes(name))) this.options.died(lease);
     if (outcome === 'fenced') this.options.fenced(lease, this.stoodStill);
     if (outcome === 'new epoch') this.options.newEpoch(lease);
+    if (outcome === 'renewed' && !lease.hasClients) this.options.unknown(lease);
   }
 }

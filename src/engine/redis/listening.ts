@@ -11,7 +11,7 @@ import type { Line, Listener } from '../../redis/listener.js';
 export interface Name {
   kind: 'subscribe' | 'psubscribe' | 'ssubscribe';
   name: string;
-  /** The namespace of the partition. */
+  /** What all names of the partition begin with. */
   tag: string;
 }
 

@@ -15,7 +15,7 @@ export interface MailOptions {
   redis: RedisConnections;
   /** The Pub/Sub channel of a node's letters. */
   letters(node: string): string;
-  /** The namespace of the partition that these are in. */
+  /** What all names of the partition begin with that these are in. */
   tag: string;
   node: string;
   /** Answers what another node asks. */

@@ -26,9 +26,9 @@ export interface FellowStatus extends NodeStatus {
 }
 
 /** Oldest first. */
-export async function readNodes(redis: Commands, { namespaces }: Partitions): Promise<NodeStatus[]> {
+export async function readNodes(redis: Commands, { namespaces, scope }: Partitions): Promise<NodeStatus[]> {
   const parts = await Promise.all(
-    namespaces.map((namespace) => nodesOfPartition(redis, new EngineKeys(namespace))),
+    namespaces.map((namespace) => nodesOfPartition(redis, new EngineKeys(namespace, scope))),
   );
   const nodes = new Map<string, NodeStatus>();
   for (const status of parts.flat()) {

@@ -35,7 +35,7 @@ export class Records {
     private readonly redis: RedisConnections,
     private readonly partitions: Partitions,
   ) {
-    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace));
+    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace, partitions.scope));
   }
 
   get connected(): boolean {
@@ -171,7 +171,13 @@ export class Records {
     const [outcome, lastSign] = await this.ask((redis) =>
       steps.beginEnd(
         redis,
-        [keys.client(clientId), keys.endings, keys.clientsOf(node), keys.lastSigns],
+        [
+          keys.client(clientId),
+          keys.endings,
+          keys.clientsOf(node || ender),
+          keys.lastSigns,
+          keys.subscriptions(clientId),
+        ],
         [clientId, node, generation, ender, TAKE_OVER],
       ),
     );

@@ -52,7 +52,7 @@ export class RedisBackplane implements Backplane {
   constructor(private readonly options: RedisBackplaneOptions) {
     const { redis, partitions } = options;
     const { commands, listener } = redis;
-    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace));
+    this.keys = partitions.namespaces.map((namespace) => new EngineKeys(namespace, partitions.scope));
     this.heard = this.keys.map(() => new Positions());
     const command = commands.isCluster ? 'SPUBLISH' : 'PUBLISH';
     this.outboxes = this.keys.map(
@@ -240,7 +240,7 @@ export class RedisBackplane implements Backplane {
   }
 
   private tagOf(partition: number): string {
-    return this.options.partitions.namespaces[partition] as string;
+    return this.options.partitions.tags[partition] as string;
   }
 }
 

@@ -17,7 +17,7 @@ import type { Logger } from 'pino';
 import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
 import type { RedisConnections } from '../../redis/connection.js';
-import { AWAY, outageOf } from '../../redis/outage.js';
+import { type Outage, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
 import type { Client } from '../client.js';
 import type { Residence, Residents } from '../residence.js';
@@ -69,6 +69,8 @@ export class RedisResidence implements Residence {
   private readonly unread = new Set<Lease>();
   /** Leases beside which a node has died: it may have taken clients from here, and died before it could say so. */
   private readonly bereft = new Set<Lease>();
+  /** Leases of which Redis knows no client: it may have lost the set of them. */
+  private readonly uncounted = new Set<Lease>();
   /** Whose clients are whose. */
   private readonly knowing: readonly Chore[];
   private readonly ending: readonly Chore[];
@@ -93,6 +95,7 @@ export class RedisResidence implements Residence {
       clients: () => this.engine.size.clients,
       fenced: (lease, stoodStill) => this.fenced(lease, stoodStill),
       newEpoch: (lease) => this.writeAgain(lease),
+      unknown: (lease) => void this.uncounted.add(lease),
       died: (lease) => void this.bereft.add(lease),
       failed,
     });
@@ -101,7 +104,7 @@ export class RedisResidence implements Residence {
       redis,
       node,
       letters: (name) => leases.all[0]?.keys.letters(name) ?? name,
-      tag: partitions.namespaces[0] as string,
+      tag: partitions.tags[0] as string,
       answer: (subject, body) => answers.answer(subject, body),
       onBack: () => this.doubts.doubtAll(),
       log,
@@ -112,7 +115,8 @@ export class RedisResidence implements Residence {
     this.handOvers = handOvers;
     const adoptions = () => this.adopting;
     const forget = (client: Client) => this.forget(client);
-    const answers = new Answers({ engine, adoptions, handOvers, forget });
+    const holds = (clientIds: readonly string[]) => this.holds(clientIds);
+    const answers = new Answers({ engine, adoptions, handOvers, forget, holds });
     const doubt = (client: Client) => this.doubts.doubt(client);
     const keeping = new Keeping({ engine, records, leases, lost, doubt, lostSight });
     this.keeping = keeping;
@@ -146,14 +150,15 @@ export class RedisResidence implements Residence {
   }
 
   get outage(): string | null {
-    const { commands, listener } = this.options.redis;
-    const { wereHad, away, all } = this.leases;
-    const isOpen = commands.status === 'ready' && listener.status === 'ready' && wereHad;
-    return outageOf(isOpen, away, all.length);
+    return this.asked?.reason ?? null;
   }
 
   get connected(): boolean {
-    return this.outage !== AWAY;
+    return !this.asked?.isAway;
+  }
+
+  get ready(): boolean {
+    return this.asked?.isReady ?? true;
   }
 
   isAway(clientId: string): boolean {
@@ -227,7 +232,28 @@ export class RedisResidence implements Residence {
       );
       return batches.map((batch) => this.records.existing(lease.keys, batch, lease.epoch));
     });
-    return (await Promise.all(asked)).flat();
+    const found = (await Promise.all(asked)).flat();
+    const missing = clientIds.filter((clientId) => !found.includes(clientId));
+    return missing.length === 0 ? found : [...found, ...(await this.held(missing))];
+  }
+
+  /** Those of them that a node has all the same: Redis may have lost their records alone. They are written down again. */
+  private async held(clientIds: readonly string[]): Promise<string[]> {
+    const { node } = this.options;
+    const [lease] = this.leases.all;
+    const names = lease ? await this.records.nodes(lease.keys) : [];
+    const others = [...new Set(names.map(Lease.nodeOf))].filter((name) => name !== node);
+    const answers = await Promise.all(others.map((name) => this.mail.ask(name, 'held', { clientIds })));
+    if (!answers.every(Array.isArray)) throw new Away('a node that may have clients');
+    return answers.flat().map(String);
+  }
+
+  /** Those of these clients that are this node's, which are written down again at the next look; null where that is not certain. */
+  private holds(clientIds: readonly string[]): string[] | null {
+    const clients = clientIds.flatMap((clientId) => this.engine.get(clientId) ?? []);
+    if (!clients.every((client) => this.isCertain(client))) return null;
+    for (const client of clients) this.keeping.unsaved.add(client);
+    return clients.map(({ id }) => id);
   }
 
   certain(client: Client): Promise<boolean> | undefined {
@@ -297,6 +323,13 @@ export class RedisResidence implements Residence {
     if (this.records.connected) await this.leases.retire(this.options.grace);
   }
 
+  private get asked(): Outage | null {
+    const { commands, listener, refusal } = this.options.redis;
+    const { wereHad, away, all } = this.leases;
+    const isOpen = commands.status === 'ready' && listener.status === 'ready' && wereHad;
+    return outageOf({ isOpen, away, partitions: all.length, refusal });
+  }
+
   private find(clientId: string): Promise<Place | null> {
     return this.records.look(clientId, this.leases.of(clientId).epoch);
   }
@@ -308,6 +341,11 @@ export class RedisResidence implements Residence {
     await this.leases.look();
     if (this.closed || !this.records.connected) return;
     for (const chore of [...this.knowing, ...this.ending]) void chore.run();
+  }
+
+  /** Whether no other node can have taken, or ended, a client of this one without its knowing. */
+  private isCertain(client: Client): boolean {
+    return client.state === 'here' && this.mail.hears && !this.doubts.has(client);
   }
 
   /** Redis has lost data, or holds older: what this node knows of its clients is the truth. */
@@ -353,19 +391,35 @@ export class RedisResidence implements Residence {
 
   /** Before clients of the dead are ended. */
   private async lookThrough(): Promise<void> {
-    for (const lease of this.bereft) {
-      this.bereft.delete(lease);
+    await this.lookThroughEach(this.bereft, (client, lease, owner) => {
+      if (!lease.isOurs(owner)) this.doubts.doubt(client);
+    });
+    // Whoever buries this node one day is to find them.
+    await this.lookThroughEach(this.uncounted, (client, lease, owner) => {
+      if (owner === lease.name) this.keeping.unsaved.add(client);
+    });
+  }
+
+  /** `look` is given the name of the node that has the client by its record, or an empty one. */
+  private async lookThroughEach(
+    leases: Set<Lease>,
+    look: (client: Client, lease: Lease, owner: string) => void,
+  ): Promise<void> {
+    for (const lease of leases) {
+      leases.delete(lease);
       try {
-        await this.doubtTaken(lease);
+        await this.lookThroughOne(lease, look);
       } catch (error) {
-        this.bereft.add(lease);
+        leases.add(lease);
         throw error;
       }
     }
   }
 
-  /** Doubts those that have another node by their records, or no record. */
-  private async doubtTaken(lease: Lease): Promise<void> {
+  private async lookThroughOne(
+    lease: Lease,
+    look: (client: Client, lease: Lease, owner: string) => void,
+  ): Promise<void> {
     const clients = this.clientsOf(lease).filter(({ state }) => state === 'here');
     for (let next = 0; next < clients.length; next += BATCH) {
       const batch = clients.slice(next, next + BATCH);
@@ -373,10 +427,9 @@ export class RedisResidence implements Residence {
         lease.keys,
         batch.map(({ id }) => id),
       );
-      const taken = batch.filter(
-        (client, index) => !lease.isOurs(owners[index] ?? '') && this.engine.get(client.id) === client,
-      );
-      for (const client of taken) this.doubts.doubt(client);
+      batch.forEach((client, index) => {
+        if (this.engine.get(client.id) === client) look(client, lease, owners[index] ?? '');
+      });
     }
   }
 

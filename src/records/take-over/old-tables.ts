@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Database } from '../database.js';
+import { columnsOf } from '../existing-tables.js';
 
 /** What is read of them, but for the log. */
 export type OldTables = {
@@ -56,20 +57,4 @@ export async function putAside(database: Database): Promise<void> {
     return;
   }
   for (const table of old) await tables.schema.alterTable(table).renameTo(oldName(table)).execute();
-}
-
-/** Of the schema that is in use; PostgreSQL tells of all. */
-async function columnsOf({ kind, tables }: Database): Promise<Map<string, Set<string>>> {
-  const found = await tables.introspection.getTables();
-  const schema = kind === 'postgres' ? await currentSchema({ kind, tables }) : undefined;
-  return new Map(
-    found
-      .filter((table) => schema === undefined || table.schema === schema)
-      .map(({ name, columns }) => [name, new Set(columns.map((column) => column.name))]),
-  );
-}
-
-async function currentSchema({ tables }: Database): Promise<string | undefined> {
-  const { rows } = await sql<{ name: string }>`select current_schema() as name`.execute(tables);
-  return rows[0]?.name;
 }

@@ -1,7 +1,8 @@
 /**
  * For pages that still read the gem's columns: views that show what is recorded now in the shape of the gem's tables, by
  * the name of each with `gem_` before it. Times are UTC, and uids text: no more can be said the same in all databases.
- * `created_at` and `updated_at` are not there.
+ * `created_at` and `updated_at` are not there. As the gem had it, log and times are those of time channels alone: what is
+ * recorded of rooms is not in them.
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../database.js';
@@ -65,6 +66,7 @@ const viewsIn = (words: Words): Record<string, RawBuilder<unknown>> => ({
   `,
   faye_user_login_logs: sql`
     select status, uid, ${words.date(sql`t`)} as t, channel_id, ${sql.ref('clientId')} from faye_user_login_logs
+    where ${isTimed(sql`channel_id`)}
   `,
   faye_user_online_times: sql`
     select spent.uid as user_id, ${words.merged(sql`spent.times`, sql`started.times`)} as online_times
@@ -74,8 +76,11 @@ const viewsIn = (words: Words): Record<string, RawBuilder<unknown>> => ({
   `,
 });
 
+const isTimed = (id: RawBuilder<unknown>) =>
+  sql`${id} in (select time_channel.channel_id from faye_online_time_channels time_channel)`;
+
 const timesAs = (words: Words, suffix: string, value: RawBuilder<unknown>, which = sql`1 = 1`) => sql`
   select uid, ${words.object(words.key(suffix), value)} as times
   from faye_user_online_times join faye_channels channel on channel.id = channel_id
-  where ${which} group by uid
+  where ${which} and ${isTimed(sql`channel.id`)} group by uid
 `;

@@ -5,6 +5,7 @@
 import { channelIds } from '../channels.js';
 import type { Database } from '../database.js';
 import { storable } from '../storable.js';
+import { markTimeChannels } from '../time-channels.js';
 import { insert, upsert } from '../upsert.js';
 import { LocalTime } from './local-time.js';
 import { OldClients, type OldStep } from './old-clients.js';
@@ -57,6 +58,7 @@ export async function takeOver(database: Database, zones: TimeZones): Promise<Ta
   if (aside.has('faye_user_login_logs')) await work.log();
   if (aside.has('faye_user_online_times')) await work.times();
   await work.lists();
+  await work.timeChannels();
   return work.taken;
 }
 
@@ -72,6 +74,8 @@ class TakeOver {
   private readonly clock: LocalTime;
   private readonly logClock: LocalTime;
   private readonly clients = new OldClients();
+  /** The numbers of channels in which the gem has measured time. */
+  private readonly timed = new Set<number>();
   /** Names by the gem's number. */
   private names = new Map<number, string>();
 
@@ -85,7 +89,7 @@ class TakeOver {
 
   async channels(): Promise<void> {
     const rows = await this.old.selectFrom('old_faye_channels').select(['id', 'name']).execute();
-    this.names = new Map(rows.map(({ id, name }) => [id, name ?? nameless(id)]));
+    this.names = new Map(rows.map(({ id, name }) => [id, name === null ? nameless(id) : absolute(name)]));
     const ids = await channelIds(this.database, new Set(this.names.values()));
     this.taken.channels = ids.size;
   }
@@ -126,6 +130,10 @@ class TakeOver {
     await upsert(this.database, 'faye_channel_online_lists', rows, ['channel_id'], []);
   }
 
+  async timeChannels(): Promise<void> {
+    await markTimeChannels(this.database, this.timed);
+  }
+
   private get old() {
     return this.database.tables.withTables<OldTables>();
   }
@@ -143,6 +151,7 @@ class TakeOver {
       const { status, uid, clientId } = row;
       return [{ status: Number(status), uid: String(uid), t, channel_id, clientId: clientId ?? '' }];
     });
+    for (const { channel_id } of steps) this.timed.add(channel_id);
     await insert(this.database, 'faye_user_login_logs', steps);
     await insert(this.database, 'faye_online_stays', this.clients.take(steps));
     this.taken.logRows += steps.length;
@@ -154,10 +163,16 @@ class TakeOver {
       this.taken.unreadable.push(`the online times of user ${uid}: ${text}`);
       return;
     }
-    const ids = await channelIds(this.database, new Set(times.map(({ channel }) => channel)));
-    const rows = times.map((time) => {
-      const channel_id = ids.get(time.channel) ?? 0;
-      const spent_ms = Math.round(time.seconds * 1000) + this.closed(uid, channel_id, time);
+    const ids = await channelIds(this.database, new Set(times.map(({ channel }) => absolute(channel))));
+    // Of a name with and without its slash both are one channel.
+    const spent = new Map<number, number>();
+    for (const time of times) {
+      const channel_id = ids.get(absolute(time.channel)) ?? 0;
+      const ms = Math.round(time.seconds * 1000) + this.closed(uid, channel_id, time);
+      spent.set(channel_id, (spent.get(channel_id) ?? 0) + ms);
+    }
+    const rows = [...spent].map(([channel_id, spent_ms]) => {
+      this.timed.add(channel_id);
       // Its clients could not say that they were hidden.
       const visible = { visible_ms: spent_ms, visible_since: null };
       return { uid: storable(uid), channel_id, spent_ms, started_at: null, ...visible };
@@ -193,6 +208,9 @@ class TakeOver {
     return this.names.get(Number(id)) ?? nameless(id);
   }
 }
+
+/** The gem took time channels without a leading slash. A client can't name such a channel here, and goes on in this one. */
+const absolute = (name: string): string => (name.startsWith('/') ? name : `/${name}`);
 
 /** A channel that only rows of the log know: they are kept, under a name that says so. */
 const nameless = (id: number | null): string => `/unknown/${id ?? 'channel'}`;
