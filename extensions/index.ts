@@ -1,6 +1,7 @@
 /** The Faye extensions of faye-online, in the order in which messages pass them. */
-export { Refused } from '../src/bayeux/errors.js';
+
 export { type Extension, extension } from '../src/bayeux/extension.js';
+export { Refused } from '../src/errors.js';
 export { type AuthenticateOptions, authenticate } from './authenticate.js';
 export { type AuthorizeOptions, authorize } from './authorize.js';
 export { available } from './available.js';

@@ -6,10 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Complaint } from '../src/commands/complaint.js';
 import { addRecordsCommands } from '../src/commands/records.js';
 import { ConfigError, resolveConfig } from '../src/config/index.js';
-import { BadQuestion } from '../src/records/bad-question.js';
+import { CliError, InvalidQueryError } from '../src/errors.js';
 import { connect } from '../src/records/database.js';
 import { migrate } from '../src/records/migrate.js';
 import { Writer } from '../src/records/writer.js';
@@ -60,7 +59,7 @@ async function typedAs(words: string[], env: NodeJS.ProcessEnv = { DATABASE_URL:
 
 /** Of those that are told without a stack. */
 const isOneLine = (error: unknown): error is Error =>
-  [BadQuestion, Complaint, CommanderError, ConfigError].some((kind) => error instanceof kind);
+  [InvalidQueryError, CliError, CommanderError, ConfigError].some((kind) => error instanceof kind);
 
 /** In a process of its own, as it is built. */
 async function run(line: string): Promise<{ code: number | null; out: string; err: string }> {

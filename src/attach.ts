@@ -15,11 +15,11 @@ import { validMessage } from '../extensions/valid-message.js';
 import { validate } from '../extensions/validate.js';
 import { visibility } from '../extensions/visibility.js';
 import { proofFor } from './authentication/proof-for.js';
-import { Away } from './away.js';
 import { Bayeux } from './bayeux/bayeux.js';
 import type { Extension } from './bayeux/extension.js';
 import type { ResolvedConfig } from './config/index.js';
 import type { Counters } from './counters.js';
+import { UnavailableError } from './errors.js';
 import { Announcer } from './presence/announcer.js';
 import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
@@ -121,14 +121,14 @@ export function attach(
   bayeux.onBack(() => view.refresh());
   bayeux.onEnding((clientId, at) =>
     inTurn(clientId, () => presence.end(clientId, at)).catch((error: unknown) => {
-      const level = error instanceof Away ? 'debug' : 'error';
+      const level = error instanceof UnavailableError ? 'debug' : 'error';
       log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
       throw error;
     }),
   );
   bayeux.onReturn((clientId) => {
     inTurn(clientId, () => presence.begin(clientId)).catch((error: unknown) => {
-      const level = error instanceof Away ? 'debug' : 'error';
+      const level = error instanceof UnavailableError ? 'debug' : 'error';
       log[level]({ err: error }, 'a client is back; it enters with its next connect');
     });
   });

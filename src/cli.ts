@@ -3,7 +3,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
-import { Complaint } from './commands/complaint.js';
 import { end } from './commands/end.js';
 import { print } from './commands/print.js';
 import { printableLines } from './commands/printable.js';
@@ -16,7 +15,7 @@ import {
   type ResolvedConfig,
   resolveConfig,
 } from './config/index.js';
-import { BadQuestion } from './records/bad-question.js';
+import { CliError, InvalidQueryError } from './errors.js';
 import type { FayeOnlineServer } from './server.js';
 
 interface Flags {
@@ -103,7 +102,7 @@ function fail(error: unknown): never {
 /** A line for what the operator can put right; the stack for what only a developer can. */
 function explain(error: unknown): string {
   if (error instanceof ConfigError) return error.problems.join('\n');
-  if (error instanceof Complaint || error instanceof BadQuestion) return error.message;
+  if (error instanceof CliError || error instanceof InvalidQueryError) return error.message;
   if (!(error instanceof Error)) return String(error);
   const { code, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
   const place = `Port ${port} on ${address}`;

@@ -1,10 +1,10 @@
 /// <reference path="./bayeux/faye.d.ts" preserve="true" />
 /** The package `faye-online`: a server from a config, or presence on a Faye server of your own. */
 export { type AttachedPresence, type AttachOptions, attachPresence } from './attach-presence.js';
-export { Refused } from './bayeux/errors.js';
 export { type Extension, extension, type FayeExtension } from './bayeux/extension.js';
 export { type Config, ConfigError, defineConfig } from './config/index.js';
 export { type CreatedEngine, createEngine, type EngineOptions } from './create-engine.js';
+export { Refused } from './errors.js';
 export type { Identity, User } from './presence/identity.js';
 export type { Presence } from './presence/presence.js';
 export type { Snapshot } from './presence/store.js';

@@ -1,14 +1,8 @@
 import { createRequire } from 'node:module';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import {
-  adviceFor,
-  bayeuxError,
-  Refused,
-  refusedBecause,
-  toWire,
-  WireRefused,
-} from '../../src/bayeux/errors.js';
+import { adviceFor, bayeuxError, refusedBecause, toWire, WireRefused } from '../../src/bayeux/errors.js';
+import { Refused } from '../../src/errors.js';
 
 const require = createRequire(import.meta.url);
 const grammar = require('faye/src/protocol/grammar.js') as { ERROR: RegExp };

@@ -1,10 +1,10 @@
 /** Subscriptions that wait for what can't be asked, beside their client's queue. */
 import faye from 'faye';
 import { describe, expect, it } from 'vitest';
-import { Away } from '../../src/away.js';
 import { Bayeux } from '../../src/bayeux/bayeux.js';
 import { extension, type Message } from '../../src/bayeux/extension.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
+import { UnavailableError } from '../../src/errors.js';
 import { silent } from '../support/log.js';
 
 const transport = {
@@ -34,7 +34,7 @@ function start() {
       name: 'asks',
       async incoming(message) {
         asked.push(message);
-        if (!isThere && message.channel !== '/news') throw new Away('Redis');
+        if (!isThere && message.channel !== '/news') throw new UnavailableError('Redis');
       },
     }),
   ]);
@@ -128,7 +128,7 @@ describe('the reply to a subscription of a client that another node has', () => 
   it('waits until that node can be asked', async () => {
     let isAway = true;
     const { replied, asked } = elsewhere(async () => {
-      if (isAway) throw new Away('Redis');
+      if (isAway) throw new UnavailableError('Redis');
       return true;
     });
     const reply = replied();
@@ -145,7 +145,7 @@ describe('the reply to a subscription of a client that another node has', () => 
 
   it('is a refusal where the client does not want it any more', async () => {
     const { pipe, replied, asked } = elsewhere(async () => {
-      throw new Away('Redis');
+      throw new UnavailableError('Redis');
     });
     const reply = replied();
     while (asked() < 1) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -2,11 +2,11 @@
 import faye, { type NodeAdapter } from 'faye';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Away } from '../../src/away.js';
 import { Bayeux } from '../../src/bayeux/bayeux.js';
 import { refuse } from '../../src/bayeux/errors.js';
 import { type Extension, extension, type Message } from '../../src/bayeux/extension.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
+import { UnavailableError } from '../../src/errors.js';
 
 const request = {} as never;
 const transport = {
@@ -165,7 +165,7 @@ describe('an extension of ours', () => {
       extension({
         name: 'asks',
         async incoming() {
-          throw new Away('Redis');
+          throw new UnavailableError('Redis');
         },
       }),
     );
@@ -183,7 +183,7 @@ it('asks again for a subscription where it could not ask, as long as somebody wa
       name: 'asks',
       async incoming({ data }) {
         asked.push(data as number);
-        if (asked.filter((each) => each === data).length < 3) throw new Away('Redis');
+        if (asked.filter((each) => each === data).length < 3) throw new UnavailableError('Redis');
       },
     }),
   );

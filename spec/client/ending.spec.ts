@@ -105,7 +105,7 @@ describe('a client that is disconnected', () => {
 
   it('after a handshake that was refused makes no other', async () => {
     const client = open(server.url);
-    server.refuse = ({ channel }) => (channel === '/meta/handshake' ? '503::Away' : undefined);
+    server.refuse = ({ channel }) => (channel === '/meta/handshake' ? '503::UnavailableError' : undefined);
     client.connect();
     await until(() => server.on('/meta/handshake').length > 2, 'handshakes');
     await client.disconnect();

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Away } from '../../src/away.js';
 import { WAITING_LIMIT } from '../../src/engine/links.js';
+import { UnavailableError } from '../../src/errors.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { listener, Node } from './node.js';
@@ -128,7 +128,7 @@ describe('faye-redis while its Redis is away', () => {
     b.engine.clientExists(clientId, (exists) => answers.push(exists));
     b.engine.clientExists('unknown', (exists) => answers.push(exists));
     const created = b.newClient();
-    await expect(b.engine.exists(clientId)).rejects.toBeInstanceOf(Away);
+    await expect(b.engine.exists(clientId)).rejects.toBeInstanceOf(UnavailableError);
     expect(answers).toEqual([]);
 
     await redis.start();
@@ -141,7 +141,7 @@ describe('faye-redis while its Redis is away', () => {
     const [a] = pair();
     const clientId = await a.newClient();
     redis.pause();
-    const question = expect(a.engine.exists(clientId)).rejects.toBeInstanceOf(Away);
+    const question = expect(a.engine.exists(clientId)).rejects.toBeInstanceOf(UnavailableError);
     await redis.stop();
     await question;
   });
@@ -153,7 +153,7 @@ describe('faye-redis while its Redis is away', () => {
     await redis.ask((commands) => commands.set('/faye/clients', 'of the wrong type'));
     const answers: boolean[] = [];
     a.engine.clientExists(clientId, (exists) => answers.push(exists));
-    await expect(a.engine.exists(clientId)).rejects.toBeInstanceOf(Away);
+    await expect(a.engine.exists(clientId)).rejects.toBeInstanceOf(UnavailableError);
     await until(() => messages(a).includes('a Redis command is sent again'), 'the refusal');
     expect(answers).toEqual([]);
 

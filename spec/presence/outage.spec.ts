@@ -1,6 +1,6 @@
 /** Presence while its store fails, and steps of it are lost on the way: what was meant is made right. */
 import { beforeEach, expect, it } from 'vitest';
-import { Away } from '../../src/away.js';
+import { UnavailableError } from '../../src/errors.js';
 import { Announcer } from '../../src/presence/announcer.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
 import { Presence } from '../../src/presence/presence.js';
@@ -24,7 +24,7 @@ function unreliable(target: Store): Store {
       if (typeof method !== 'function' || !failing.steps.has(String(name))) return method;
       return async (...args: unknown[]) => {
         if (failing.done) await method.apply(inner, args);
-        throw new Away('the store');
+        throw new UnavailableError('the store');
       };
     },
   });
@@ -64,7 +64,7 @@ it.each([
   ['enter', true],
 ])('enters again after %s failed (done: %s)', async (step, done) => {
   failing = { steps: new Set([step]), done };
-  await expect(presence.enter('c1', ['/a', '/b'])).rejects.toBeInstanceOf(Away);
+  await expect(presence.enter('c1', ['/a', '/b'])).rejects.toBeInstanceOf(UnavailableError);
   expect(presence.remembered.isIn('c1', ['/a', '/b'])).toBe(false);
   failing.steps.clear();
   await reaper.tick();
@@ -100,7 +100,7 @@ it.each([
   await presence.enter('c1', ['/a']);
   alive.delete('c1');
   failing = { steps: new Set([step]), done };
-  await expect(presence.end('c1')).rejects.toBeInstanceOf(Away);
+  await expect(presence.end('c1')).rejects.toBeInstanceOf(UnavailableError);
   await reaper.tick();
   failing.steps.clear();
   await reaper.tick();
@@ -117,7 +117,7 @@ it.each(['intend', 'enter', 'bind'])('says a stay again, later, where %s failed'
   await leave(store, '/a', 1, 'c1');
   await forget(store, 'c1');
   failing = { steps: new Set([step]), done: false };
-  await expect(presence.resume('c1')).rejects.toBeInstanceOf(Away);
+  await expect(presence.resume('c1')).rejects.toBeInstanceOf(UnavailableError);
   expect(presence.remembered.isIn('c1', ['/a'])).toBe(true);
   failing.steps.clear();
   await presence.resume('c1');
@@ -187,7 +187,7 @@ it('keeps a client of which the engine can’t say whether it lives', async () =
     store,
     presence,
     clientsExist: async () => {
-      throw new Away('the engine');
+      throw new UnavailableError('the engine');
     },
     inTurn: (_clientId, step) => step(),
     node: 'n',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Away } from '../../src/away.js';
+import { UnavailableError } from '../../src/errors.js';
 import type { JournalEntry } from '../../src/presence/journal.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
 import { Partitions } from '../../src/redis/partitions.js';
@@ -83,8 +83,8 @@ describe('RedisJournal', () => {
     await store.journal.open('sql');
     await redis.stop();
     await until(() => !store.connected, 'the loss to be seen');
-    await expect(store.journal.read('sql', 'n1', 1, 20_000)).rejects.toBeInstanceOf(Away);
-    await expect(store.journal.lag('sql')).rejects.toBeInstanceOf(Away);
+    await expect(store.journal.read('sql', 'n1', 1, 20_000)).rejects.toBeInstanceOf(UnavailableError);
+    await expect(store.journal.lag('sql')).rejects.toBeInstanceOf(UnavailableError);
     await redis.start();
     await store.close();
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Away } from '../../src/away.js';
+import { UnavailableError } from '../../src/errors.js';
 import { RedisStore } from '../../src/presence/redis-store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
@@ -212,7 +212,7 @@ describe('RedisStore', () => {
     await redis.save();
     await redis.stop();
     await until(() => !store.connected, 'the loss to be seen');
-    await expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(Away);
+    await expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(UnavailableError);
     await redis.start();
     await until(() => store.connected, 'the store to be connected');
     const after = await until(async () => {
@@ -227,7 +227,7 @@ describe('RedisStore', () => {
   it('fails an answer in flight when Redis dies', async () => {
     const store = await open();
     redis.pause();
-    const refused = expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(Away);
+    const refused = expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(UnavailableError);
     await redis.stop();
     await refused;
     await redis.start();

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Away } from '../../src/away.js';
+import { UnavailableError } from '../../src/errors.js';
 import { loggable, reasonOf } from '../../src/records/loggable.js';
 
 it('has nothing of the question that failed, which may hold a clientId', () => {
@@ -13,10 +13,10 @@ it('has nothing of the question that failed, which may hold a clientId', () => {
     code: 'ER_LOCK_WAIT_TIMEOUT',
     stack: error.stack,
   });
-  const away = loggable(new Away('PostgreSQL', error));
+  const away = loggable(new UnavailableError('PostgreSQL', error));
   expect(away).toMatchObject({
     message: "PostgreSQL can't be asked now: Lock wait timeout exceeded",
-    code: 'AWAY',
+    code: 'UNAVAILABLE',
   });
   expect(JSON.stringify(away)).not.toContain('a secret');
 });

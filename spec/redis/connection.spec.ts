@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RedisRefused } from '../../src/redis/acceptance.js';
+import { UnusableRedisError } from '../../src/redis/acceptance.js';
 import { openRedis, type RedisConnections, type RedisSource } from '../../src/redis/connection.js';
 import { Partitions, partitionsOf } from '../../src/redis/partitions.js';
 import { scripts } from '../../src/redis/scripts.js';
@@ -117,7 +117,7 @@ describe('#openRedis', () => {
     await once(old, 'listening');
     const { commands, accepted } = open(`redis://127.0.0.1:${(old.address() as AddressInfo).port}`);
     const refused = accepted(one);
-    await expect(refused).rejects.toBeInstanceOf(RedisRefused);
+    await expect(refused).rejects.toBeInstanceOf(UnusableRedisError);
     await expect(refused).rejects.toThrow(/^Redis: expected version 7\.0 or newer, or Valkey, got 6\./);
     await until(() => commands.status === 'end', 'the connection to be closed');
     old.close();

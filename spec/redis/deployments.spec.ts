@@ -2,7 +2,7 @@
 import { type Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/index.js';
-import { RedisRefused } from '../../src/redis/acceptance.js';
+import { UnusableRedisError } from '../../src/redis/acceptance.js';
 import { openRedis } from '../../src/redis/connection.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { type OneNode, startNode, startNodes } from '../engine/nodes.js';
@@ -132,7 +132,7 @@ describe('deployments on one Redis Cluster', () => {
 
   it('refuses a prefix that would put each key into a slot of its own', async () => {
     const redis = openRedis(withPrefix('{}:'), silent);
-    await expect(redis.accepted(partitionsOf(redis, 'faye'))).rejects.toThrow(RedisRefused);
+    await expect(redis.accepted(partitionsOf(redis, 'faye'))).rejects.toThrow(UnusableRedisError);
     expect(await cluster.keys()).toEqual([]);
   });
 });

@@ -8,9 +8,9 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
 import type { Verify } from '../../src/authentication/custom.js';
-import { Refused } from '../../src/bayeux/errors.js';
 import { extension } from '../../src/bayeux/extension.js';
 import { ConfigError } from '../../src/config/index.js';
+import { Refused } from '../../src/errors.js';
 import { startPlainFaye, stopPlainFaye } from '../support/plain-faye.js';
 import {
   connectAs,

@@ -1,7 +1,7 @@
 /** The main job, end to end, with npm's own client: one server in memory, and two that share a Redis. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Away } from '../../src/away.js';
 import { Lease } from '../../src/engine/redis/lease.js';
+import { UnavailableError } from '../../src/errors.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -362,9 +362,9 @@ describe('one server, in memory', () => {
     });
     // The first has a read of its own; the others ask meanwhile, and share the next.
     const snapshot = vi.spyOn(MemoryStore.prototype, 'snapshot');
-    snapshot.mockReturnValueOnce(failing).mockRejectedValueOnce(new Away('the list'));
+    snapshot.mockReturnValueOnce(failing).mockRejectedValueOnce(new UnavailableError('the list'));
     await Promise.all(late.map(({ client }) => client.subscribe(`${ROOM}/user_list`, () => {})));
-    fail(new Away('the list'));
+    fail(new UnavailableError('the list'));
     for (const person of late) await sees(person, ROOM, ['ann']);
     snapshot.mockRestore();
   });

@@ -257,7 +257,7 @@ describe('while the database is away', () => {
     const away = await get(url, '/api/status');
     expect([away.status, away.headers.get('retry-after')]).toEqual([503, '5']);
     expect(away.body.error).toMatch(/^SQLite in .* can't be asked now$/);
-    await expect(server.records?.status()).rejects.toMatchObject({ code: 'AWAY' });
+    await expect(server.records?.status()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     expect((await server.status()).records?.trouble?.reason).toMatch(/EEXIST|ENOTDIR/);
 
     await rm(folder);

@@ -60,6 +60,6 @@ describe('with Redis', () => {
     const answer = () => server.status().catch((error: { code?: string }) => error.code);
     await until(async () => typeof (await answer()) === 'object', 'Redis to be there');
     await redis.stop();
-    await until(async () => (await answer()) === 'AWAY', 'it to say so');
+    await until(async () => (await answer()) === 'UNAVAILABLE', 'it to say so');
   });
 });

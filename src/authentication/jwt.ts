@@ -8,8 +8,8 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose';
-import { Away } from '../away.js';
 import { refuse } from '../bayeux/errors.js';
+import { UnavailableError } from '../errors.js';
 import type { Identity } from '../presence/identity.js';
 import { authOf } from './auth.js';
 import { checkIdentity, type IdentityLimits } from './check-identity.js';
@@ -57,7 +57,7 @@ async function verified(token: string, key: Keys, options: JwtOptions): Promise<
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw refuse('tokenExpired');
     if (error instanceof errors.JWKSNoMatchingKey && isKeptForNow)
-      throw new Away('the key set for a key that may be new', error);
+      throw new UnavailableError('the key set for a key that may be new', error);
     // A key set that can't be fetched is the server's trouble and not the client's, which may try again.
     if (!(error instanceof errors.JOSEError) || isUnfetched(error)) throw error;
     throw refuse('tokenRefused');

@@ -6,6 +6,7 @@
  * `- _ ! ~ ( ) $ @ / * .` only, and so do arguments. What is outside it becomes `_`.
  */
 import type { Message } from 'faye';
+import { Refused } from '../errors.js';
 
 export type Advice = NonNullable<Message['advice']>;
 
@@ -94,19 +95,6 @@ function argument(value: unknown): string {
 
 function wireSafe(text: string, length: number): string {
   return text.slice(0, length).replace(/[^a-zA-Z0-9\-_!~()$@ /*.]/g, '_');
-}
-
-/**
- * Refuses a message, where a function or an extension of the app's throws it. `reason` goes to the client, as a Bayeux
- * error under 403: 200 characters at most, and those that such an error can't have as `_`.
- */
-export class Refused extends Error {
-  override readonly name: string = 'Refused';
-  readonly code = 'REFUSED';
-
-  constructor(reason: string) {
-    super(reason);
-  }
 }
 
 /** With the Bayeux error that the client gets. */

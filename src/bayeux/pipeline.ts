@@ -9,7 +9,7 @@
  * waits already: a proof that takes its time must not fill the memory.
  */
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
+import { UnavailableError } from '../errors.js';
 import { isChannelName, isMeta } from './channels.js';
 import { adviceFor, bayeuxError, refuseFor, toWire, UNKNOWN_REFUSAL, WireRefused } from './errors.js';
 import {
@@ -219,7 +219,7 @@ export class Pipeline {
     };
     const again = (mayGoOn: boolean) =>
       mayGoOn ? this.sendOnceSettled(reply, request, pass, until) : refused();
-    if (!(error instanceof Away) || !this.patience.hold(reply, request, until, again)) refused();
+    if (!(error instanceof UnavailableError) || !this.patience.hold(reply, request, until, again)) refused();
   }
 
   /** The advice of a refusal is there before the extensions, which may set another. */
@@ -336,7 +336,7 @@ export class Pipeline {
   /** Refuses closed: a message whose extension failed goes no further than its own sender. */
   private failed(stage: Stage, message: Message, error: unknown): Message | null {
     if (stage === 'incoming') {
-      if (error instanceof Away) this.unasked.add(message);
+      if (error instanceof UnavailableError) this.unasked.add(message);
       message.error = this.refusalFor(error, message);
       return message;
     }
@@ -349,7 +349,7 @@ export class Pipeline {
   private refusalFor(error: unknown, { channel }: Message): string {
     const refused = toWire(error, channel);
     if (refused instanceof WireRefused) return refused.refusal;
-    if (error instanceof Away) {
+    if (error instanceof UnavailableError) {
       this.options.log.debug({ err: error, channel }, 'a message is refused for now');
       return bayeuxError('unavailable');
     }

@@ -1,9 +1,9 @@
 /** `faye-online migrate`: brings the database up to date, and takes over what the Ruby gem recorded. */
 import type { ResolvedConfig } from '../config/index.js';
+import { CliError } from '../errors.js';
 import { reasonOf } from '../records/loggable.js';
 import { type Migrated, migrate } from '../records/migrate.js';
 import type { TakenOver } from '../records/take-over/take-over.js';
-import { Complaint } from './complaint.js';
 import { recordsOf, withDatabase } from './database.js';
 import { duration } from './duration.js';
 import { table } from './table.js';
@@ -24,13 +24,13 @@ export async function broughtUpToDate(config: ResolvedConfig, flags: MigrateFlag
   const timeZone = flags.timeZone ?? options.takeOver?.timeZone;
   const logTimeZone = flags.logTimeZone ?? options.takeOver?.logTimeZone;
   if (timeZone === undefined && logTimeZone !== undefined)
-    throw new Complaint('Expected --time-zone beside --log-time-zone');
+    throw new CliError('Expected --time-zone beside --log-time-zone');
   return withDatabase(url, async (database) => {
     const migrated = await migrate(database, {
       takeOver: timeZone === undefined ? undefined : { timeZone, logTimeZone },
       oldViews: flags.oldViews ?? options.oldViews,
     }).catch((error: Error) => {
-      throw new Complaint(`${database.description} is left as it was. ${reasonOf(error)}`);
+      throw new CliError(`${database.description} is left as it was. ${reasonOf(error)}`);
     });
     return { database: database.description, ...migrated };
   });

@@ -2,11 +2,11 @@
 import { pino } from 'pino';
 import { ConfigError, type ResolvedConfig } from '../config/index.js';
 import { type NodeStatus, readNodes } from '../engine/redis/nodes.js';
-import { accept, RedisRefused } from '../redis/acceptance.js';
+import { CliError } from '../errors.js';
+import { accept, UnusableRedisError } from '../redis/acceptance.js';
 import { openRedis, type RedisConnections } from '../redis/connection.js';
 import { Partitions, partitionsOf } from '../redis/partitions.js';
 import { refusalOf } from '../redis/refusals.js';
-import { Complaint } from './complaint.js';
 import { table } from './table.js';
 
 /** Milliseconds in which Redis must answer. */
@@ -16,7 +16,7 @@ const PATIENCE = 5_000;
 const NOTHING_TO_AGREE_ON = new Partitions('', null);
 
 /**
- * Rejects with a `ConfigError` where no Redis is configured, and with a `Complaint` where it does not answer or can't be
+ * Rejects with a `ConfigError` where no Redis is configured, and with a `CliError` where it does not answer or can't be
  * used.
  */
 export async function nodesOf({ redis: configured, namespace }: ResolvedConfig): Promise<NodeStatus[]> {
@@ -28,9 +28,9 @@ export async function nodesOf({ redis: configured, namespace }: ResolvedConfig):
     await accept(redis.commands, NOTHING_TO_AGREE_ON);
     return await readNodes(redis.commands, partitionsOf(redis, namespace, configured.partitions));
   } catch (error) {
-    if (error instanceof RedisRefused) throw new Complaint(error.message);
+    if (error instanceof UnusableRedisError) throw new CliError(error.message);
     const refusal = refusalOf(error);
-    throw refusal ? new Complaint(`${redis.description} refuses commands: ${refusal.text}`) : error;
+    throw refusal ? new CliError(`${redis.description} refuses commands: ${refusal.text}`) : error;
   } finally {
     redis.close();
   }
@@ -40,7 +40,7 @@ function ready(redis: RedisConnections): Promise<void> {
   const { commands, description } = redis;
   return new Promise((resolve, reject) => {
     const patience = setTimeout(() => {
-      reject(new Complaint(`${description} ${redis.refusal ?? 'does not answer'}`));
+      reject(new CliError(`${description} ${redis.refusal ?? 'does not answer'}`));
     }, PATIENCE);
     const done = () => {
       clearTimeout(patience);

@@ -1,7 +1,7 @@
 /** The commands about what is recorded: what each takes, and what it prints. */
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ResolvedConfig } from '../config/index.js';
-import { BadQuestion } from '../records/bad-question.js';
+import { InvalidQueryError } from '../errors.js';
 import { momentOf } from '../records/moment.js';
 import type { Reports } from '../records/records.js';
 import { isTimeZone } from '../records/take-over/local-time.js';
@@ -105,7 +105,7 @@ const moment =
     try {
       return new Date(momentOf(text, name));
     } catch (error) {
-      throw error instanceof BadQuestion ? new InvalidArgumentError(error.message) : error;
+      throw error instanceof InvalidQueryError ? new InvalidArgumentError(error.message) : error;
     }
   };
 

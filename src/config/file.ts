@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
-import { ConfigError } from './errors.js';
+import { ConfigError } from '../errors.js';
 import type { Config } from './types.js';
 
 /** In the order in which they are looked for. */

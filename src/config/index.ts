@@ -4,8 +4,9 @@
  * from there. Outside this folder only this file is imported, and file.ts by the command: whoever has the server in an
  * app of theirs needs no loader of TypeScript files.
  */
+
+export { ConfigError } from '../errors.js';
 export { ENVIRONMENT } from './declarations/environment.js';
-export { ConfigError } from './errors.js';
 export type { PresenceConfig } from './presence.js';
 export { resolveConfig, resolveEngine, resolvePresence } from './resolve.js';
 export type * from './resolved.js';

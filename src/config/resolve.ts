@@ -1,11 +1,11 @@
 /** Checks a configuration and fills it in. The environment wins over the file. */
 import type { z } from 'zod';
+import { ConfigError } from '../errors.js';
 import { resolveProof } from './authentication.js';
 import { check, readable } from './check.js';
 import { environmentSchema, unknownVariables } from './declarations/environment.js';
 import { schema } from './declarations/schema.js';
 import { ENGINE_OPTIONS, ENGINE_VARIABLES, type EngineConfig } from './engine.js';
-import { ConfigError } from './errors.js';
 import type { Found } from './found.js';
 import { resolveOrigins } from './origins.js';
 import { PRESENCE_OPTIONS, PRESENCE_VARIABLES, type PresenceConfig } from './presence.js';

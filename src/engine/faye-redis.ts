@@ -12,8 +12,8 @@
  */
 import type { EngineType, Message } from 'faye';
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
 import type { EngineExtras } from '../bayeux/engine-extras.js';
+import { UnavailableError } from '../errors.js';
 import { DESTROY, GIVE_BACK, PUBLISH, SUBSCRIBE, TAKE } from './atomic-steps.js';
 import { type EngineHost, FayeRedis } from './faye-redis-source.js';
 import { Links } from './links.js';
@@ -73,11 +73,11 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
     return this.links.commands.held;
   }
 
-  /** Rejects with `Away` where Redis does not say. */
+  /** Rejects with `UnavailableError` where Redis does not say. */
   exists(clientId: string): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.links.commands.attempt('zscore', [this.clients, clientId], (error, score) => {
-        if (error) reject(new Away(this.description, error));
+        if (error) reject(new UnavailableError(this.description, error));
         else resolve(lives(score));
       });
     });

@@ -1,7 +1,7 @@
 /**
  * Where clients live, beyond this process: the port. Without it a client lives in the process that made it.
  *
- * What is asynchronous rejects with `Away` where it can't be asked, but for what is done later by itself.
+ * What is asynchronous rejects with `UnavailableError` where it can't be asked, but for what is done later by itself.
  */
 import type { Question } from '../bayeux/question.js';
 import type { Published } from './backplane.js';

@@ -10,7 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
+import { UnavailableError } from '../errors.js';
 import { netChange } from './net-change.js';
 import type { Announcement, Announcements, Taken } from './store.js';
 
@@ -90,7 +90,7 @@ export class Announcer {
   private run(work: Promise<void>): void {
     const settled = work
       .catch((error: unknown) => {
-        const level = error instanceof Away ? 'debug' : 'error';
+        const level = error instanceof UnavailableError ? 'debug' : 'error';
         this.options.log[level]({ err: error }, 'an announcement waits for the next look');
       })
       .finally(() => this.underWay.delete(settled));

@@ -32,8 +32,8 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
 import { callListener } from '../call-listener.js';
+import { UnavailableError } from '../errors.js';
 import { allSettled } from './all-settled.js';
 import type { Announcer } from './announcer.js';
 import { Coalesced } from './coalesced.js';
@@ -121,7 +121,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
     const client = this.remembered.get(clientId);
     if (!client) {
       if (!(await this.options.clientExists(clientId))) return false;
-      throw new Away('who a client is, which goes to another node,');
+      throw new UnavailableError('who a client is, which goes to another node,');
     }
     return this.bring(clientId, client, channels, ANEW);
   }
@@ -140,7 +140,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
       // It has ended; or it lives, and its record was lost: then once more.
       if (!(await this.recall(clientId, client))) return false;
     }
-    throw new Away('a client, whose record is lost again and again,');
+    throw new UnavailableError('a client, whose record is lost again and again,');
   }
 
   /**
@@ -241,7 +241,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
         return true;
       }
     }
-    throw new Away('where a client is, which others move at the same time,');
+    throw new UnavailableError('where a client is, which others move at the same time,');
   }
 
   /** False where it could not be done: the client has ended, or was moved since, or its record was lost. */

@@ -6,7 +6,7 @@
  */
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
+import { UnavailableError } from '../errors.js';
 import type { Journal } from '../presence/journal.js';
 import { BATCH, Batches, GROUP } from './batches.js';
 import { Chores } from './chores.js';
@@ -210,7 +210,7 @@ export class Recorder {
   /** Returns for how many milliseconds to wait. */
   private fail(error: Error): number {
     // The journal is away, which is the store's to say.
-    return error instanceof Away ? this.problem.wait() : this.problem.fail(error);
+    return error instanceof UnavailableError ? this.problem.wait() : this.problem.fail(error);
   }
 
   private async inTime<T>(step: Promise<T>): Promise<T> {
@@ -245,7 +245,7 @@ export class Recorder {
     await journal.open(GROUP);
     // What is dropped from now on is this node's to say.
     await this.watch.look();
-    if (epochs().length === 0) throw new Away('the journal');
+    if (epochs().length === 0) throw new UnavailableError('the journal');
     this.resumptions.add({ held: held?.() ?? [], epochs: epochs() });
     this.isReading = true;
   }

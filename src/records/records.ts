@@ -1,7 +1,6 @@
 /** What was recorded, as an app asks for it. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { Away } from '../away.js';
-import { BadQuestion } from './bad-question.js';
+import { InvalidQueryError, UnavailableError } from '../errors.js';
 import type { OpenDatabase } from './database.js';
 import { reasonOf } from './loggable.js';
 import type { Recorder } from './recorder.js';
@@ -67,7 +66,7 @@ export interface Source {
 }
 
 /**
- * All reject with an error whose `code` is `AWAY` where the database can't be asked, and `BAD_QUESTION` where a limit, a
+ * All reject with an error whose `code` is `UNAVAILABLE` where the database can't be asked, and `INVALID_QUERY` where a limit, a
  * time or a page is none. Users and channels that never were are undefined.
  */
 export class Reports {
@@ -123,7 +122,7 @@ export class Reports {
 
   private async ask<T>(question: (database: OpenDatabase) => Promise<T>): Promise<T> {
     const { database, description, trouble } = this.source;
-    if (!database) throw new Away(description, trouble?.error);
+    if (!database) throw new UnavailableError(description, trouble?.error);
     const over = new AbortController();
     const late = wait(this.patience, undefined, { signal: over.signal, ref: false }).then(() => {
       throw new Error('It does not answer');
@@ -133,7 +132,7 @@ export class Reports {
     try {
       return await Promise.race([question(database), late]);
     } catch (error) {
-      throw error instanceof BadQuestion ? error : new Away(description, error);
+      throw error instanceof InvalidQueryError ? error : new UnavailableError(description, error);
     } finally {
       over.abort();
     }
@@ -163,7 +162,7 @@ export class Records extends Reports {
 
 function questionOf({ from, to, ...rest }: LogFilter) {
   if (from && to && from >= to)
-    throw new BadQuestion(
+    throw new InvalidQueryError(
       `Expected \`from\` to be before \`to\`, got ${from.toISOString()} and ${to.toISOString()}`,
     );
   return { ...rest, from: from?.getTime(), to: to?.getTime(), now: Date.now() };

@@ -2,7 +2,7 @@
  * What was recorded, for people: questions to the database and nothing else. Times are ISO 8601 in UTC, seconds are
  * whole ones. `now` is in milliseconds since 1970. Who or what never was is undefined. Long ones come page by page.
  */
-import { BadQuestion } from './bad-question.js';
+import { InvalidQueryError } from '../errors.js';
 import type { Database } from './database.js';
 import { clip, type Interval, total } from './intervals.js';
 import { asGiven } from './online-lists.js';
@@ -21,7 +21,7 @@ const LONGEST = 5_000;
 /** One more than the page, to know whether there is another. */
 function upTo(limit: number): number {
   if (!Number.isInteger(limit) || limit < 1 || limit > LONGEST)
-    throw new BadQuestion(`Expected \`limit\` to be a whole number from 1 to ${LONGEST}, got ${limit}`);
+    throw new InvalidQueryError(`Expected \`limit\` to be a whole number from 1 to ${LONGEST}, got ${limit}`);
   return limit + 1;
 }
 
@@ -251,8 +251,8 @@ function userAfter(after: string): { since: number; uid: string } {
   return { since: Number(since), uid };
 }
 
-const noPage = (name: string, got: string): BadQuestion =>
-  new BadQuestion(`Expected \`${name}\` to be the \`next\` of a page, got ${JSON.stringify(got)}`);
+const noPage = (name: string, got: string): InvalidQueryError =>
+  new InvalidQueryError(`Expected \`${name}\` to be the \`next\` of a page, got ${JSON.stringify(got)}`);
 
 export interface LogQuestion {
   uid?: string | undefined;

@@ -8,13 +8,13 @@ import type { Commands } from './scripts.js';
 const LEAST = 7;
 
 /** This Redis can't be used, however often it is asked. */
-export class RedisRefused extends Error {
-  override readonly name = 'RedisRefused';
+export class UnusableRedisError extends Error {
+  override readonly name = 'UnusableRedisError';
   readonly code = 'REDIS';
 }
 
 /**
- * Rejects with `RedisRefused` where it is too old, where it is a node of a Cluster that is not asked as one, or where other
+ * Rejects with `UnusableRedisError` where it is too old, where it is a node of a Cluster that is not asked as one, or where other
  * nodes have another number of partitions.
  */
 export async function accept(redis: Commands, partitions: Partitions): Promise<void> {
@@ -30,9 +30,9 @@ async function check(redis: Redis, clustered: boolean): Promise<void> {
   const info = await redis.info('server');
   const version = /redis_version:(\S+)/.exec(info)?.[1] ?? 'one without a version';
   if (!(Number.parseInt(version, 10) >= LEAST))
-    throw new RedisRefused(`Redis: expected version ${LEAST}.0 or newer, or Valkey, got ${version}`);
+    throw new UnusableRedisError(`Redis: expected version ${LEAST}.0 or newer, or Valkey, got ${version}`);
   if (!clustered && /redis_mode:cluster/.test(info))
-    throw new RedisRefused(
+    throw new UnusableRedisError(
       "Redis: expected ioredis' Cluster for a Redis Cluster, got a connection to one of its nodes",
     );
 }
@@ -40,7 +40,7 @@ async function check(redis: Redis, clustered: boolean): Promise<void> {
 /** A prefix with an empty hash tag (`{}`) hides ours: each key would be in a slot of its own. */
 function checkPrefix({ scope }: Partitions): void {
   if (!/^[^{]*\{\}/.test(scope.keyPrefix)) return;
-  throw new RedisRefused(
+  throw new UnusableRedisError(
     `Redis: expected a keyPrefix without an empty hash tag, {}, for a Redis Cluster, got ${JSON.stringify(scope.keyPrefix)}`,
   );
 }
@@ -49,7 +49,7 @@ function checkPrefix({ scope }: Partitions): void {
 async function agree(redis: Commands, { key }: Partitions, count: number): Promise<void> {
   const known = await redis.set(key, count, 'NX', 'GET');
   if (known === null || known === String(count)) return;
-  throw new RedisRefused(
+  throw new UnusableRedisError(
     `Option \`redis.partitions\`: expected ${known}, as the other nodes have it (the key ${key} says so), got ${count}`,
   );
 }

@@ -8,7 +8,7 @@
  */
 import { type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
-import { accept, RedisRefused } from './acceptance.js';
+import { accept, UnusableRedisError } from './acceptance.js';
 import { type Listening, listenToCluster } from './cluster-listener.js';
 import { isCluster } from './is-cluster.js';
 import { Listener } from './listener.js';
@@ -62,7 +62,7 @@ const CLUSTER = {
   lazyConnect: false,
   // Its answer comes from a master whose connection may only just be opening; each master answers for itself anyway.
   enableReadyCheck: false,
-  // A master's first commands come while its connection opens. Away is what has a status other than `ready`.
+  // A master's first commands come while its connection opens. UnavailableError is what has a status other than `ready`.
   enableOfflineQueue: true,
   retryDelayOnFailover: 0,
   retryDelayOnClusterDown: 0,
@@ -89,7 +89,7 @@ export interface RedisConnections {
   /** What the names of keys and Pub/Sub channels are to have: the connections have no `keyPrefix` of their own. */
   readonly scope: Scope;
   /**
-   * Resolves once both are there and the nodes agree on the partitions. Rejects with `RedisRefused`, and closes both, where
+   * Resolves once both are there and the nodes agree on the partitions. Rejects with `UnusableRedisError`, and closes both, where
    * Redis is older than 7.0 or has another number of partitions.
    */
   accepted(partitions: Partitions): Promise<void>;
@@ -132,7 +132,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
       try {
         return await accept(commands, partitions);
       } catch (error) {
-        refused = error instanceof RedisRefused;
+        refused = error instanceof UnusableRedisError;
         if (refused) close();
         if (refused) throw error;
         // One that Redis refuses is logged once, as a refusal.
@@ -190,7 +190,9 @@ function begun(redis: Commands): Commands {
   // ioredis would go on in database 0.
   if (!Number.isInteger(db) || db < 0) {
     redis.disconnect();
-    throw new RedisRefused(`Redis: expected the number of a database, a whole number from 0, got ${db}`);
+    throw new UnusableRedisError(
+      `Redis: expected the number of a database, a whole number from 0, got ${db}`,
+    );
   }
   if (redis.status === 'wait') redis.connect().catch(NOTHING);
   return redis;

@@ -9,10 +9,10 @@
  */
 import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Away } from '../away.js';
 import type { Bayeux } from '../bayeux/bayeux.js';
 import { listedChannel, userListOf } from '../bayeux/channels.js';
 import { type Extension, extension, type Message, type Request } from '../bayeux/extension.js';
+import { UnavailableError } from '../errors.js';
 import type { Presence } from '../presence/presence.js';
 import type { Announcement, Concerns, Snapshot } from '../presence/store.js';
 
@@ -216,7 +216,7 @@ export class UserListView {
   }
 
   private failed(error: unknown, channel: string): void {
-    const level = error instanceof Away ? 'debug' : 'error';
+    const level = error instanceof UnavailableError ? 'debug' : 'error';
     this.options.log[level]({ err: error, channel }, 'a user list could not be sent');
   }
 }

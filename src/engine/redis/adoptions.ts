@@ -3,7 +3,7 @@
  * Exactly one of all nodes that want a client gets it.
  */
 import { setTimeout as after } from 'node:timers/promises';
-import { Away } from '../../away.js';
+import { UnavailableError } from '../../errors.js';
 import type { Residents } from '../residence.js';
 import type { HandOvers } from './hand-overs.js';
 import type { Lease } from './lease.js';
@@ -61,7 +61,7 @@ export class Adoptions {
     await Promise.allSettled([...this.doubts.keys()].map((clientId) => this.settleDoubt(clientId)));
   }
 
-  /** Gives a client to this node, if it is still where it was found. Rejects with `Away` where that is not known. */
+  /** Gives a client to this node, if it is still where it was found. Rejects with `UnavailableError` where that is not known. */
   async take(
     clientId: string,
     place: Place,
@@ -75,7 +75,7 @@ export class Adoptions {
         throw error;
       });
     // Waiting here for the lease to be renewed could wait for what waits for us.
-    if (adopted === 'fenced') throw new Away('what this node may take');
+    if (adopted === 'fenced') throw new UnavailableError('what this node may take');
     return adopted;
   }
 
@@ -95,7 +95,7 @@ export class Adoptions {
       if (outcome === 'adopted') return true;
       if (outcome === 'gone') return this.isNowhere(clientId);
     }
-    throw new Away('a client that many nodes want');
+    throw new UnavailableError('a client that many nodes want');
   }
 
   /** Where it was this node's, and nobody knew: once nothing that was asked before can land any more. */

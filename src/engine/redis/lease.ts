@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { Away } from '../../away.js';
+import { UnavailableError } from '../../errors.js';
 import type { Commands } from '../../redis/scripts.js';
 import { scripts } from '../../redis/scripts.js';
 import type { EngineKeys } from './keys.js';
@@ -167,7 +167,7 @@ export class Lease {
       [this.name, LEASE, JSON.stringify(about), round, how, steady ? 1 : 0, LINGER],
     );
     const [outcome, due, dead, hasClients] = said;
-    if (outcome === 'stale') throw new Away('a renewal of an earlier round');
+    if (outcome === 'stale') throw new UnavailableError('a renewal of an earlier round');
     if (outcome === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });
     return [outcome, due, dead, hasClients];
   }

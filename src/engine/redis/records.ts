@@ -1,5 +1,5 @@
-/** The records of clients in Redis. Each step is one script of lua/engine; rejects with `Away` where Redis can't be asked. */
-import { Away } from '../../away.js';
+/** The records of clients in Redis. Each step is one script of lua/engine; rejects with `UnavailableError` where Redis can't be asked. */
+import { UnavailableError } from '../../errors.js';
 import { ask } from '../../redis/ask.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
@@ -107,7 +107,7 @@ export class Records {
         [epoch, withChannels ? 1 : 0],
       ),
     );
-    if (found === null) throw new Away('who is where, in a new epoch,');
+    if (found === null) throw new UnavailableError('who is where, in a new epoch,');
     const [node, generation, alive, stream = '', ...channels] = found;
     if (node === undefined) return null;
     return { node, generation: Number(generation), alive: alive === 1, stream, channels };
@@ -118,7 +118,7 @@ export class Records {
     const exist = await this.ask((redis) =>
       steps.existing(redis, [keys.epoch, ...clientIds.map((clientId) => keys.client(clientId))], [epoch]),
     );
-    if (exist === null) throw new Away('who is where, in a new epoch,');
+    if (exist === null) throw new UnavailableError('who is where, in a new epoch,');
     return clientIds.filter((_, index) => exist[index] === 1);
   }
 

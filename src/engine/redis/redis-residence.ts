@@ -14,8 +14,8 @@
  */
 import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { Away } from '../../away.js';
 import type { Question } from '../../bayeux/question.js';
+import { UnavailableError } from '../../errors.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import { type Outage, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
@@ -244,7 +244,7 @@ export class RedisResidence implements Residence {
     const names = lease ? await this.records.nodes(lease.keys) : [];
     const others = [...new Set(names.map(Lease.nodeOf))].filter((name) => name !== node);
     const answers = await Promise.all(others.map((name) => this.mail.ask(name, 'held', { clientIds })));
-    if (!answers.every(Array.isArray)) throw new Away('a node that may have clients');
+    if (!answers.every(Array.isArray)) throw new UnavailableError('a node that may have clients');
     return answers.flat().map(String);
   }
 
@@ -287,7 +287,7 @@ export class RedisResidence implements Residence {
       const answer = isDead || (await this.mail.ask(Lease.nodeOf(node), 'subscribe', body));
       if (answer !== undefined) return true;
     }
-    throw new Away('the node that has the client');
+    throw new UnavailableError('the node that has the client');
   }
 
   async ask(clientId: string, question: Question): Promise<unknown> {

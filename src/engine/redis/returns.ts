@@ -2,7 +2,7 @@
  * Clients that were this node's under a lease that is over: others may have taken or ended them meanwhile. One that has
  * shown that it is there is taken up again, where nobody else has it; as a new stay where it had been ended.
  */
-import { Away } from '../../away.js';
+import { UnavailableError } from '../../errors.js';
 import type { Client } from '../client.js';
 import type { HandedOver, Residents } from '../residence.js';
 import type { Adoptions } from './adoptions.js';
@@ -97,7 +97,7 @@ export class Returns {
     const generation = client.generation + 1;
     const { epoch } = this.options.leases.of(client.id);
     const { outcome } = await this.options.keeping.write(client, generation, client.channels);
-    if (outcome === 'fenced') throw new Away('what this node may take');
+    if (outcome === 'fenced') throw new UnavailableError('what this node may take');
     if (outcome === 'lost') {
       this.options.lost(client);
       return false;

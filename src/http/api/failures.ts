@@ -1,8 +1,7 @@
 /** What is answered where there is no answer: JSON, and never a stack. */
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { Away } from '../../away.js';
-import { BadQuestion } from '../../records/bad-question.js';
+import { InvalidQueryError, UnavailableError } from '../../errors.js';
 import { loggable } from '../../records/loggable.js';
 
 /** Seconds until a database that is away is to be asked again. */
@@ -29,12 +28,13 @@ export function failed(log: Logger): ErrorRequestHandler {
 
 function statusOf(error: unknown): number {
   if (error instanceof Refused) return error.status;
-  if (error instanceof BadQuestion || error instanceof URIError) return 400;
-  return error instanceof Away ? 503 : 500;
+  if (error instanceof InvalidQueryError || error instanceof URIError) return 400;
+  return error instanceof UnavailableError ? 503 : 500;
 }
 
 function wordsOf(error: unknown): string {
   if (error instanceof URIError) return 'Expected a URL that is encoded as UTF-8';
-  const isOurs = error instanceof Refused || error instanceof BadQuestion || error instanceof Away;
+  const isOurs =
+    error instanceof Refused || error instanceof InvalidQueryError || error instanceof UnavailableError;
   return isOurs ? error.message : 'This went wrong; the log of the server says why';
 }

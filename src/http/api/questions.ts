@@ -1,5 +1,5 @@
-/** What is asked for, as the parameters of a URL say it; throws `BadQuestion` for what can't be meant. */
-import { BadQuestion } from '../../records/bad-question.js';
+/** What is asked for, as the parameters of a URL say it; throws `InvalidQueryError` for what can't be meant. */
+import { InvalidQueryError } from '../../errors.js';
 import { momentOf } from '../../records/moment.js';
 import type { LogFilter } from '../../records/records.js';
 
@@ -17,14 +17,14 @@ export function parametersOf<N extends string>(
   for (const [name, value] of Object.entries(query)) {
     const known = names.find((each) => each === name);
     if (known === undefined) throw unexpected(name, names);
-    if (typeof value !== 'string') throw new BadQuestion(`Expected \`${name}\` once, as a text`);
+    if (typeof value !== 'string') throw new InvalidQueryError(`Expected \`${name}\` once, as a text`);
     found[known] = value;
   }
   return found;
 }
 
-const unexpected = (name: string, names: readonly string[]): BadQuestion =>
-  new BadQuestion(`Unknown parameter \`${name}\`: expected ${names.join(', ') || 'none'}`);
+const unexpected = (name: string, names: readonly string[]): InvalidQueryError =>
+  new InvalidQueryError(`Unknown parameter \`${name}\`: expected ${names.join(', ') || 'none'}`);
 
 export function pageOf<N extends string = never>(query: Query, ...more: N[]) {
   const { limit, after, ...rest } = parametersOf<N | 'limit' | 'after'>(query, [...more, 'limit', 'after']);
@@ -50,6 +50,6 @@ const dateOf = (text: string | undefined, name: string): Date | undefined =>
 /** What is out of bounds the reports refuse. */
 function limitOf(text = String(PAGE)): number {
   if (!/^\d{1,9}$/.test(text))
-    throw new BadQuestion(`Expected \`limit\` to be a whole number, got ${JSON.stringify(text)}`);
+    throw new InvalidQueryError(`Expected \`limit\` to be a whole number, got ${JSON.stringify(text)}`);
   return Number(text);
 }
