@@ -11,11 +11,11 @@
 --       5 'first' for a name that nobody had, 'again' in a new epoch, 'on' otherwise   6 '1' where its last renewals went well
 --       7 for how long the clients of a dead node are kept, ms
 -- returns {'renewed', 'fenced', or 'stale' where a later round has been written down: this renewal was late; {dead node whose
---         clients are to be ended...}, {any other dead node...}, 1 where the node has clients by Redis or 0}; whoever looks each
---         2 s is told of each of them: none is forgotten before its clients are to be ended
+--         clients are to be ended...}, {any other dead node...}, 1 where the node has clients by Redis or 0, ms until the clients of
+--         the next dead node are to be ended or -1}; every node gets each of them: none is forgotten before its clients are to be ended
 
 -- A renewal that lands late would make steps of an earlier round count again.
-if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0) > tonumber(ARGV[4]) then return {'stale', {}, {}, 0} end
+if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0) > tonumber(ARGV[4]) then return {'stale', {}, {}, 0, -1} end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -24,13 +24,13 @@ local held = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
 
 -- In a new epoch the lease may be among what was lost. Once that is over, whoever had none was buried, and forgotten.
 local again = ARGV[5] == 'again' and now < quiet and not redis.call('ZSCORE', KEYS[4], ARGV[1])
-if held == 0 and ARGV[5] ~= 'first' and not again then return {'fenced', {}, {}, 0} end
+if held == 0 and ARGV[5] ~= 'first' and not again then return {'fenced', {}, {}, 0, -1} end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 local has_clients = redis.call('EXISTS', KEYS[7])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
 if ARGV[6] ~= '1' or held <= now or now < quiet then
-  return {'renewed', {}, redis.call('ZRANGE', KEYS[4], 0, -1), has_clients}
+  return {'renewed', {}, redis.call('ZRANGE', KEYS[4], 0, -1), has_clients, -1}
 end
 
 local over = redis.call('ZRANGE', KEYS[1], '-inf', now, 'BYSCORE', 'WITHSCORES')
@@ -41,9 +41,11 @@ for i = 1, #over, 2 do
   redis.call('ZADD', KEYS[4], math.max(tonumber(over[i + 1]), quiet) + ARGV[7], over[i])
   redis.call('ZADD', KEYS[6], over[i + 1] - ARGV[2], over[i])
 end
+local next = redis.call('ZRANGE', KEYS[4], '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
 return {
   'renewed',
   redis.call('ZRANGE', KEYS[4], '-inf', now, 'BYSCORE', 'LIMIT', 0, 1000),
   redis.call('ZRANGE', KEYS[4], '(' .. now, '+inf', 'BYSCORE', 'LIMIT', 0, 1000),
   has_clients,
+  next[2] and next[2] - now or -1,
 }

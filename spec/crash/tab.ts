@@ -3,6 +3,7 @@
  * does, and says whether its page is hidden, as ours does. What it knows is what the records are compared with.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { LEASE_MS } from '../../src/timings.js';
 import { PollingLink, type Reply, SocketLink } from '../chaos/link.js';
 import type { Random } from '../chaos/random.js';
 import { type Bounds, boundsOf, endNoLaterThan, type Stretch, without } from './bounds.js';
@@ -22,8 +23,6 @@ export interface TabOptions {
 /** Milliseconds in which a message is answered. */
 const PATIENCE = 10_000;
 const PAUSE = 200;
-/** Milliseconds: what is left of a node's life at its death nobody knows for longer. */
-const LEASE = 6_000;
 const GRACE = TIMINGS.grace * 1_000;
 
 type Stay = Stretch & { channel: string };
@@ -96,7 +95,7 @@ export class Tab {
     if (this.isWanted) return;
     this.link?.close();
     for (const stay of this.stays.filter(({ ended = now }) => ended >= now)) {
-      endNoLaterThan(stay, now - LEASE);
+      endNoLaterThan(stay, now - LEASE_MS);
       stay.ended = now + this.options.late;
     }
   }
@@ -125,7 +124,7 @@ export class Tab {
   private goes(now: number): void {
     this.isWanted = false;
     // Without a connection it may still be with a node that died.
-    const last = this.isAccepted ? now : this.lostSince - LEASE;
+    const last = this.isAccepted ? now : this.lostSince - LEASE_MS;
     for (const stay of this.open(this.stays)) endNoLaterThan(stay, last);
   }
 
@@ -218,7 +217,7 @@ export class Tab {
     if (advice?.reconnect !== 'handshake') return void (await pause(PAUSE));
     // It was away for too long: all that it was ended some time since.
     for (const stretch of [...this.open(this.stays), ...this.open(this.hidden)]) {
-      endNoLaterThan(stretch, this.lostSince - LEASE);
+      endNoLaterThan(stretch, this.lostSince - LEASE_MS);
       stretch.ended = Date.now();
     }
     this.clientId = undefined;

@@ -1,9 +1,9 @@
 /** The leases of a node on a Redis Cluster of which a master stands still. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { RENEW } from '../../src/engine/redis/lease.js';
 import { Leases } from '../../src/engine/redis/leases.js';
 import { openRedis } from '../../src/redis/connection.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
+import { RENEW_MS } from '../../src/timings.js';
 import { silent } from '../support/log.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { until } from '../support/until.js';
@@ -21,10 +21,17 @@ it('hold at the other masters all the time', async () => {
   const partitions = partitionsOf(redis, 'faye', 16);
   await redis.accepted(partitions);
   const nothing = () => {};
-  const told = { fenced: nothing, newEpoch: nothing, unknown: nothing, died: nothing, failed: nothing };
+  const told = {
+    fenced: nothing,
+    newEpoch: nothing,
+    unknown: nothing,
+    died: nothing,
+    dueIn: nothing,
+    failed: nothing,
+  };
   const leases = new Leases({ redis, partitions, node: 'node', clients: () => 0, ...told });
   await leases.look();
-  const timer = setInterval(() => leases.look(), RENEW);
+  const timer = setInterval(() => leases.look(), RENEW_MS);
   try {
     const [still] = cluster.masters;
     const serves = await Promise.all(
@@ -40,7 +47,7 @@ it('hold at the other masters all the time', async () => {
     still?.pause();
     await until(() => leases.away > 0, 'the master to be missed', 20_000);
     // Until the others would be over, had they waited for it.
-    await new Promise((resolve) => setTimeout(resolve, 2 * RENEW));
+    await new Promise((resolve) => setTimeout(resolve, 2 * RENEW_MS));
     clearInterval(watching);
     expect(others.some(({ isAway }) => isAway)).toBe(false);
     still?.resume();

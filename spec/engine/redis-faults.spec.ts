@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
-import { LEASE, Lease } from '../../src/engine/redis/lease.js';
+import { Lease } from '../../src/engine/redis/lease.js';
+import { LEASE_MS } from '../../src/timings.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectAs, connectMessage, newClientId, say, stopAll, user } from '../support/server.js';
@@ -108,7 +109,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       expect(saidBy([node], 'disconnect')).toEqual([clientId]);
       // With the last sign of life of its node, so that nobody is counted for longer.
       const [, diedAt] = ending.mock.calls.find(([who]) => who === clientId) ?? [];
-      expect(diedAt).toBeLessThan(Date.now() - LEASE);
+      expect(diedAt).toBeLessThan(Date.now() - LEASE_MS);
       await until(
         async () => (await keysOf(namespace)).every((key) => REMAIN.includes(key)),
         'nothing to be left',

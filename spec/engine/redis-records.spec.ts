@@ -2,11 +2,12 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EngineKeys } from '../../src/engine/redis/keys.js';
-import { LEASE, Lease, STEADY } from '../../src/engine/redis/lease.js';
+import { Lease } from '../../src/engine/redis/lease.js';
 import { Records } from '../../src/engine/redis/records.js';
 import { steps } from '../../src/engine/redis/scripts.js';
 import { openRedis, type RedisConnections } from '../../src/redis/connection.js';
 import { Partitions } from '../../src/redis/partitions.js';
+import { ADOPTION_GRACE_MS, LEASE_MS, STABLE_MS } from '../../src/timings.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -31,13 +32,25 @@ afterAll(async () => {
   await server.dispose();
 });
 
-const leaseOf = (node: string) => new Lease(redis, keys, '/faye/announcements', node, () => ({}));
+/** By how many milliseconds the clock of a lease is ahead. */
+const ahead = new WeakMap<Lease, number>();
 
-/** Renewed so often that with the next time it may judge others. */
+function leaseOf(node: string): Lease {
+  const now = () => performance.now() + (ahead.get(lease) ?? 0);
+  const lease: Lease = new Lease(redis, keys, '/faye/announcements', node, () => ({}), now);
+  return lease;
+}
+
+/** Renewed for so long that with the next time it may judge others. */
 async function held(node: string): Promise<Lease> {
   const lease = leaseOf(node);
-  for (let times = 0; times < STEADY; times += 1) await lease.renew();
+  await lease.renew();
+  isStable(lease);
   return lease;
+}
+
+function isStable(lease: Lease): void {
+  ahead.set(lease, (ahead.get(lease) ?? 0) + STABLE_MS);
 }
 
 const saves = (lease: Lease, generation = 1, channels: string[] = [], round = lease.inRound) =>
@@ -130,7 +143,7 @@ describe('a record of an earlier epoch', () => {
   });
 
   it('is nothing as soon as the lease of its node is over, and not only once that is buried', async () => {
-    await passes('a', LEASE + 1);
+    await passes('a', LEASE_MS + 1);
     expect(await find(b)).toBeNull();
   });
 
@@ -213,7 +226,7 @@ describe('an end', () => {
 describe('a lease', () => {
   it('that is over is buried by a node that renews in time, and is not renewed again', async () => {
     const [a, b] = [await held('a'), await held('b')];
-    await passes('a', LEASE + 6_000);
+    await passes('a', LEASE_MS + 6_000);
     expect(await b.renew()).toEqual({ outcome: 'renewed', due: ['a'], dead: ['a'] });
     expect(await a.renew()).toMatchObject({ outcome: 'fenced' });
     expect(a.name).toBe('a.1');
@@ -231,7 +244,13 @@ describe('a lease', () => {
       ...[keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns],
       keys.clientsOf('a'),
     ];
-    expect(await renew(redis, all, ['a', LEASE, '{}', inRound, 'on', 1, 0])).toEqual(['stale', [], [], 0]);
+    expect(await renew(redis, all, ['a', LEASE_MS, '{}', inRound, 'on', 1, 0])).toEqual([
+      'stale',
+      [],
+      [],
+      0,
+      -1,
+    ]);
     expect(await save(a, 1, [], inRound)).toBe('fenced');
     expect(await save(a)).toBe('saved');
   });
@@ -239,10 +258,13 @@ describe('a lease', () => {
   it('leaves clients a while', async () => {
     const b = await held('b');
     await held('a');
-    await passes('a', LEASE + 1_000);
+    await passes('a', LEASE_MS + 1_000);
     // Also a node that may not judge yet is told.
     const late = leaseOf('late');
-    expect(await b.renew()).toEqual({ outcome: 'renewed', due: [], dead: ['a'] });
+    const renewal = await b.renew();
+    expect(renewal).toMatchObject({ outcome: 'renewed', due: [], dead: ['a'] });
+    expect(renewal.dueIn).toBeGreaterThan(0);
+    expect(renewal.dueIn).toBeLessThanOrEqual(ADOPTION_GRACE_MS - 1_000);
     expect(await late.renew()).toEqual({ outcome: 'renewed', due: [], dead: ['a'] });
     expect(await redis.zrange(keys.dead, '0', '-1')).toEqual(['a']);
     expect(await records.forgetNode(keys, 'a')).toBe(true);
@@ -251,7 +273,7 @@ describe('a lease', () => {
 
   it('is judged by no node whose own is over, or that has just begun: Redis itself may have stood still', async () => {
     const [a, b] = [await held('a'), await held('b')];
-    for (const name of ['a', 'b']) await passes(name, LEASE + 6_000);
+    for (const name of ['a', 'b']) await passes(name, LEASE_MS + 6_000);
     await held('new');
     expect(await a.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
     expect(await b.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
@@ -264,8 +286,9 @@ describe('a lease', () => {
     steps.renew = () => Promise.reject(new Error('Redis is away'));
     await expect(b.renew()).rejects.toThrow('away');
     steps.renew = renew;
-    await passes('a', LEASE + 6_000);
-    for (let times = 0; times < STEADY; times += 1) expect((await b.renew()).due).toEqual([]);
+    await passes('a', LEASE_MS + 6_000);
+    expect((await b.renew()).due).toEqual([]);
+    isStable(b);
     expect((await b.renew()).due).toEqual(['a']);
   });
 
@@ -277,7 +300,7 @@ describe('a lease', () => {
     expect(await a.renew()).toMatchObject({ outcome: 'new epoch' });
     await expect(find(a)).rejects.toThrow('asked now');
     expect(await b.renew()).toMatchObject({ outcome: 'new epoch' });
-    await passes('b', LEASE + 6_000);
+    await passes('b', LEASE_MS + 6_000);
     expect(await a.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
     expect(await b.renew()).toEqual({ outcome: 'renewed', due: [], dead: [] });
     // Over: who has not come yet has been given up.
@@ -309,8 +332,8 @@ describe('a lease', () => {
   it("leaves a dead node's last sign of life to the ends of its clients, until the node is forgotten", async () => {
     const [a, b] = [await held('a'), await held('b')];
     await save(a);
-    await passes('a', LEASE + 6_000);
-    const lastSign = Number(await redis.zscore(keys.nodes, 'a')) - LEASE;
+    await passes('a', LEASE_MS + 6_000);
+    const lastSign = Number(await redis.zscore(keys.nodes, 'a')) - LEASE_MS;
     await b.renew();
     expect(await records.beginEnd('ann', 'b', { node: 'a' })).toEqual({ outcome: 'begun', diedAt: lastSign });
     await records.finishEnd('ann', 'b');

@@ -1,5 +1,5 @@
 /**
- * Looks whether Redis still has the data that it had, in each partition: as it connects, and each 2 s, since a FLUSHALL
+ * Looks whether Redis still has the data that it had, in each partition: as it connects, and each second, since a FLUSHALL
  * needs no new connection. Where a new epoch has begun it says so, until what follows from that is done.
  */
 import { randomUUID } from 'node:crypto';
@@ -8,6 +8,7 @@ import { ask } from '../redis/ask.js';
 import type { RedisConnections } from '../redis/connection.js';
 import type { Keys } from '../redis/keys.js';
 import { scripts } from '../redis/scripts.js';
+import { RENEW_MS } from '../timings.js';
 import { allSettled } from './all-settled.js';
 
 export interface EpochsOptions {
@@ -22,9 +23,6 @@ export interface EpochsOptions {
   renewed(partition: number): Promise<void>;
   log: Logger;
 }
-
-/** Milliseconds between two looks. */
-const LOOK = 2_000;
 
 export class Epochs {
   private readonly known: string[];
@@ -49,7 +47,7 @@ export class Epochs {
     this.unlooked = new Set(options.keys.keys());
     options.redis.commands.on('ready', () => this.lookAgain());
     options.redis.commands.on('close', () => this.doubt());
-    this.timer = setInterval(() => this.lookAgain(), LOOK);
+    this.timer = setInterval(() => this.lookAgain(), RENEW_MS);
     this.timer.unref();
   }
 

@@ -12,6 +12,7 @@ import { Keys } from '../redis/keys.js';
 import { type Outage, outageOf } from '../redis/outage.js';
 import type { Partitions } from '../redis/partitions.js';
 import { type Commands, type NotYet, type Script, scripts } from '../redis/scripts.js';
+import { INTENT_TTL_MS, LEFT_TTL_MS, SETTLING_MS } from '../timings.js';
 import { allSettled } from './all-settled.js';
 import { Epochs } from './epochs.js';
 import { type Identity, type User, userKey } from './identity.js';
@@ -27,9 +28,7 @@ import {
   type ClientRecord,
   type Concerns,
   type Entered,
-  INTENT_TTL,
   type Intent,
-  LEFT_TTL,
   type Member,
   type Members,
   type Order,
@@ -103,7 +102,7 @@ export class RedisStore implements Store {
       redis: this.redis,
       keys: this.keys,
       heard: this.home.announcements,
-      quiet: options.quiet ?? QUIET,
+      quiet: options.quiet ?? SETTLING_MS,
       renewed: (partition) => this.renew(partition),
       log,
     });
@@ -258,7 +257,7 @@ export class RedisStore implements Store {
       ...this.window,
       this.journalBound,
       intended,
-      INTENT_TTL,
+      INTENT_TTL_MS,
       since === undefined ? '' : String(since).padStart(16, '0'),
       this.isElsewhere(channel, clientId) ? 1 : '',
       isRenamed ? 1 : 0,
@@ -293,7 +292,7 @@ export class RedisStore implements Store {
       this.journalBound,
       at ?? '',
       intended ?? '',
-      LEFT_TTL,
+      LEFT_TTL_MS,
       this.isElsewhere(channel, clientId) ? 1 : '',
     ]);
     return { changed: left === 1, dueIn: due(dueIn) };
@@ -490,6 +489,3 @@ export class RedisStore implements Store {
     }
   }
 }
-
-/** Milliseconds in which nothing is announced in a new epoch. */
-const QUIET = 5_000;

@@ -293,9 +293,3 @@ export interface Store extends ClientRecords, Memberships, Announcements, Upkeep
 
 /** Milliseconds after which another node may take over an announcement. */
 export const CLAIM_TTL = 2_000;
-
-/** Milliseconds after which an intent is too old to enter by, where the client's record can't be asked in the same step. */
-export const INTENT_TTL = 5_000;
-
-/** Milliseconds for which a channel knows who has left it, for the same case: no intent that old enters any more. */
-export const LEFT_TTL = 2 * INTENT_TTL;

@@ -8,6 +8,7 @@
  */
 import { type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
+import { COMMAND_TIMEOUT_MS, RECONNECT_MAX_MS } from '../timings.js';
 import { accept, UnusableRedisError } from './acceptance.js';
 import { type Listening, listenToCluster } from './cluster-listener.js';
 import { isCluster } from './is-cluster.js';
@@ -21,8 +22,6 @@ import { watch } from './watch.js';
 /** A `redis://` or `rediss://` URL, an ioredis instance of the user's own, or a function that makes one. */
 export type RedisSource = string | Commands | (() => Commands);
 
-/** Milliseconds that a command may take before it counts as failed. */
-const COMMAND_TIMEOUT = 5_000;
 /** Milliseconds that a connection to a master may take: less, so that no command reaches it after it has failed. */
 const CONNECT_TIMEOUT = 2_000;
 /** Milliseconds that the other side has to close a connection that hangs. */
@@ -31,16 +30,16 @@ const DISCONNECT_TIMEOUT = 100;
 const LOOK = 5_000;
 /** Milliseconds until a Redis that went away in the middle is asked again whether it can be used. */
 const ASK_AGAIN = 500;
-const RETRY_MOST = 1_000;
 
-const retryStrategy = (attempt: number): number => Math.min(50 * 2 ** Math.min(attempt, 10), RETRY_MOST);
+const retryStrategy = (attempt: number): number =>
+  Math.min(50 * 2 ** Math.min(attempt, 10), RECONNECT_MAX_MS);
 
 const COMMANDS = {
   lazyConnect: false,
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   maxRetriesPerRequest: 0,
-  commandTimeout: COMMAND_TIMEOUT,
+  commandTimeout: COMMAND_TIMEOUT_MS,
   disconnectTimeout: DISCONNECT_TIMEOUT,
   retryStrategy,
 } satisfies RedisOptions;
@@ -75,7 +74,7 @@ const CLUSTER = {
 const MASTER = {
   // A master that hangs would keep commands until it answers; so they go to it, and fail in time.
   enableReadyCheck: false,
-  commandTimeout: COMMAND_TIMEOUT,
+  commandTimeout: COMMAND_TIMEOUT_MS,
   connectTimeout: CONNECT_TIMEOUT,
   disconnectTimeout: DISCONNECT_TIMEOUT,
 } satisfies RedisOptions;

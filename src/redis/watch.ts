@@ -1,17 +1,13 @@
 /**
  * Watches a connection that may hang: one that is open, and that nothing comes back by, looks alive for minutes. It is asked
- * every 2 s, and made anew where it has not answered for 4 s.
+ * each second, and made anew where it has not answered for 4 s.
  *
  * While Redis loads its data ioredis keeps the connection from being ready without a word: then it is asked for that.
  */
 import type { Redis } from 'ioredis';
+import { HANG_MS, PING_MS } from '../timings.js';
 
-/** Milliseconds between two questions. */
-const ASK = 2_000;
-/** Milliseconds without an answer after which the connection is made anew. */
-const SILENT = 4_000;
-
-/** Watches until what it returns is called. `loading`: called each 2 s while Redis loads its data. */
+/** Watches until what it returns is called. `loading`: called each second while Redis loads its data. */
 export function watch(redis: Redis, loading: () => void): () => void {
   let silentSince: number | null = null;
 
@@ -22,7 +18,7 @@ export function watch(redis: Redis, loading: () => void): () => void {
     } else if (silentSince === null) {
       silentSince = performance.now();
       redis.ping().then(answered, () => {});
-    } else if (performance.now() - silentSince >= SILENT) {
+    } else if (performance.now() - silentSince >= HANG_MS) {
       silentSince = null;
       redis.disconnect(true);
     }
@@ -36,7 +32,7 @@ export function watch(redis: Redis, loading: () => void): () => void {
     silentSince = null;
   }
 
-  const timer = setInterval(ask, ASK);
+  const timer = setInterval(ask, PING_MS);
   timer.unref();
   return () => clearInterval(timer);
 }

@@ -13,6 +13,7 @@
  * messages, or get one twice.
  */
 import { isRecord } from '../../bayeux/is-record.js';
+import { HANDOVER_MS } from '../../timings.js';
 import { NOT_SAID, type Position, type Published } from '../backplane.js';
 import { type Client, leftOf } from '../client.js';
 import type { HandedOver, Remains, Residents } from '../residence.js';
@@ -43,8 +44,6 @@ export interface HandOversOptions {
   isOurs(node: string): boolean;
 }
 
-/** Milliseconds in which the node before answers; then the client is served without. */
-const HANDOVER_TIMEOUT_MS = 2_500;
 /** Milliseconds for which a node keeps what it has of a client that it found to be another's before that one asked. */
 const KEPT_MS = 5_000;
 
@@ -89,9 +88,7 @@ export class HandOvers {
     if (isOurs(node) || !alive) return NOTHING;
     await backplane.flushed();
     const body = { clientId, generation, ago: performance.now() - at };
-    const answer = await mail
-      .ask(Lease.nodeOf(node), 'hand-over', body, HANDOVER_TIMEOUT_MS)
-      .catch(() => undefined);
+    const answer = await mail.ask(Lease.nodeOf(node), 'hand-over', body, HANDOVER_MS).catch(() => undefined);
     if (!isHandOver(answer)) return NOTHING;
     const { waiting, position, channels, left, told } = answer;
     return { waiting, heardOf: backplane.heardOf(position, channels), left, told };

@@ -4,22 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as after } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.js';
 import type { Commands } from '../../redis/scripts.js';
 import { scripts } from '../../redis/scripts.js';
+import { ADOPTION_GRACE_MS, LEASE_MS, RENEW_TIMEOUT_MS, SETTLING_MS, STABLE_MS } from '../../timings.js';
 import type { EngineKeys } from './keys.js';
 import { steps } from './scripts.js';
-
-/** Milliseconds that a lease holds. */
-export const LEASE = 6_000;
-/** Milliseconds between two renewals. */
-export const RENEW = 2_000;
-/** Milliseconds that clients of a node that died have to go to another. */
-const LINGER = 5_000;
-/** After how many renewals that went well a node may judge others: they may take longer to reach Redis again than this one. */
-export const STEADY = 2;
-/** Milliseconds in which nothing is announced in a new epoch. */
-export const QUIET = 5_000;
 
 export interface Renewal {
   /** `fenced`: the lease had been lost, and the node has another name now. `new epoch`: so has Redis' data. */
@@ -28,6 +19,8 @@ export interface Renewal {
   due: string[];
   /** All dead nodes that have, or had, clients. */
   dead: string[];
+  /** Milliseconds until the clients of the next dead node are to be ended; undefined where there is none. */
+  dueIn: number | undefined;
 }
 
 const startedAt = new Date().toISOString();
@@ -35,12 +28,12 @@ const startedAt = new Date().toISOString();
 export class Lease {
   private names = 0;
   private known = '';
-  /** Until when it holds for certain, by `performance.now()`. */
+  /** Until when it holds for certain, by `now`. */
   private until = 0;
   /** Until when the epoch is new, likewise. */
   private quietUntil = 0;
-  /** How many renewals have gone well, one after the other. */
-  private steady = 0;
+  /** Since when all renewals have gone well, by `now`; undefined after one that failed. */
+  private goodSince: number | undefined;
   private round = 1;
   private said = 0;
   private failed = false;
@@ -54,6 +47,8 @@ export class Lease {
     private readonly node: string,
     /** What people are shown of the node. */
     private readonly about: () => Record<string, unknown>,
+    /** Milliseconds. */
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   /** The name that clients are this node's by. */
@@ -73,7 +68,7 @@ export class Lease {
 
   /** Whether this node may take it that its clients are its own, and that nothing that it began before will still land. */
   get holds(): boolean {
-    return performance.now() < this.until && this.said === this.round;
+    return this.now() < this.until && this.said === this.round;
   }
 
   /** Whether the last renewal has failed: Redis, or the master of this partition, is away. */
@@ -88,7 +83,7 @@ export class Lease {
 
   /** Whether the epoch is so new that other nodes may not have written down their clients yet. */
   get isNew(): boolean {
-    return performance.now() < this.quietUntil;
+    return this.now() < this.quietUntil;
   }
 
   /** The node's own name, at which it gets its letters. */
@@ -128,47 +123,66 @@ export class Lease {
   }
 
   private async renewNow(): Promise<Renewal> {
-    const { keys, steady } = this;
-    this.steady = 0;
-    const [epoch, quiet] = await scripts.epoch(
-      this.commands,
-      [keys.epoch],
-      [this.known, randomUUID(), QUIET, this.heard],
+    const { keys, goodSince } = this;
+    this.goodSince = undefined;
+    const [epoch, quiet] = await timely(
+      scripts.epoch(this.commands, [keys.epoch], [this.known, randomUUID(), SETTLING_MS, this.heard]),
     );
     const isNew = this.known !== '' && epoch !== this.known;
     const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
-    const [outcome, due, others, known] = await this.say(how, steady >= STEADY);
+    const isStable = goodSince !== undefined && this.now() - goodSince >= STABLE_MS;
+    const [outcome, due, others, known, dueIn] = await this.say(how, isStable);
     this.known = epoch;
     this.knowsClients = known === 1;
-    this.quietUntil = performance.now() + quiet;
+    this.quietUntil = this.now() + quiet;
     if (outcome === 'fenced') {
       this.names += 1;
       await this.say('first', false);
     }
-    this.steady = steady + 1;
-    const dead = [...due, ...others];
+    this.goodSince = goodSince ?? this.now();
     return {
       outcome: outcome === 'renewed' && isNew ? 'new epoch' : outcome,
       due,
-      dead,
+      dead: [...due, ...others],
+      dueIn: dueIn < 0 ? undefined : dueIn,
     };
   }
 
   private async say(
     how: 'first' | 'again' | 'on',
-    steady: boolean,
-  ): Promise<[outcome: 'renewed' | 'fenced', due: string[], dead: string[], hasClients: number]> {
+    isStable: boolean,
+  ): Promise<
+    [outcome: 'renewed' | 'fenced', due: string[], dead: string[], hasClients: number, dueIn: number]
+  > {
     const { keys, round } = this;
-    const sentAt = performance.now();
+    const sentAt = this.now();
     const about = { host: hostname(), pid: process.pid, startedAt, ...this.about() };
-    const said = await steps.renew(
-      this.commands,
-      [keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns, keys.clientsOf(this.name)],
-      [this.name, LEASE, JSON.stringify(about), round, how, steady ? 1 : 0, LINGER],
+    const [outcome, ...found] = await timely(
+      steps.renew(
+        this.commands,
+        [
+          ...[keys.nodes, keys.about, keys.rounds, keys.dead, keys.epoch, keys.lastSigns],
+          keys.clientsOf(this.name),
+        ],
+        [this.name, LEASE_MS, JSON.stringify(about), round, how, isStable ? 1 : 0, ADOPTION_GRACE_MS],
+      ),
     );
-    const [outcome, due, dead, hasClients] = said;
     if (outcome === 'stale') throw new UnavailableError('a renewal of an earlier round');
-    if (outcome === 'renewed') Object.assign(this, { until: sentAt + LEASE, said: round });
-    return [outcome, due, dead, hasClients];
+    if (outcome === 'renewed') Object.assign(this, { until: sentAt + LEASE_MS, said: round });
+    return [outcome, ...found];
+  }
+}
+
+/** A step of a renewal. One that lands later than that only makes the lease longer. */
+async function timely<T>(step: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = after(RENEW_TIMEOUT_MS, undefined, { signal: over.signal, ref: false }).then(() => {
+    throw new UnavailableError('Redis, in the time that a renewal has,');
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([step, late]);
+  } finally {
+    over.abort();
   }
 }

@@ -1,10 +1,11 @@
-/** The leases of this node, one in each partition, renewed every 2 s; and what is found out by that. */
+/** The leases of this node, one in each partition, renewed each second; and what is found out by that. */
 import type { RedisConnections } from '../../redis/connection.js';
 import { Keys } from '../../redis/keys.js';
 import type { Partitions } from '../../redis/partitions.js';
+import { RENEW_MS } from '../../timings.js';
 import { Chore } from './chore.js';
 import { EngineKeys } from './keys.js';
-import { Lease, RENEW } from './lease.js';
+import { Lease } from './lease.js';
 
 export interface LeasesOptions {
   redis: RedisConnections;
@@ -21,6 +22,8 @@ export interface LeasesOptions {
   unknown(lease: Lease): void;
   /** Another node has died, or stopped. */
   died(lease: Lease): void;
+  /** In that many milliseconds the clients of a dead node are to be ended, and the leases renewed before. */
+  dueIn(ms: number): void;
   /** Another renewal is going to come. */
   failed(error: unknown): void;
 }
@@ -71,9 +74,9 @@ export class Leases {
     return this.due.get(lease) ?? [];
   }
 
-  /** The look of every 2 s, or one between. */
+  /** The look of every second, or one between. */
   look(): Promise<void> {
-    const late = performance.now() - this.lookedAt - RENEW;
+    const late = performance.now() - this.lookedAt - RENEW_MS;
     this.lookedAt = performance.now();
     this.lag = Math.max(0, Math.round(late));
     this.stoodStill ||= late > STOOD_STILL;
@@ -96,11 +99,12 @@ export class Leases {
   }
 
   private async renewOne(lease: Lease): Promise<void> {
-    const { outcome, due, dead } = await lease.renew();
+    const { outcome, due, dead, dueIn } = await lease.renew();
     const known = this.dead.get(lease) ?? [];
     this.due.set(lease, due);
     this.dead.set(lease, dead);
     if (dead.some((name) => !known.includes(name))) this.options.died(lease);
+    if (dueIn !== undefined && dueIn < RENEW_MS) this.options.dueIn(dueIn);
     if (outcome === 'fenced') this.options.fenced(lease, this.stoodStill);
     if (outcome === 'new epoch') this.options.newEpoch(lease);
     if (outcome === 'renewed' && !lease.hasClients) this.options.unknown(lease);

@@ -8,6 +8,7 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { RedisConnections } from '../../redis/connection.js';
 import type { Partitions } from '../../redis/partitions.js';
+import { FLUSH_DELAY_MS } from '../../timings.js';
 import type { Backplane, Hear, Position, Published } from '../backplane.js';
 import type { Client, HeardOf } from '../client.js';
 import { HeardElsewhere, namesOf } from './heard-of.js';
@@ -28,8 +29,6 @@ export interface RedisBackplaneOptions {
   log: Logger;
 }
 
-/** Milliseconds after Redis is back until what waited is sent: the others listen again by then. */
-const FLUSH_DELAY_MS = 1_500;
 /** Milliseconds for which a client that arrives waits for what this node published before. */
 const FLUSH_TIMEOUT_MS = 1_000;
 /** Milliseconds that a node which stops has for what it has yet to say, and between two looks whether it is said. */

@@ -9,7 +9,7 @@
  * - what a node had begun before its lease was lost comes too late: the generation, or the record, has changed. What it
  *   had begun before it lost sight of a save comes too late as well: it is in another round (`Lease`).
  *
- * What can't be done while Redis is away is done at the next look, each 2 s and as it comes back. Renewing the lease waits
+ * What can't be done while Redis is away is done at the next look, each second and as it comes back. Renewing the lease waits
  * for nothing else; nothing that a client's queue waits for waits for a look.
  */
 import { setTimeout as after } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { UnavailableError } from '../../errors.js';
 import type { RedisConnections } from '../../redis/connection.js';
 import { type Outage, outageOf } from '../../redis/outage.js';
 import type { Partitions } from '../../redis/partitions.js';
+import { RENEW_MS } from '../../timings.js';
 import type { Client } from '../client.js';
 import type { Residence, Residents } from '../residence.js';
 import { Adoptions } from './adoptions.js';
@@ -28,7 +29,7 @@ import { Doubts } from './doubts.js';
 import { Ends } from './ends.js';
 import { HandOvers } from './hand-overs.js';
 import { Keeping } from './keeping.js';
-import { Lease, RENEW } from './lease.js';
+import { Lease } from './lease.js';
 import { Leases } from './leases.js';
 import { Mail } from './mail.js';
 import { type Place, Records } from './records.js';
@@ -97,6 +98,7 @@ export class RedisResidence implements Residence {
       newEpoch: (lease) => this.writeAgain(lease),
       unknown: (lease) => void this.uncounted.add(lease),
       died: (lease) => void this.bereft.add(lease),
+      dueIn: (ms) => this.lookSoon(ms),
       failed,
     });
     this.leases = leases;
@@ -177,7 +179,7 @@ export class RedisResidence implements Residence {
     });
     backplane.onBack(() => engine.back());
     void this.look();
-    this.timer = setInterval(() => this.look(), RENEW);
+    this.timer = setInterval(() => this.look(), RENEW_MS);
     this.timer.unref();
   }
 
@@ -334,7 +336,7 @@ export class RedisResidence implements Residence {
     return this.records.look(clientId, this.leases.of(clientId).epoch);
   }
 
-  // What is done each 2 s, and when Redis is back
+  // What is done each second, and when Redis is back
 
   private async look(): Promise<void> {
     if (this.closed) return;
@@ -468,10 +470,14 @@ export class RedisResidence implements Residence {
   private lostSight(lease: Lease): void {
     lease.doubt();
     // In a turn of its own: where each step fails at once, the end of the connection would never be heard of.
+    this.lookSoon(SOON);
+  }
+
+  private lookSoon(delay: number): void {
     this.sooner ??= setTimeout(() => {
       this.sooner = undefined;
       void this.look();
-    }, SOON);
+    }, delay);
     this.sooner.unref();
   }
 }

@@ -17,9 +17,15 @@ export const steps = {
   owners: script<string[]>('engine/owners'),
   publish: script<number>('engine/publish'),
   renew:
-    script<[outcome: 'renewed' | 'fenced' | 'stale', due: string[], dead: string[], hasClients: number]>(
-      'engine/renew',
-    ),
+    script<
+      [
+        outcome: 'renewed' | 'fenced' | 'stale',
+        due: string[],
+        dead: string[],
+        hasClients: number,
+        dueIn: number,
+      ]
+    >('engine/renew'),
   retire: script<number>('engine/retire'),
   save: script<[outcome: 'saved' | 'lost' | 'fenced', ...before: string[]]>('engine/save'),
   stream: script<string | null>('engine/stream'),
