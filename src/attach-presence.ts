@@ -2,9 +2,11 @@
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
 import { attach } from './attach.js';
-import { hasMemoryEngine } from './bayeux/internals.js';
+import { hasMemoryEngine, internalsOf } from './bayeux/internals.js';
+import { isRecord } from './bayeux/is-record.js';
 import { ConfigError, type PresenceConfig, resolvePresence } from './config/index.js';
 import { Counters } from './counters.js';
+import { hubs } from './hubs.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 import type { Records } from './records/records.js';
@@ -43,7 +45,9 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   }
   const logger = log ?? createLog(config.logLevel, config.production);
   for (const warning of config.warnings) logger.warn(warning);
-  const attached = attach(adapter, config, new Counters(), logger);
+  const { type } = internalsOf(adapter).proxy._options;
+  const shared = isRecord(type) ? hubs.get(type) : undefined;
+  const attached = attach(adapter, config, new Counters(), logger, shared);
   const { presence, records } = attached;
   const opened = attached.open();
   opened.catch((error: unknown) => logger.error({ err: error }, 'the store could not be opened'));

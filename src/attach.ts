@@ -20,6 +20,7 @@ import type { Extension } from './bayeux/extension.js';
 import type { ResolvedConfig } from './config/index.js';
 import type { Counters } from './counters.js';
 import { UnavailableError } from './errors.js';
+import { openHub } from './hubs.js';
 import { Announcer } from './presence/announcer.js';
 import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
@@ -29,8 +30,7 @@ import { resume } from './presence/resumption.js';
 import type { Announcement, Store } from './presence/store.js';
 import { recordingFor } from './recording.js';
 import type { Records } from './records/records.js';
-import type { RedisConnections } from './redis/connection.js';
-import { partitionsOf } from './redis/partitions.js';
+import type { RedisHub } from './redis/hub.js';
 import { UserListView } from './views/user-list.js';
 
 export interface Attached {
@@ -60,6 +60,8 @@ export function attach(
   config: ResolvedConfig,
   counters: Counters,
   log: Logger,
+  /** Of the adapter's engine. */
+  shared?: RedisHub,
 ): Attached {
   const node = randomUUID();
   const bayeux = new Bayeux({
@@ -71,7 +73,11 @@ export function attach(
     onCrowd: () => counters.count('refused: waiting messages of one client'),
     log,
   });
-  const store = storeFor(config, log);
+  const { redis, namespace } = config;
+  const hub = redis ? (shared ?? openHub(redis, namespace, log)) : undefined;
+  // Nobody renews leases by a hub of presence alone.
+  if (hub && !shared) hub.epochs.start();
+  const store = storeFor(config, hub, log);
   const clientExists = (clientId: string) => bayeux.clientExists(clientId);
   const has = (clientId: string) => bayeux.has(clientId);
   const inTurn = (clientId: string, step: () => Promise<void>) => bayeux.queues.runAsync(clientId, step);
@@ -165,16 +171,18 @@ export function attach(
       bayeux.close();
       await recording?.close(within);
       await store.close();
+      if (!shared) hub?.close();
     },
   };
 }
 
-function storeFor(config: ResolvedConfig, log: Logger): MemoryStore | RedisStore {
-  const { redis, namespace, windows: window, journalBound } = config;
-  if (!redis) return new MemoryStore(window, Date.now, journalBound);
-  const partitions = (connections: RedisConnections) =>
-    partitionsOf(connections, namespace, redis.partitions);
-  return new RedisStore({ source: redis.source, partitions, window, journalBound, log });
+function storeFor(
+  { windows: window, journalBound }: ResolvedConfig,
+  hub: RedisHub | undefined,
+  log: Logger,
+): MemoryStore | RedisStore {
+  if (!hub) return new MemoryStore(window, Date.now, journalBound);
+  return new RedisStore({ hub, window, journalBound, log });
 }
 
 interface House {

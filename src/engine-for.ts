@@ -7,6 +7,8 @@ import { fayeRedis } from './engine/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
 import type { FellowStatus } from './engine/redis/nodes.js';
 import { redisEngine } from './engine/redis/redis-engine.js';
+import { hubs, openHub } from './hubs.js';
+import type { RedisHub } from './redis/hub.js';
 
 export type EngineConfig = Pick<ResolvedConfig, 'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits'>;
 
@@ -16,6 +18,8 @@ const OUTBOX = { messages: 10_000, bytes: 16_000_000 };
 export interface Engine {
   /** Undefined for Faye's own, which is what an adapter has that was told none. */
   type?: EngineType;
+  /** Undefined where our engine is not on Redis. */
+  hub?: RedisHub;
   nodes?(): Promise<FellowStatus[]>;
   close?(): Promise<void>;
 }
@@ -31,13 +35,22 @@ export function engineFor(config: EngineConfig, counters: Counters, log: Logger)
     onDrop: () => counters.count('dropped: waiting messages'),
   };
   if (!redis) return { type: onlineEngine(options) };
-  return redisEngine({
+  const hub = openHub(redis, namespace, log);
+  const { type, nodes, close } = redisEngine({
     ...options,
-    source: redis.source,
-    namespace,
-    partitions: redis.partitions,
+    hub,
     outbox: OUTBOX,
     onUnsaid: () => counters.count('dropped: messages to other nodes, while Redis was away'),
     log,
   });
+  hubs.set(type, hub);
+  return {
+    type,
+    hub,
+    nodes,
+    close: async () => {
+      await close();
+      hub.close();
+    },
+  };
 }

@@ -63,7 +63,7 @@ export class FayeOnlineServer {
     const { mount, timeout, ping } = config;
     const { type } = this.engine;
     this.bayeux = new faye.NodeAdapter({ mount, timeout, ping, ...(type && { engine: { type } }) });
-    this.attached = attach(this.bayeux, config, this.tally, this.log);
+    this.attached = attach(this.bayeux, config, this.tally, this.log, this.engine.hub);
     this.presence = this.attached.presence;
     this.records = this.attached.records;
     this.app = this.routes();

@@ -1,13 +1,14 @@
 /** Rounds of clients that come and go while nodes, which write what they tell, and the database die. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { JournalEntry } from '../../src/presence/journal.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { GROUP } from '../../src/records/batches.js';
 import { connect } from '../../src/records/database.js';
 import { writeLists } from '../../src/records/online-lists.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { Random } from '../chaos/random.js';
 import { silent } from '../support/log.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { type Fault, makeHistory, type Step, type Timed } from './history.js';
 import { wrongIn } from './judge.js';
@@ -98,7 +99,7 @@ class Reader {
   constructor(source: string) {
     const partitions = (redis: Parameters<typeof partitionsOf>[0]) => partitionsOf(redis, NAMESPACE);
     const window = { base: 50, perUser: 0, max: 50 };
-    this.store = new RedisStore({ source, partitions, window, log: silent });
+    this.store = openStore({ source, partitions, window, log: silent });
   }
 
   async open(): Promise<void> {

@@ -2,10 +2,10 @@
 
 import { createLog } from '../../src/log.js';
 import type { Journal, JournalEntry } from '../../src/presence/journal.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
 import { Recorder } from '../../src/records/recorder.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { createServer } from '../../src/server.js';
+import { openStore } from '../support/redis-store.js';
 import {
   type FromNode,
   IDLE,
@@ -57,7 +57,7 @@ function deadly(journal: Journal): Journal {
 
 async function main({ redis, database }: NodeOptions): Promise<void> {
   const log = createLog('warn', true);
-  const store = new RedisStore({
+  const store = openStore({
     source: redis,
     partitions: (connections) => partitionsOf(connections, NAMESPACE),
     window: { base: 50, perUser: 0, max: 50 },

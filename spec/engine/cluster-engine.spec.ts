@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { type RedisEngine, redisEngine } from '../../src/engine/redis/redis-engine.js';
-import { Partitions } from '../../src/redis/partitions.js';
+import { RedisHub } from '../../src/redis/hub.js';
+import { Partitions, partitionsOf } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { behavesDistributed } from './distribution-behaviour.js';
@@ -18,20 +19,27 @@ function channelIn(partition: number): string {
 describe('our engine on a Redis Cluster', () => {
   let cluster: RedisCluster;
   const engines: RedisEngine[] = [];
+  const hubs: RedisHub[] = [];
 
   beforeAll(async () => {
     cluster = await RedisCluster.start();
   });
   afterEach(async () => {
     await Promise.all(engines.splice(0).map((engine) => engine.close()));
+    for (const hub of hubs.splice(0)) hub.close();
     await cluster.flush();
   });
   afterAll(() => cluster.dispose());
 
   behavesLikeAnEngine(() => {
-    const engine = redisEngine({
+    const hub = new RedisHub({
       source: cluster.client(),
-      namespace: 'faye',
+      partitions: (redis) => partitionsOf(redis, 'faye'),
+      log: silent,
+    });
+    hubs.push(hub);
+    const engine = redisEngine({
+      hub,
       grace: 8_000,
       waiting: { messages: 1_000, bytes: 1_048_576 },
       outbox: { messages: 10_000, bytes: 16_000_000 },

@@ -1,7 +1,7 @@
 /** The leases of a node on a Redis Cluster of which a master stands still. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Leases } from '../../src/engine/redis/leases.js';
-import { openRedis } from '../../src/redis/connection.js';
+import { RedisHub } from '../../src/redis/hub.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { RENEW_MS } from '../../src/timings.js';
 import { silent } from '../support/log.js';
@@ -17,9 +17,13 @@ beforeAll(async () => {
 afterAll(() => cluster.dispose());
 
 it('hold at the other masters all the time', async () => {
-  const redis = openRedis(cluster.client(), silent);
-  const partitions = partitionsOf(redis, 'faye', 16);
-  await redis.accepted(partitions);
+  const hub = new RedisHub({
+    source: cluster.client(),
+    partitions: (redis) => partitionsOf(redis, 'faye', 16),
+    log: silent,
+  });
+  const { partitions } = hub;
+  await hub.accepted();
   const nothing = () => {};
   const told = {
     fenced: nothing,
@@ -29,7 +33,7 @@ it('hold at the other masters all the time', async () => {
     dueIn: nothing,
     failed: nothing,
   };
-  const leases = new Leases({ redis, partitions, node: 'node', clients: () => 0, ...told });
+  const leases = new Leases({ hub, node: 'node', clients: () => 0, ...told });
   await leases.look();
   const timer = setInterval(() => leases.look(), RENEW_MS);
   try {
@@ -55,6 +59,6 @@ it('hold at the other masters all the time', async () => {
     await until(() => leases.all.every(({ holds }) => holds), 'all to hold again', 20_000);
   } finally {
     clearInterval(timer);
-    redis.close();
+    hub.close();
   }
 });

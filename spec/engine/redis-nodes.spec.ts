@@ -9,6 +9,7 @@ import { RedisResidence } from '../../src/engine/redis/redis-residence.js';
 import { openRedis } from '../../src/redis/connection.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
+import { epochLook } from '../support/epoch-look.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -49,7 +50,8 @@ describe('nodes on one Redis', () => {
         await until(() => connections.commands.status === 'ready', 'the connection');
         const records = new Records(connections, new Partitions('faye', null));
         const keys = new EngineKeys('faye');
-        const third = new Lease(connections.commands, keys, '/faye/announcements', 'third', () => ({}));
+        const look = epochLook(connections.commands, keys.epoch);
+        const third = new Lease(connections.commands, keys, look, 'third', () => ({}));
         await third.renew();
         for (const clientId of clientIds) {
           const place = (await records.look(clientId, third.epoch)) as Place;

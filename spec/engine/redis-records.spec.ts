@@ -8,6 +8,7 @@ import { steps } from '../../src/engine/redis/scripts.js';
 import { openRedis, type RedisConnections } from '../../src/redis/connection.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { ADOPTION_GRACE_MS, LEASE_MS, STABLE_MS } from '../../src/timings.js';
+import { epochLook } from '../support/epoch-look.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -37,7 +38,7 @@ const ahead = new WeakMap<Lease, number>();
 
 function leaseOf(node: string): Lease {
   const now = () => performance.now() + (ahead.get(lease) ?? 0);
-  const lease: Lease = new Lease(redis, keys, '/faye/announcements', node, () => ({}), now);
+  const lease: Lease = new Lease(redis, keys, epochLook(redis, keys.epoch), node, () => ({}), now);
   return lease;
 }
 

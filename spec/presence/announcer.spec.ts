@@ -2,11 +2,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
 import { netChange } from '../../src/presence/net-change.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import type { Announcement, Change } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { enter, leave } from './steps.js';
 
@@ -27,9 +28,8 @@ describe('Announcer', () => {
     await redis.flush();
     heard = [];
     const window = { base: 20, perUser: 0, max: 20 };
-    stores = [0, 1, 2].map(
-      () =>
-        new RedisStore({ source: redis.url, partitions: new Partitions('faye', null), window, log: silent }),
+    stores = [0, 1, 2].map(() =>
+      openStore({ source: redis.url, partitions: new Partitions('faye', null), window, log: silent }),
     );
     await Promise.all(stores.map((store) => store.open()));
     announcers = stores.map((store, index) => new Announcer({ store, node: `n${index}`, log: silent }));

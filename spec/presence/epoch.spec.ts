@@ -4,7 +4,7 @@ import { Announcer } from '../../src/presence/announcer.js';
 import type { MembershipEntry } from '../../src/presence/journal.js';
 import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
 import { Keys } from '../../src/redis/keys.js';
@@ -12,6 +12,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { enter, leave } from './steps.js';
 
@@ -45,7 +46,7 @@ afterEach(async () => {
 /** `quiet` in milliseconds. */
 async function start(quiet: number, partitions = new Partitions('faye', null)): Promise<Node> {
   const window = { base: 10, perUser: 0, max: 10 };
-  const store = new RedisStore({ source: redis.url, partitions, window, quiet, log: silent });
+  const store = openStore({ source: redis.url, partitions, window, quiet, log: silent });
   const announcer = new Announcer({ store, node: `n${nodes.length}`, log: silent });
   const clientExists = async () => true;
   const has = (clientId: string): boolean => presence.remembered.concerned(() => true).includes(clientId);

@@ -12,12 +12,13 @@ import type { Journal } from '../../src/presence/journal.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
 import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement, Snapshot, Store } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { expires } from './steps.js';
 
@@ -490,7 +491,7 @@ describe('histories on Redis', () => {
   /** `quiet` in milliseconds: short, as both nodes are told to look. */
   async function open(partitions = new Partitions('faye', null)): Promise<[RedisStore, RedisStore]> {
     const options = { source: redis.url, partitions, window: WINDOW, quiet: 30, log: silent };
-    const stores: [RedisStore, RedisStore] = [new RedisStore(options), new RedisStore(options)];
+    const stores: [RedisStore, RedisStore] = [openStore(options), openStore(options)];
     opened = stores;
     await Promise.all(stores.map((store) => store.open()));
     return stores;

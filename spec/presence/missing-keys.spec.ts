@@ -4,13 +4,13 @@
  */
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { RedisStore } from '../../src/presence/redis-store.js';
 import { Keys } from '../../src/redis/keys.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { type OneNode, startNode, startNodes } from '../engine/nodes.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import {
   connectMessage,
   join,
@@ -178,7 +178,7 @@ describe('lists are right again, and nothing is left, where Redis has lost of a 
   it('clientId_auth, and its node is dead: nobody knows where it was, so all channels are looked through', async () => {
     const two = await start();
     const partitions = new Partitions('faye', null);
-    const store = new RedisStore({ source: redis.url, partitions, window: SLOW, log: silent });
+    const store = openStore({ source: redis.url, partitions, window: SLOW, log: silent });
     try {
       await store.open();
       await store.bind('ghost', { uid: 'ghost', uname: 'Ghost' });
@@ -295,7 +295,7 @@ describe('the log says at the start', () => {
     const formatters = { level: (label: string) => ({ level: label }) };
     const log = pino({ formatters }, { write: (line: string) => void lines.push(JSON.parse(line)) });
     const partitions = new Partitions('faye', null);
-    const store = new RedisStore({ source: limited.url, partitions, window: SLOW, log });
+    const store = openStore({ source: limited.url, partitions, window: SLOW, log });
     await store.open();
     await store.close();
     const said = lines.find(({ maxmemoryPolicy }) => maxmemoryPolicy === policy);

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UnavailableError } from '../../src/errors.js';
 import type { JournalEntry } from '../../src/presence/journal.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { BOUND, behavesLikeAJournal } from './journal-behaviour.js';
 import { enter } from './steps.js';
@@ -22,7 +23,7 @@ describe('RedisJournal', () => {
 
   const open = async (partitions = new Partitions('faye', null)): Promise<RedisStore> => {
     const options = { window: WINDOW, journalBound: BOUND, quiet: 200, log: silent };
-    const store = new RedisStore({ ...options, source: redis.url, partitions });
+    const store = openStore({ ...options, source: redis.url, partitions });
     await store.open();
     return store;
   };

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UnavailableError } from '../../src/errors.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { enter, expires, leave, take } from './steps.js';
 import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
@@ -18,7 +19,7 @@ describe('RedisStore', () => {
   /** Milliseconds: short, as no other node has to come back. */
   const quiet = 300;
   const open = async (partitions = new Partitions('faye', null)): Promise<RedisStore> => {
-    const store = new RedisStore({ source: redis.url, partitions, window: WINDOW, quiet, log: silent });
+    const store = openStore({ source: redis.url, partitions, window: WINDOW, quiet, log: silent });
     await store.open();
     return store;
   };

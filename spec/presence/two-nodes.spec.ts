@@ -2,11 +2,12 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
 import { Presence } from '../../src/presence/presence.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import type { Store } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 
 const ann = { uid: 1, uname: 'Ann' };
@@ -31,7 +32,7 @@ class Node {
 
   constructor(source: string) {
     const window = { base: 1, perUser: 0, max: 1 };
-    this.store = new RedisStore({ source, partitions, window, log: silent });
+    this.store = openStore({ source, partitions, window, log: silent });
     const store = this.slowed(this.store);
     this.announcer = new Announcer({ store, node: 'n', log: silent });
     this.presence = new Presence({

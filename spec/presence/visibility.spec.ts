@@ -3,12 +3,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ClientQueues } from '../../src/bayeux/queues.js';
 import { Announcer } from '../../src/presence/announcer.js';
 import { Presence } from '../../src/presence/presence.js';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
+import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 
 const ann = { uid: 1, uname: 'Ann' };
@@ -45,7 +46,7 @@ afterEach(async () => {
 
 async function start(partitions: Partitions): Promise<Node> {
   const window = { base: 1, perUser: 0, max: 1 };
-  const store = new RedisStore({ source: redis.url, partitions, window, quiet: 100, log: silent });
+  const store = openStore({ source: redis.url, partitions, window, quiet: 100, log: silent });
   const announcer = new Announcer({ store, node: 'n', log: silent });
   const has = (clientId: string) => owners.get(clientId)?.presence === presence;
   const clientExists = async (clientId: string) => owners.has(clientId);

@@ -1,11 +1,12 @@
 /** The store that many nodes share, on a real Redis Cluster. */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { RedisStore } from '../../src/presence/redis-store.js';
+import type { RedisStore } from '../../src/presence/redis-store.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { expires } from '../presence/steps.js';
 import { behavesLikeAStore, WINDOW } from '../presence/store-behaviour.js';
 import { silent } from '../support/log.js';
 import { RedisCluster } from '../support/redis-cluster.js';
+import { openStore } from '../support/redis-store.js';
 
 describe('RedisStore on a Redis Cluster', () => {
   let cluster: RedisCluster;
@@ -15,7 +16,7 @@ describe('RedisStore on a Redis Cluster', () => {
   afterAll(() => cluster.dispose());
 
   const open = async (): Promise<RedisStore> => {
-    const store = new RedisStore({
+    const store = openStore({
       source: cluster.client(),
       partitions: (redis) => partitionsOf(redis, 'faye', 16),
       window: WINDOW,

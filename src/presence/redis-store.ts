@@ -6,15 +6,16 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { ask } from '../redis/ask.js';
-import { openRedis, type RedisConnections, type RedisSource } from '../redis/connection.js';
+import type { RedisConnections } from '../redis/connection.js';
+import type { Epochs } from '../redis/epochs.js';
 import { warnOfEviction } from '../redis/eviction.js';
+import type { RedisHub } from '../redis/hub.js';
 import { Keys } from '../redis/keys.js';
 import { type Outage, outageOf } from '../redis/outage.js';
 import type { Partitions } from '../redis/partitions.js';
 import { type Commands, type NotYet, type Script, scripts } from '../redis/scripts.js';
-import { INTENT_TTL_MS, LEFT_TTL_MS, SETTLING_MS } from '../timings.js';
+import { INTENT_TTL_MS, LEFT_TTL_MS } from '../timings.js';
 import { allSettled } from './all-settled.js';
-import { Epochs } from './epochs.js';
 import { type Identity, type User, userKey } from './identity.js';
 import { JOURNAL_BOUND } from './journal.js';
 import { RedisJournal } from './redis-journal.js';
@@ -42,14 +43,10 @@ import {
 import type { Visibility } from './visibility.js';
 
 export interface RedisStoreOptions {
-  source: RedisSource;
-  /** A function of the connections where only they tell whether it is a Cluster. */
-  partitions: Partitions | ((redis: RedisConnections) => Partitions);
+  hub: RedisHub;
   window: Window;
   /** Entries of the journal at most, of each partition. Default 1,000,000. */
   journalBound?: number;
-  /** Milliseconds in which nothing is announced in a new epoch. Default 5,000. */
-  quiet?: number;
   log: Logger;
 }
 
@@ -90,28 +87,17 @@ export class RedisStore implements Store {
   private readonly self = randomUUID();
 
   constructor(private readonly options: RedisStoreOptions) {
-    const { partitions, source, log } = options;
-    this.redis = openRedis(source, log);
-    this.partitions = typeof partitions === 'function' ? partitions(this.redis) : partitions;
-    const { namespaces, scope } = this.partitions;
+    const { redis, partitions, epochs } = options.hub;
+    this.redis = redis;
+    this.partitions = partitions;
+    this.looks = epochs;
+    const { namespaces, scope } = partitions;
     this.keys = namespaces.map((namespace) => new Keys(namespace, scope));
     this.home = this.keys[0] as Keys;
     this.journal = new RedisJournal(this.redis, this.keys);
     this.straying = new RedisStrays({ redis: this.redis, keys: this.keys, partitions: this.partitions });
-    this.looks = new Epochs({
-      redis: this.redis,
-      keys: this.keys,
-      heard: this.home.announcements,
-      quiet: options.quiet ?? SETTLING_MS,
-      renewed: (partition) => this.renew(partition),
-      log,
-    });
-    this.redis.listener.on('message', (channel: string, text: string) => {
-      if (channel === this.home.announcements) this.hear(text, this.listeners);
-      else if (channel === this.home.orders) this.hear(text, this.obeying);
-      else if (channel === this.home.moved) this.hear(text, this.following);
-      else if (channel === this.home.visibility) this.hear(text, this.watching);
-    });
+    epochs.onChange((partition) => this.renew(partition));
+    redis.listener.on('message', this.received);
   }
 
   get description(): string {
@@ -139,27 +125,26 @@ export class RedisStore implements Store {
   }
 
   async open(): Promise<void> {
-    await this.redis.accepted(this.partitions);
+    await this.options.hub.accepted();
     await warnOfEviction(this.redis.commands, this.options.log);
     // Whoever listens has looked (lua/epoch.lua).
     await this.looks.first;
     const { listener } = this.redis;
     const { announcements, orders, moved, visibility } = this.home;
     await listener.subscribe(announcements, orders, moved, visibility);
-    listener.on('ready', () => {
-      for (const listening of this.hearing) listening();
-    });
+    listener.on('ready', this.listening);
     this.opened = true;
   }
 
-  /** Looks now whether Redis still has the data that it had, instead of within 2 s. Rejects where it is away. */
+  /** Looks now whether Redis still has the data that it had, instead of within a second. Rejects where it is away. */
   look(): Promise<void> {
     return this.looks.look();
   }
 
+  /** The hub stays open. */
   async close(): Promise<void> {
-    this.looks.close();
-    this.redis.close();
+    this.opened = false;
+    this.redis.listener.off('message', this.received).off('ready', this.listening);
   }
 
   async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
@@ -401,6 +386,17 @@ export class RedisStore implements Store {
   get commands(): Commands {
     return this.redis.commands;
   }
+
+  private readonly received = (channel: string, text: string): void => {
+    if (channel === this.home.announcements) this.hear(text, this.listeners);
+    else if (channel === this.home.orders) this.hear(text, this.obeying);
+    else if (channel === this.home.moved) this.hear(text, this.following);
+    else if (channel === this.home.visibility) this.hear(text, this.watching);
+  };
+
+  private readonly listening = (): void => {
+    for (const listening of this.hearing) listening();
+  };
 
   private get asked(): Outage | null {
     const { commands, listener, refusal } = this.redis;

@@ -2,13 +2,12 @@
  * A node's proof of life in one partition. The name changes when the lease was lost: what others have done with its
  * clients meanwhile, they have done to another node.
  */
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { setTimeout as after } from 'node:timers/promises';
 import { UnavailableError } from '../../errors.js';
+import type { Epoch } from '../../redis/epochs.js';
 import type { Commands } from '../../redis/scripts.js';
-import { scripts } from '../../redis/scripts.js';
-import { ADOPTION_GRACE_MS, LEASE_MS, RENEW_TIMEOUT_MS, SETTLING_MS, STABLE_MS } from '../../timings.js';
+import { ADOPTION_GRACE_MS, LEASE_MS, RENEW_TIMEOUT_MS, STABLE_MS } from '../../timings.js';
 import type { EngineKeys } from './keys.js';
 import { steps } from './scripts.js';
 
@@ -42,8 +41,8 @@ export class Lease {
   constructor(
     private readonly commands: Commands,
     readonly keys: EngineKeys,
-    /** Pub/Sub channel that every node listens to, once it has looked in which epoch Redis is. */
-    private readonly heard: string,
+    /** Looks in which epoch the partition is. */
+    private readonly look: () => Promise<Epoch>,
     private readonly node: string,
     /** What people are shown of the node. */
     private readonly about: () => Record<string, unknown>,
@@ -123,18 +122,16 @@ export class Lease {
   }
 
   private async renewNow(): Promise<Renewal> {
-    const { keys, goodSince } = this;
+    const { goodSince } = this;
     this.goodSince = undefined;
-    const [epoch, quiet] = await timely(
-      scripts.epoch(this.commands, [keys.epoch], [this.known, randomUUID(), SETTLING_MS, this.heard]),
-    );
+    const { id: epoch, settling } = await timely(this.look());
     const isNew = this.known !== '' && epoch !== this.known;
     const how = this.known === '' ? 'first' : isNew ? 'again' : 'on';
     const isStable = goodSince !== undefined && this.now() - goodSince >= STABLE_MS;
     const [outcome, due, others, known, dueIn] = await this.say(how, isStable);
     this.known = epoch;
     this.knowsClients = known === 1;
-    this.quietUntil = this.now() + quiet;
+    this.quietUntil = this.now() + settling;
     if (outcome === 'fenced') {
       this.names += 1;
       await this.say('first', false);

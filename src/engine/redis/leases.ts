@@ -1,15 +1,12 @@
 /** The leases of this node, one in each partition, renewed each second; and what is found out by that. */
-import type { RedisConnections } from '../../redis/connection.js';
-import { Keys } from '../../redis/keys.js';
-import type { Partitions } from '../../redis/partitions.js';
+import type { RedisHub } from '../../redis/hub.js';
 import { RENEW_MS } from '../../timings.js';
 import { Chore } from './chore.js';
 import { EngineKeys } from './keys.js';
 import { Lease } from './lease.js';
 
 export interface LeasesOptions {
-  redis: RedisConnections;
-  partitions: Partitions;
+  hub: RedisHub;
   /** The name of this node. */
   node: string;
   /** Clients of this node. */
@@ -44,13 +41,13 @@ export class Leases {
   private stoodStill = false;
 
   constructor(private readonly options: LeasesOptions) {
-    const { redis, partitions, node, clients, failed } = options;
+    const { hub, node, clients, failed } = options;
+    const { redis, partitions, epochs } = hub;
     const about = () => ({ clients: clients(), lag: this.lag });
-    const { announcements } = new Keys(partitions.namespaces[0] as string, partitions.scope);
-    this.all = partitions.namespaces.map(
-      (namespace) =>
-        new Lease(redis.commands, new EngineKeys(namespace, partitions.scope), announcements, node, about),
-    );
+    this.all = partitions.namespaces.map((namespace, partition) => {
+      const keys = new EngineKeys(namespace, partitions.scope);
+      return new Lease(redis.commands, keys, () => epochs.lookAt(partition), node, about);
+    });
     this.renewing = this.all.map((lease) => new Chore(() => this.renewOne(lease), failed));
   }
 
@@ -66,7 +63,7 @@ export class Leases {
 
   /** The lease of a client's partition. */
   of(clientId: string): Lease {
-    return this.all[this.options.partitions.of(clientId)] as Lease;
+    return this.all[this.options.hub.partitions.of(clientId)] as Lease;
   }
 
   /** Dead nodes whose clients are to be ended. */
@@ -85,7 +82,7 @@ export class Leases {
 
   /** Resolves once the renewals that are under way, or these, are done or have failed. */
   async renew(): Promise<void> {
-    if (this.options.redis.commands.status !== 'ready') return;
+    if (this.options.hub.redis.commands.status !== 'ready') return;
     const { lookedAt } = this;
     await Promise.all(this.renewing.map((chore) => chore.run()));
     // Of a look since then it is not known yet.

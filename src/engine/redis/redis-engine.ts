@@ -3,18 +3,14 @@ import { randomUUID } from 'node:crypto';
 import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
 import { ask } from '../../redis/ask.js';
-import { openRedis, type RedisSource } from '../../redis/connection.js';
-import { partitionsOf } from '../../redis/partitions.js';
+import type { RedisHub } from '../../redis/hub.js';
 import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
 import { type FellowStatus, readNodes } from './nodes.js';
 import { RedisBackplane } from './redis-backplane.js';
 import { RedisResidence } from './redis-residence.js';
 
 export interface RedisEngineOptions extends OnlineEngineOptions {
-  source: RedisSource;
-  namespace: string;
-  /** How many there are with Redis Cluster. Default 16. */
-  partitions?: number;
+  hub: RedisHub;
   /** What may wait to be said while Redis is away. */
   outbox: { messages: number; bytes: number };
   /** A message that waited to be said was dropped. */
@@ -26,18 +22,17 @@ export interface RedisEngine {
   type: EngineType;
   /** The living nodes, oldest first. Rejects where Redis can't be asked. */
   nodes(): Promise<FellowStatus[]>;
-  /** Gives this node's clients the time to go to another, says what is yet to be said, and closes its connections. */
+  /** Gives this node's clients the time to go to another, and sends what waits. The hub stays open. */
   close(): Promise<void>;
 }
 
 export function redisEngine(options: RedisEngineOptions): RedisEngine {
-  const { source, namespace, log, grace, onUnsaid } = options;
+  const { hub, log, grace, onUnsaid } = options;
+  const { redis, partitions } = hub;
   const node = randomUUID();
-  const redis = openRedis(source, log);
-  const partitions = partitionsOf(redis, namespace, options.partitions);
-  redis.accepted(partitions).catch((error: unknown) => log.fatal({ err: error }, 'this Redis is refused'));
+  hub.accepted().catch((error: unknown) => log.fatal({ err: error }, 'this Redis is refused'));
   const backplane = new RedisBackplane({ ...options, redis, partitions, node, onDrop: onUnsaid });
-  const residence = new RedisResidence({ redis, partitions, node, grace, backplane, log });
+  const residence = new RedisResidence({ hub, node, grace, backplane, log });
   return {
     type: onlineEngine({ ...options, backplane, residence }),
     nodes: async () => {
@@ -47,7 +42,6 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
     close: async () => {
       await residence.close();
       await backplane.said();
-      redis.close();
     },
   };
 }

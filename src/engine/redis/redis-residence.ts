@@ -16,9 +16,8 @@ import { setTimeout as after } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Question } from '../../bayeux/question.js';
 import { UnavailableError } from '../../errors.js';
-import type { RedisConnections } from '../../redis/connection.js';
+import type { RedisHub } from '../../redis/hub.js';
 import { type Outage, outageOf } from '../../redis/outage.js';
-import type { Partitions } from '../../redis/partitions.js';
 import { RENEW_MS } from '../../timings.js';
 import type { Client } from '../client.js';
 import type { Residence, Residents } from '../residence.js';
@@ -37,8 +36,7 @@ import type { RedisBackplane } from './redis-backplane.js';
 import { Returns } from './returns.js';
 
 export interface RedisResidenceOptions {
-  redis: RedisConnections;
-  partitions: Partitions;
+  hub: RedisHub;
   /** The name of this node: letters, digits and dashes. */
   node: string;
   /** Milliseconds that clients have to go elsewhere when this node stops. */
@@ -81,7 +79,8 @@ export class RedisResidence implements Residence {
   private closed = false;
 
   constructor(private readonly options: RedisResidenceOptions) {
-    const { redis, partitions, node, backplane, log } = options;
+    const { hub, node, backplane, log } = options;
+    const { redis, partitions } = hub;
     const failed = (error: unknown) => log.debug({ err: error }, 'a look failed; there will be another');
     const engine = () => this.engine;
     const find = (clientId: string) => this.find(clientId);
@@ -90,8 +89,7 @@ export class RedisResidence implements Residence {
     const records = new Records(redis, partitions);
     this.records = records;
     const leases = new Leases({
-      redis,
-      partitions,
+      hub,
       node,
       clients: () => this.engine.size.clients,
       fenced: (lease, stoodStill) => this.fenced(lease, stoodStill),
@@ -148,7 +146,7 @@ export class RedisResidence implements Residence {
   }
 
   get description(): string {
-    return this.options.redis.description;
+    return this.options.hub.redis.description;
   }
 
   get outage(): string | null {
@@ -169,7 +167,8 @@ export class RedisResidence implements Residence {
 
   open(engine: Residents): void {
     this.engine = engine;
-    const { redis, backplane } = this.options;
+    const { hub, backplane } = this.options;
+    const { redis } = hub;
     redis.commands.on('ready', () => this.look());
     // With Redis Cluster a part of the messages may be missed while letters are heard: nobody goes unheard of then.
     backplane.onDeaf(() => {
@@ -326,7 +325,7 @@ export class RedisResidence implements Residence {
   }
 
   private get asked(): Outage | null {
-    const { commands, listener, refusal } = this.options.redis;
+    const { commands, listener, refusal } = this.options.hub.redis;
     const { wereHad, away, all } = this.leases;
     const isOpen = commands.status === 'ready' && listener.status === 'ready' && wereHad;
     return outageOf({ isOpen, away, partitions: all.length, refusal });
