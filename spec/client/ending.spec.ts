@@ -205,6 +205,25 @@ describe('a page that mounts, unmounts and mounts again at once, as in React Str
   });
   afterEach(stopAll);
 
+  it('may be another user at once, who is online alone', async () => {
+    const { server, endpoint } = running;
+    const signIn = (uid: number) => {
+      const client = open(endpoint, {
+        auth_opts: { ...auth_opts, current_user: { uid, uname: `user ${uid}` } },
+      });
+      return { client, subscribed: client.subscribe('/classes/4/user_list', () => {}) };
+    };
+    const uids = async () => (await server.presence.list('/classes/4')).users.map(({ uid }) => uid);
+    const first = signIn(1);
+    await first.subscribed;
+    await until(async () => (await uids()).length > 0, 'the first to be there');
+    const signedOut = first.client.disconnect();
+    await signIn(2).subscribed;
+    await signedOut;
+    await until(async () => (await uids()).includes(2), 'the second to be there');
+    expect(await uids()).toEqual([2]);
+  });
+
   it('is one client on the server, and a page that only unmounts is none', async () => {
     const { server, endpoint } = running;
     const upgrades = upgradesOf(server.http);

@@ -373,7 +373,7 @@ export function behavesDistributed(
           if (message.channel !== '/meta/subscribe') callback(message);
           else
             void say(a.endpoint, { channel: '/meta/disconnect', clientId }).then(() =>
-              until(() => owners(clientId).length === 0, 'its end').then(() => callback(message)),
+              until(async () => !(await b.engine.exists(clientId)), 'its end').then(() => callback(message)),
             );
         },
       });

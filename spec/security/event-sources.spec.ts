@@ -134,6 +134,20 @@ describe("an honest EventSource, as Faye's browser client opens it", () => {
     expect(again.heard('/news')).toEqual(['meanwhile', 'after', 'last']);
   });
 
+  it('is closed while its client is silent, before that ends, and goes on where it was', async () => {
+    const target = await startServer({ timeout: 4 });
+    const { clientId, stream } = await listens(target);
+    await until(() => stream.isClosed, 'the stream to be closed');
+    await publish(target, '/news', 'meanwhile');
+    const { replies } = await post(target.endpoint, asksForStream(clientId));
+    expect(replies).toMatchObject([{ channel: '/meta/connect', successful: true }, { data: 'meanwhile' }]);
+    const headers = { 'Last-Event-ID': stream.lastEventId ?? '' };
+    const again = await EventStream.open(target.endpoint, clientId, headers);
+    await publish(target, '/news', 'after');
+    await until(() => again.heard('/news').length > 0, 'the news');
+    expect(again.heard('/news')).toEqual(['after']);
+  });
+
   it('gives way to a WebSocket of the same client', async () => {
     const target = await startServer();
     const { clientId, stream } = await listens(target);

@@ -16,7 +16,8 @@ describe('several workers without Redis', () => {
     'are warned of in the log by %s, in a worker of node:cluster',
     async (maker) => {
       run = new Run(process.execPath, ['--import', 'tsx', program, maker], { cwd: root });
-      await run.printed(/made/);
+      // They come by two processes.
+      await Promise.all([run.printed(/made/), run.printed(WARNING)]);
       const lines = run.out.split('\n').filter((line) => WARNING.test(line));
       expect(lines.map((line) => JSON.parse(line).level)).toEqual([40]);
     },

@@ -5,6 +5,10 @@
  * A stream that was bound has a word (the `id` of an EventSource), which its browser says when it reconnects
  * (`Last-Event-ID`). Who knows it takes the place of the stream before, on whichever node; who knows the path alone does not,
  * and is not told it where the client has had a stream before.
+ *
+ * A browser has six connections to a host by HTTP/1.1, for all of its tabs. Six streams take them all, and the connects of
+ * their clients wait for one: they would all be silent, and ended. So the stream of a client that has been silent is closed.
+ * A connect goes out by the connection that is free then, and the browser opens the stream again a second later.
  */
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -35,6 +39,8 @@ export interface EventSourcesOptions {
   admit(request: IncomingMessage): Promise<number>;
   /** Milliseconds between two comments that keep proxies from closing the stream. */
   ping: number;
+  /** Milliseconds without a connect after which a client's stream is closed, to free a connection of its browser. */
+  silence: number;
   /** Bytes that may wait to be sent to a client. */
   unsentBytes: number;
   onSlow(): void;
@@ -47,18 +53,23 @@ const UNASKED = 30_000;
 const RETRY = 1_000;
 /** Milliseconds after which to ask again, where Redis is away. */
 const ASK_AGAIN = 5_000;
+/** How often in the time of a silence it is looked for. */
+const LOOKS = 10;
 
 export class EventSources {
   private readonly streams = new Map<string, Waiting>();
   /** Clients of this node that have asked for a stream, and its word. */
   private readonly wanted = new Map<string, string>();
   private readonly pinger: NodeJS.Timeout;
+  private readonly looker: NodeJS.Timeout;
 
   constructor(private readonly options: EventSourcesOptions) {
     this.pinger = setInterval(() => {
       for (const { stream } of this.streams.values()) stream.comment();
     }, options.ping);
     this.pinger.unref();
+    this.looker = setInterval(() => this.closeSilent(), options.silence / LOOKS);
+    this.looker.unref();
   }
 
   /** `GET <mount>/<clientId>` with `Accept: text/event-stream`. */
@@ -126,6 +137,7 @@ export class EventSources {
 
   close(): void {
     clearInterval(this.pinger);
+    clearInterval(this.looker);
     this.release();
   }
 
@@ -149,7 +161,9 @@ export class EventSources {
     const known = this.wanted.get(clientId);
     const word = known ?? randomUUID();
     this.wanted.set(clientId, word);
-    const stream = this.streams.get(clientId)?.stream;
+    const waiting = this.streams.get(clientId);
+    const stream = waiting?.stream;
+    if (waiting) waiting.heardAt = performance.now();
     if (!stream?.open) {
       want(clientId, word);
       return undefined;
@@ -159,6 +173,13 @@ export class EventSources {
       keep(clientId, word);
     }
     return stream;
+  }
+
+  private closeSilent(): void {
+    const before = performance.now() - this.options.silence;
+    for (const [clientId, { stream, heardAt }] of this.streams) {
+      if (heardAt < before && this.wanted.has(clientId)) stream.close();
+    }
   }
 
   private rebind(clientId: string, { stream, request }: Waiting): void {
@@ -182,7 +203,7 @@ export class EventSources {
     });
     response.write(`retry: ${RETRY}\n\n`);
     const stream = new ResponseStream(response, this.options);
-    const waiting = { stream, request };
+    const waiting = { stream, request, heardAt: performance.now() };
     this.streams.set(clientId, waiting);
     const unasked = setTimeout(() => {
       if (!this.wanted.has(clientId)) stream.close();
@@ -204,6 +225,8 @@ export class EventSources {
 interface Waiting {
   stream: ResponseStream;
   request: IncomingMessage;
+  /** When its client has connected last, or else when it was opened: ms of `performance.now`. */
+  heardAt: number;
 }
 
 class ResponseStream implements Stream {

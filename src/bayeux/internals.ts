@@ -13,6 +13,8 @@ export interface EngineProxy {
   readonly _engine: { emptyQueue(clientId: string): void };
   readonly _options: { type?: unknown };
   readonly _connections: Map<string, unknown>;
+  /** Seconds that a poll is held; as many are between two connects of a client with an EventSource. */
+  readonly timeout: number;
   connect(
     clientId: string,
     options: object | undefined,

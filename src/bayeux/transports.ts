@@ -46,6 +46,9 @@ export interface TransportsOptions
 /** Milliseconds between two pings where the adapter was told none. */
 const PING = 30_000;
 
+/** How many times the time between two connects a client with an EventSource may be silent. It is ended after twice that time. */
+const SILENCE = 1.25;
+
 /** What Faye has below its mount; for any other name it would remember for ever that there is no such file. */
 const FILES = ['client.js', 'faye-browser.js', 'faye-browser-min.js'];
 
@@ -72,6 +75,7 @@ export class Transports {
       ...options,
       origins,
       ping,
+      silence: SILENCE * proxy.timeout * 1_000,
       traffic: this.traffic,
       streams: () => this.streams,
     });
