@@ -29,6 +29,8 @@ export class Oracle {
   readonly seen = new Map<string, number>();
   /** The epoch of every list that the server sends. */
   epoch: string | undefined;
+  /** Channels of presence on which somebody with the server token has published: the app may, and a browser may not. */
+  private readonly ofTheApp = new Set<string>();
   /** Texts that nobody but the observers may hear. */
   readonly secrets = new Set<string>([SECRET, SERVER_TOKEN]);
 
@@ -38,6 +40,14 @@ export class Oracle {
     const text = typeof detail === 'string' ? detail : JSON.stringify(detail);
     this.found += 1;
     if (this.violations.length < KEPT) this.violations.push({ what, detail: text.slice(0, DETAIL) });
+  }
+
+  /** A text that is sent by somebody who has used the server token. */
+  sentByTheApp(text: string): void {
+    const plain = text.replace(/\\u([0-9a-f]{4})/gi, (_, code) =>
+      String.fromCharCode(Number.parseInt(code, 16)),
+    );
+    for (const [channel] of plain.matchAll(/(?<=")\/[^"]*presence[^"]*(?=")/g)) this.ofTheApp.add(channel);
   }
 
   /** What the server's process says of itself. */
@@ -96,8 +106,10 @@ export class Oracle {
     if (CLOSED.has(channel))
       this.violate('a visitor hears the list of a room that it may not enter', message);
     if (channel.endsWith(USER_LIST)) this.isList(message);
-    else if (/^\/(meta|service|faye_online|presence)(\/|$)|\/presence$/.test(channel))
+    else if (/^\/(meta|service|faye_online)(\/|$)/.test(channel))
       this.violate('a message on a reserved channel', message);
+    else if (/^\/presence(\/|$)|\/presence$/.test(channel) && !this.ofTheApp.has(channel))
+      this.violate('a message on a channel of presence that the app has not published on', message);
   }
 
   /** A list of the server's own has its epoch, which nobody can guess; the fuzz never repeats what it heard. */

@@ -3,6 +3,7 @@ import { isRecord } from '../../src/bayeux/is-record.js';
 import type { Batch } from './messages.js';
 import type { Oracle } from './oracle.js';
 import type { Tokens } from './people.js';
+import { SERVER_TOKEN } from './people.js';
 import { ClientIds, fill } from './placeholders.js';
 import type { Visit } from './visits.js';
 
@@ -28,6 +29,8 @@ const SHOWN = 600;
 
 export class Visitor {
   private readonly mine = new ClientIds();
+  /** It has used the server token. */
+  private isTheApp = false;
 
   constructor(
     readonly ground: Ground,
@@ -54,6 +57,8 @@ export class Visitor {
     const { tokens, shared, last } = this.ground;
     const { signedIn, person } = this.visit;
     const filled = fill(text, { mine: this.mine, shared, tokens, own: person, signedIn });
+    this.isTheApp ||= signedIn && filled.includes(SERVER_TOKEN);
+    if (this.isTheApp) this.ground.oracle.sentByTheApp(filled);
     if (last.push(filled.slice(0, SHOWN)) > REMEMBERED) last.shift();
     return filled;
   }
