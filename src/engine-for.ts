@@ -3,7 +3,7 @@ import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
 import type { ResolvedConfig } from './config/index.js';
 import type { Counters } from './counters.js';
-import { fayeRedis } from './engine/faye-redis.js';
+import { fayeRedis } from './engine/faye-redis/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
 import type { FellowStatus } from './engine/redis/nodes.js';
 import { redisEngine } from './engine/redis/redis-engine.js';

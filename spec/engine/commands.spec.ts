@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Commands } from '../../src/engine/commands.js';
-import { parseRedisUrl } from '../../src/engine/redis-address.js';
-import { Reports } from '../../src/engine/reports.js';
+import { Commands } from '../../src/engine/faye-redis/commands.js';
+import { parseRedisUrl } from '../../src/engine/faye-redis/redis-address.js';
+import { Reports } from '../../src/engine/faye-redis/reports.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 

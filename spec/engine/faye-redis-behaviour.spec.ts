@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
-import { fayeRedis } from '../../src/engine/faye-redis.js';
+import { fayeRedis } from '../../src/engine/faye-redis/faye-redis.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
 import { behavesLikeAnEngine } from './engine-behaviour.js';

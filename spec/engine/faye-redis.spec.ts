@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { internalsOf } from '../../src/bayeux/internals.js';
-import { FayeRedis } from '../../src/engine/faye-redis-source.js';
+import { FayeRedis } from '../../src/engine/faye-redis/source.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { listener, Node } from './node.js';

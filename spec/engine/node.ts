@@ -6,8 +6,8 @@ import faye, { type Client } from 'faye';
 import { pino } from 'pino';
 import type { EngineExtras } from '../../src/bayeux/engine-extras.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
-import { fayeRedis } from '../../src/engine/faye-redis.js';
-import type { FayeRedis } from '../../src/engine/faye-redis-source.js';
+import { fayeRedis } from '../../src/engine/faye-redis/faye-redis.js';
+import type { FayeRedis } from '../../src/engine/faye-redis/source.js';
 import { until } from '../support/until.js';
 
 type Engine = FayeRedis & Required<EngineExtras> & { waiting: number };

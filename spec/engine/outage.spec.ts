@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { WAITING_LIMIT } from '../../src/engine/links.js';
+import { WAITING_LIMIT } from '../../src/engine/faye-redis/links.js';
 import { UnavailableError } from '../../src/errors.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/until.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeAddress, parseRedisUrl } from '../../src/engine/redis-address.js';
+import { describeAddress, parseRedisUrl } from '../../src/engine/faye-redis/redis-address.js';
 
 describe('the URL of a Redis', () => {
   it.each([

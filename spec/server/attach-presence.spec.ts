@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import { type CreatedEngine, createEngine } from '../../src/create-engine.js';
-import { fayeRedis } from '../../src/engine/faye-redis.js';
+import { fayeRedis } from '../../src/engine/faye-redis/faye-redis.js';
 import { ask } from '../support/http-request.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';

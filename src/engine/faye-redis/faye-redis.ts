@@ -12,12 +12,12 @@
  */
 import type { EngineType, Message } from 'faye';
 import type { Logger } from 'pino';
-import type { EngineExtras } from '../bayeux/engine-extras.js';
-import { UnavailableError } from '../errors.js';
+import type { EngineExtras } from '../../bayeux/engine-extras.js';
+import { UnavailableError } from '../../errors.js';
 import { DESTROY, GIVE_BACK, PUBLISH, SUBSCRIBE, TAKE } from './atomic-steps.js';
-import { type EngineHost, FayeRedis } from './faye-redis-source.js';
 import { Links } from './links.js';
 import { describeAddress, parseRedisUrl, type RedisAddress } from './redis-address.js';
+import { type EngineHost, FayeRedis } from './source.js';
 
 export interface FayeRedisOptions {
   /** `redis://` or `rediss://`, with user, password and the number of the database where they are needed. */

@@ -7,7 +7,7 @@
  * that vanished, and with `retry_unfulfilled_commands` piles up an AUTH for each attempt.
  */
 import type { Logger } from 'pino';
-import { type Refusal, Refusals } from '../redis/refusals.js';
+import { type Refusal, Refusals } from '../../redis/refusals.js';
 import type { RedisAddress } from './redis-address.js';
 import { discard, type RedisClient, type RedisError, reasonOf, redis3 } from './redis3.js';
 import type { Reports } from './reports.js';

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { compileFunction } from 'node:vm';
 import type { Message } from 'faye';
-import type { EngineProxy } from '../bayeux/internals.js';
+import type { EngineProxy } from '../../bayeux/internals.js';
 
 /** What Faye's `Engine.Proxy` is to its engine. */
 export interface EngineHost extends Pick<EngineProxy, '_connections' | 'hasConnection'> {
