@@ -1,5 +1,5 @@
 /** The servers that are compared. */
-import type { ServerOptions } from './processes/served.js';
+import type { ServerOptions } from './processes/server-options.js';
 
 export type Dialect = 'bayeux' | 'socket.io' | 'ws';
 

@@ -3,7 +3,8 @@ import type { Options } from '../options.js';
 import type { Peer } from '../peers.js';
 import { progress } from '../progress.js';
 import { Child } from './child.js';
-import { Served, type ServerOptions } from './served.js';
+import { Served } from './served.js';
+import type { ServerOptions } from './server-options.js';
 
 export interface Run<P extends Peer> {
   peer: P;

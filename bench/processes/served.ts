@@ -2,6 +2,7 @@
 import { RedisServer } from '../../spec/support/redis-server.js';
 import type { Peer } from '../peers.js';
 import { Child } from './child.js';
+import type { ServerOptions } from './server-options.js';
 
 /** Of one node's process since it started. */
 export interface Spent {
@@ -24,18 +25,6 @@ export interface Memory {
   rss: number;
   /** Bytes of JavaScript's heap and of what it holds outside. */
   heap: number;
-}
-
-export interface ServerOptions {
-  /** Seconds that a `/meta/connect` is held. */
-  timeout: number;
-  compression?: boolean;
-  /** Seconds between two looks of our reaper. */
-  gc?: number;
-  engine?: 'faye-online' | 'faye-memory';
-  redisPort?: number;
-  /** The URL of a database for what is recorded. Default: nothing is. */
-  database?: string;
 }
 
 const PROFILES = new URL('../results/profiles', import.meta.url).pathname;

@@ -5,7 +5,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { answer } from '../processes/answer.js';
-import type { Memory, ServerOptions, Spent } from '../processes/served.js';
+import type { Memory, Spent } from '../processes/served.js';
+import type { ServerOptions } from '../processes/server-options.js';
 import { commands } from './commands.js';
 
 /** `start` puts its server onto the HTTP server, which listens after that. */

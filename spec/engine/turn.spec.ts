@@ -46,7 +46,7 @@ describe('Turn', () => {
   function start() {
     const flushed: [string, Step][] = [];
     let begun = 0;
-    const turn = new Turn(
+    const turn = new Turn<Client>(
       () => {
         begun += 1;
       },

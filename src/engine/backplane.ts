@@ -22,6 +22,14 @@ export const NOT_SAID = '';
 /** How far a node has heard the others, and itself: by partition, the number of the last message of each node. */
 export type Position = readonly Record<string, number>[];
 
+/** What a client has had on the nodes before. This node may hear it late: it is passed over. */
+export interface HeardOf {
+  has(message: Published): boolean;
+  /** Whether nothing of it can come any more. */
+  readonly isOver: boolean;
+  readonly position: Position;
+}
+
 export type Hear = (message: Published, channels: readonly string[]) => void;
 
 export interface Backplane {

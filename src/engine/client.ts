@@ -1,19 +1,10 @@
 import type { Stream } from '../bayeux/streams.js';
-import type { Position, Published } from './backplane.js';
 import type { Told } from './told.js';
-import type { Step } from './turn.js';
+import type { Recipient } from './turn.js';
 import type { Waiting } from './waiting.js';
 
-/** What a client has had on the nodes before. This node may hear it late: it is passed over. */
-export interface HeardOf {
-  has(message: Published): boolean;
-  /** Whether nothing of it can come any more. */
-  readonly isOver: boolean;
-  readonly position: Position;
-}
-
 /** A client of this node. */
-export interface Client {
+export interface Client extends Recipient {
   readonly id: string;
   /** Whether it is this node's. One that is arriving from another, or whose lease was over, is not, or not yet. */
   state: 'here' | 'arriving' | 'returning';
@@ -22,12 +13,8 @@ export interface Client {
   readonly channels: Set<string>;
   /** Its WebSocket or EventSource, while it has one. */
   stream: Stream | null;
-  /** What it gets at the end of this turn. */
-  step: Step | null;
   /** What waits for its next poll; null where nothing does. */
   waiting: Waiting | null;
-  /** Null for one that has been here only, or has heard newer messages since. */
-  heardOf: HeardOf | null;
   /** What its polls were answered with; null where none was by a list. */
   told: Told | null;
   /** Lists that waited for it, and were withdrawn as this node became deaf: it gets them anew. */

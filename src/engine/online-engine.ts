@@ -45,7 +45,7 @@ export function onlineEngine(options: OnlineEngineOptions): EngineType {
 export class OnlineEngine implements EngineExtras, Residents {
   readonly shared = false;
   private readonly registry = new Registry();
-  private readonly turn: Turn;
+  private readonly turn: Turn<Client>;
   private readonly deadlines: Deadlines;
   private readonly backplane: Backplane;
   private readonly residence: Residence | undefined;

@@ -4,8 +4,8 @@
  * What is asynchronous rejects with `UnavailableError` where it can't be asked, but for what is done later by itself.
  */
 import type { Question } from '../bayeux/question.js';
-import type { Published } from './backplane.js';
-import type { Client, HeardOf } from './client.js';
+import type { HeardOf, Published } from './backplane.js';
+import type { Client } from './client.js';
 import type { Editions } from './told.js';
 
 export interface Residence {

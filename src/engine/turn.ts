@@ -4,8 +4,7 @@
  * Most clients of a turn get the same messages, so what a client gets is kept as its place in a tree of steps (the
  * message, and what came before it), and clients at the same place share one encoding: one Bayeux array, one frame.
  */
-import type { Published } from './backplane.js';
-import type { Client, HeardOf } from './client.js';
+import type { HeardOf, Published } from './backplane.js';
 import { textFrame } from './frame.js';
 
 /** A message, after those of the steps before it. */
@@ -44,8 +43,16 @@ export class Step {
   }
 }
 
+/** Who gets messages. */
+export interface Recipient {
+  /** What it gets at the end of this turn. */
+  step: Step | null;
+  /** Null for one that has been here only, or has received newer messages since. */
+  heardOf: HeardOf | null;
+}
+
 /** Whether the client has had the message on the node before. */
-export function isHeard(client: Client, heardOf: HeardOf, message: Published): boolean {
+export function isHeard(client: Recipient, heardOf: HeardOf, message: Published): boolean {
   const isHeard = heardOf.has(message);
   if (heardOf.isOver) client.heardOf = null;
   return isHeard;
@@ -54,18 +61,18 @@ export function isHeard(client: Client, heardOf: HeardOf, message: Published): b
 /** Characters that are sent as one array; a string can be 500 million long. */
 const FULL = 16_000_000;
 
-export class Turn {
+export class Turn<R extends Recipient = Recipient> {
   private root = new Step(null, null);
-  private touched: Client[] = [];
+  private touched: R[] = [];
   private scheduled: NodeJS.Immediate | undefined;
 
   /** At the end of the turn `begin` is called once, then `flush` for each client that got something. */
   constructor(
     private readonly begin: () => void,
-    private readonly flush: (client: Client, step: Step) => void,
+    private readonly flush: (client: R, step: Step) => void,
   ) {}
 
-  add(message: Published, clients: Iterable<Client>): void {
+  add(message: Published, clients: Iterable<R>): void {
     // Clients come mostly from the same step: the last move is most often the next one too.
     let from: Step | null = null;
     let to: Step | null = null;

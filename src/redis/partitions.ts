@@ -3,8 +3,8 @@
  * a script may touch the keys of one slot only: the names of channels and of clients are divided among partitions, each
  * with a hash tag of its own, and a step that concerns two partitions is two scripts.
  */
-import type { RedisConnections } from './connection.js';
 import { keyRoot, PLAIN, type Scope } from './scope.js';
+import type { Commands } from './scripts.js';
 
 /** How many there are with Redis Cluster unless configured. */
 export const PARTITIONS = 16;
@@ -45,7 +45,7 @@ export class Partitions {
 
 /** The one place where their number is decided: `count` counts for a Redis Cluster alone. */
 export const partitionsOf = (
-  { commands, scope }: Pick<RedisConnections, 'commands' | 'scope'>,
+  { commands, scope }: { commands: Commands; scope: Scope },
   namespace: string,
   count = PARTITIONS,
 ): Partitions => new Partitions(namespace, commands.isCluster ? count : null, scope);

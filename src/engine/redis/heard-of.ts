@@ -1,6 +1,5 @@
 /** What a client has had on the nodes before: this node may hear it late, and then it is not for the client. */
-import { NOT_SAID, type Position, type Published } from '../backplane.js';
-import type { HeardOf } from '../client.js';
+import { type HeardOf, NOT_SAID, type Position, type Published } from '../backplane.js';
 
 /** Of which node a message is, and its number there. */
 export function originOf({ id }: Published): { node: string; number: number } {

@@ -127,7 +127,8 @@ export class RedisResidence implements Residence {
       gone: (clientId) => this.engine.gone(clientId),
     });
     const ended = ({ id }: Client, generation: number) => this.ends.ended(id, generation, leases.of(id).name);
-    this.returns = new Returns({ engine, leases, keeping, adoptions, find, lost, ended });
+    const take = (clientId: string, place: Place) => this.adopting.take(clientId, place);
+    this.returns = new Returns({ engine, leases, keeping, take, find, lost, ended });
     const { returns } = this;
     const { isCluster } = redis.commands;
     this.adopting = new Adoptions({

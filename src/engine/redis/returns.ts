@@ -5,7 +5,6 @@
 import { UnavailableError } from '../../errors.js';
 import type { Client } from '../client.js';
 import type { HandedOver, Residents } from '../residence.js';
-import type { Adoptions } from './adoptions.js';
 import type { Keeping } from './keeping.js';
 import type { Lease } from './lease.js';
 import type { Leases } from './leases.js';
@@ -15,7 +14,11 @@ export interface ReturnsOptions {
   engine(): Residents;
   leases: Leases;
   keeping: Keeping;
-  adoptions(): Adoptions;
+  /** Gives a client to this node, if it is still where it was found. Rejects where that is not known. */
+  take(
+    clientId: string,
+    place: Place,
+  ): Promise<{ generation: number; channels: string[] } | 'changed' | 'gone'>;
   find(clientId: string): Promise<Place | null>;
   /** A client is another node's. */
   lost(client: Client): void;
@@ -70,7 +73,7 @@ export class Returns {
   }
 
   private async comeBackNow(client: Client): Promise<boolean> {
-    const { engine, leases, find, adoptions, lost } = this.options;
+    const { engine, leases, find, take, lost } = this.options;
     const lease = leases.of(client.id);
     for (let tried = 0; tried < TRIES; tried += 1) {
       const place = await find(client.id);
@@ -85,7 +88,7 @@ export class Returns {
       if (generation < client.generation) return this.beginAgain(client);
       if (!isStillOurs(client, place, lease)) break;
       const { epoch } = lease;
-      const adopted = await adoptions().take(client.id, place);
+      const adopted = await take(client.id, place);
       if (typeof adopted === 'object') return this.here(client, adopted.generation, epoch);
     }
     lost(client);
