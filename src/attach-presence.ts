@@ -1,6 +1,7 @@
 /** Presence on a Faye server that the user made, in an app of theirs, beside their own extensions. */
 import type { NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
+import type { Whom } from '../extensions/administration.js';
 import { attach } from './attach.js';
 import { hasMemoryEngine, internalsOf } from './bayeux/internals.js';
 import { isRecord } from './bayeux/is-record.js';
@@ -10,6 +11,7 @@ import { hubs } from './hubs.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 import type { Records } from './records/records.js';
+import { type Status, statusOf } from './status.js';
 
 /** The options of `Config` that are about presence; what is about HTTP and the engine is the adapter's. */
 export type AttachOptions = PresenceConfig & {
@@ -24,6 +26,15 @@ export interface AttachedPresence {
   readonly records: Records | undefined;
   /** Resolves once the store can be asked. Rejects where that can't be, which is logged, and where it is closed before. */
   readonly ready: Promise<void>;
+  /**
+   * Ends a client, or all clients of a user, on whichever node, with the advice not to come back for `awayFor` seconds (default
+   * 60). A user is kept out for that long. Rejects where the store can't be asked; then nobody is disconnected.
+   */
+  disconnect(whom: Whom, options?: { awayFor?: number }): Promise<void>;
+  /** This process: its engine and store, and how many clients, users and channels it has. */
+  status(): Status;
+  /** What was refused and who was cut off since the start, by name. */
+  readonly counters: Record<string, number>;
   /** Gives the adapter back as it was; its clients stay. Writes what there is to record, for 3 s at most. */
   close(): Promise<void>;
 }
@@ -47,7 +58,8 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   for (const warning of config.warnings) logger.warn(warning);
   const { type } = internalsOf(adapter).proxy._options;
   const shared = isRecord(type) ? hubs.get(type) : undefined;
-  const attached = attach(adapter, config, new Counters(), logger, shared);
+  const counters = new Counters();
+  const attached = attach(adapter, config, counters, logger, shared);
   const { presence, records } = attached;
   const opened = attached.open();
   opened.catch((error: unknown) => logger.error({ err: error }, 'the store could not be opened'));
@@ -56,5 +68,15 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   });
   // An app need not wait for it.
   ready.catch(() => {});
-  return { presence, records, ready, close: () => attached.close() };
+  return {
+    presence,
+    records,
+    ready,
+    disconnect: (whom, { awayFor = 60 } = {}) => attached.administration.disconnect(whom, awayFor * 1_000),
+    status: () => statusOf(attached),
+    get counters() {
+      return counters.all();
+    },
+    close: () => attached.close(),
+  };
 }

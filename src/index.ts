@@ -21,5 +21,6 @@ export type {
   UserTimes,
   Whereabouts,
 } from './records/reports.js';
-export { createServer, type FayeOnlineServer, type Status } from './server.js';
+export { createServer, type FayeOnlineServer } from './server.js';
+export type { ServerStatus, Status } from './status.js';
 export type { UserList } from './views/user-list.js';

@@ -10,7 +10,6 @@ import type { Whom } from '../extensions/administration.js';
 import { type Attached, attach } from './attach.js';
 import { type Config, type ResolvedConfig, resolveConfig } from './config/index.js';
 import { Counters } from './counters.js';
-import type { FellowStatus } from './engine/redis/nodes.js';
 import { type Engine, engineFor } from './engine-for.js';
 import { api } from './http/api/api.js';
 import { Connections } from './http/connections.js';
@@ -20,7 +19,8 @@ import { pages } from './http/pages.js';
 import { shareUpgrades } from './http/upgrades.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
-import type { Records, RecordsState } from './records/records.js';
+import type { Records } from './records/records.js';
+import { type ServerStatus, statusOf } from './status.js';
 
 /** Milliseconds that clients have to close their sockets before they are cut. */
 const DRAIN = 2_000;
@@ -121,16 +121,8 @@ export class FayeOnlineServer {
   }
 
   /** This node, and with Redis all that live. Rejects where Redis can't be asked. */
-  async status(): Promise<Status> {
-    const { bayeux, store, presence } = this.attached;
-    return {
-      engine: bayeux.engine,
-      store: store.description,
-      ...presence.remembered.sizes,
-      channels: bayeux.channels,
-      records: this.records?.state ?? null,
-      nodes: (await this.engine.nodes?.()) ?? [],
-    };
+  async status(): Promise<ServerStatus> {
+    return { ...statusOf(this.attached), nodes: (await this.engine.nodes?.()) ?? [] };
   }
 
   /** What was refused and who was cut off since the start, by name. */
@@ -231,18 +223,3 @@ const SIGN_IN = {
   jwt: 'JSON Web Tokens',
   verify: 'a function of the config',
 };
-
-export interface Status {
-  /** For people. */
-  engine: string;
-  store: string;
-  /** Clients of this node that are signed in, and the users that they are. */
-  clients: number;
-  users: number;
-  /** Channels and patterns that clients of this node subscribe to. */
-  channels: number;
-  /** Null where they are off. */
-  records: RecordsState | null;
-  /** All living nodes, oldest first, and which of them is this one; none where our engine is not on Redis. */
-  nodes: FellowStatus[];
-}

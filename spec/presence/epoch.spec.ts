@@ -4,7 +4,6 @@ import { Announcer } from '../../src/presence/announcer.js';
 import type { MembershipEntry } from '../../src/presence/journal.js';
 import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
-import type { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
 import { Keys } from '../../src/redis/keys.js';
@@ -12,7 +11,7 @@ import { Partitions } from '../../src/redis/partitions.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
-import { openStore } from '../support/redis-store.js';
+import { type OwnStore, openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { enter, leave } from './steps.js';
 
@@ -21,7 +20,7 @@ const bob = { uid: 'b', uname: 'Bob' };
 const cy = { uid: 'c', uname: 'Cy' };
 
 interface Node {
-  store: RedisStore;
+  store: OwnStore;
   presence: Presence;
   announcer: Announcer;
   /** What its presence has said. */

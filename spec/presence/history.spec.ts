@@ -12,13 +12,12 @@ import type { Journal } from '../../src/presence/journal.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
 import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
-import type { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement, Snapshot, Store } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
-import { openStore } from '../support/redis-store.js';
+import { type OwnStore, openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 import { expires } from './steps.js';
 
@@ -475,7 +474,7 @@ describe('histories on the memory store', () => {
 
 describe('histories on Redis', () => {
   let redis: RedisServer;
-  let opened: RedisStore[] = [];
+  let opened: OwnStore[] = [];
 
   beforeAll(async () => {
     redis = await RedisServer.start();
@@ -489,15 +488,15 @@ describe('histories on Redis', () => {
   afterAll(() => redis.dispose());
 
   /** `quiet` in milliseconds: short, as both nodes are told to look. */
-  async function open(partitions = new Partitions('faye', null)): Promise<[RedisStore, RedisStore]> {
+  async function open(partitions = new Partitions('faye', null)): Promise<[OwnStore, OwnStore]> {
     const options = { source: redis.url, partitions, window: WINDOW, quiet: 30, log: silent };
-    const stores: [RedisStore, RedisStore] = [openStore(options), openStore(options)];
+    const stores: [OwnStore, OwnStore] = [openStore(options), openStore(options)];
     opened = stores;
     await Promise.all(stores.map((store) => store.open()));
     return stores;
   }
 
-  const distantly = ([first, second]: [RedisStore, RedisStore], turns: number[]) =>
+  const distantly = ([first, second]: [OwnStore, OwnStore], turns: number[]) =>
     new Cluster([distant(first, turns), distant(second, turns.toReversed())]);
 
   async function nothingIsLeft(): Promise<void> {

@@ -3,19 +3,18 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { ClientQueues } from '../../src/bayeux/queues.js';
 import { Announcer } from '../../src/presence/announcer.js';
 import { Presence } from '../../src/presence/presence.js';
-import type { RedisStore } from '../../src/presence/redis-store.js';
 import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
 import { RedisServer } from '../support/redis-server.js';
-import { openStore } from '../support/redis-store.js';
+import { type OwnStore, openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 
 const ann = { uid: 1, uname: 'Ann' };
 
 interface Node {
-  store: RedisStore;
+  store: OwnStore;
   presence: Presence;
   announcer: Announcer;
   /** Clients that it has been told of. */

@@ -9,7 +9,7 @@ import { RedisServer } from '../support/redis-server.js';
 import { connectAs, join, type Running, sees, startServer, stopAll, user } from '../support/server.js';
 import { until } from '../support/until.js';
 
-const ROOT = new URL('../..', import.meta.url);
+const ROOT = new URL('../../', import.meta.url);
 /** Milliseconds. */
 const LONG = 30_000;
 

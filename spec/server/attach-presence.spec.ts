@@ -83,6 +83,20 @@ describe('attachPresence', () => {
     expect(await attached.presence.list(ROOM)).toMatchObject({ count: 0, users: [] });
   });
 
+  it('disconnects a user, and tells of this process', async () => {
+    const { endpoint, attached } = await startApp();
+    const ann = await join(endpoint, user('ann', ROOM, ROOM));
+    const bob = await join(endpoint, user('bob', ROOM, ROOM));
+    await sees(bob, ROOM, ['ann', 'bob']);
+    expect(attached.status()).toMatchObject({ store: 'memory', clients: 2, users: 2, records: null });
+    await attached.disconnect({ uid: 'ann' }, { awayFor: 30 });
+    await sees(bob, ROOM, ['bob']);
+    const clientId = await newClientId(endpoint);
+    expect((await say(endpoint, connectMessage(clientId, user('ann', ROOM, ROOM)))).error).toMatch(/^403:/);
+    expect(ann.errors).toEqual([]);
+    expect(attached.counters).toMatchObject({ join: 2, leave: 1 });
+  });
+
   it('gives the adapter back as it was', async () => {
     const { attached, endpoint } = await startApp();
     await attached.close();

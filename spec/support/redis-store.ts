@@ -16,12 +16,17 @@ export interface StoreOptions {
   log?: ConstructorParameters<typeof RedisHub>[0]['log'];
 }
 
-class OwnStore extends RedisStore {
+export class OwnStore extends RedisStore {
   constructor(
     private readonly hub: RedisHub,
     options: Omit<ConstructorParameters<typeof RedisStore>[0], 'hub'>,
   ) {
     super({ hub, ...options });
+  }
+
+  /** Looks now whether Redis still has the data that it had. */
+  look(): Promise<void> {
+    return this.hub.epochs.look();
   }
 
   override async close(): Promise<void> {
@@ -30,7 +35,7 @@ class OwnStore extends RedisStore {
   }
 }
 
-export function openStore({ source, partitions, quiet, log = silent, ...rest }: StoreOptions): RedisStore {
+export function openStore({ source, partitions, quiet, log = silent, ...rest }: StoreOptions): OwnStore {
   const hub = new RedisHub({
     source,
     partitions: typeof partitions === 'function' ? partitions : () => partitions,

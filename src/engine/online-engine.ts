@@ -482,8 +482,8 @@ export class OnlineEngine implements EngineExtras, Residents {
     }
     // Who subscribes again wants the list again.
     client.told?.forget(channel);
-    const { added } = this.registry.subscribe(client, channel);
-    if (added) this.host.trigger('subscribe', client.id, channel);
+    const isNew = this.registry.subscribe(client, channel);
+    if (isNew) this.host.trigger('subscribe', client.id, channel);
     this.backplane.listen(channel, listening);
   }
 

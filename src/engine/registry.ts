@@ -21,14 +21,14 @@ export class Registry {
     if (this.clients.get(client.id) === client) this.clients.delete(client.id);
   }
 
-  /** Whether it is new. `first`: nobody on this node had subscribed to the channel. */
-  subscribe(client: Client, channel: string): { added: boolean; first: boolean } {
+  /** Whether it is new. */
+  subscribe(client: Client, channel: string): boolean {
     const subscribers = this.channels.get(channel);
-    if (subscribers?.has(client)) return { added: false, first: false };
+    if (subscribers?.has(client)) return false;
     if (subscribers) subscribers.add(client);
     else this.channels.set(channel, new Set([client]));
     client.channels.add(channel);
-    return { added: true, first: !subscribers };
+    return true;
   }
 
   /** `last`: nobody on this node has subscribed to the channel any more. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Router } from 'express';
 
-const PAGES = new URL('./pages', import.meta.url);
+const PAGES = new URL('./pages/', import.meta.url);
 /** Made by the build; from source it stands in dist/. */
 const SCRIPTS = [
   new URL('../client/faye-online.js', import.meta.url),

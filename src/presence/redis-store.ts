@@ -136,11 +136,6 @@ export class RedisStore implements Store {
     this.opened = true;
   }
 
-  /** Looks now whether Redis still has the data that it had, instead of within a second. Rejects where it is away. */
-  look(): Promise<void> {
-    return this.looks.look();
-  }
-
   /** The hub stays open. */
   async close(): Promise<void> {
     this.opened = false;

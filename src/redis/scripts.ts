@@ -4,7 +4,7 @@ import type { Cluster, Redis } from 'ioredis';
 
 export type Commands = Redis | Cluster;
 
-const FOLDER = new URL('../../lua', import.meta.url);
+const FOLDER = new URL('../../lua/', import.meta.url);
 
 type Result = string | number | null | Result[];
 type Runner = (numberOfKeys: number, ...keysAndArgs: (string | number)[]) => Promise<Result>;

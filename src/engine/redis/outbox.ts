@@ -22,6 +22,7 @@ interface Unsaid {
   /** Of Redis. */
   channels: readonly string[];
   letter: Letter;
+  bytes: number;
 }
 
 /** Messages in one command. */
@@ -40,8 +41,9 @@ export class Outbox {
   constructor(private readonly options: OutboxOptions) {}
 
   put(channels: readonly string[], letter: Letter): void {
-    this.waiting.push({ channels, letter });
-    this.bytes += letter.json.length;
+    const bytes = Buffer.byteLength(letter.json);
+    this.waiting.push({ channels, letter, bytes });
+    this.bytes += bytes;
     this.bound();
     this.turn ??= setImmediate(() => {
       this.turn = undefined;
@@ -118,7 +120,7 @@ export class Outbox {
 
   private drop(): void {
     const oldest = this.waiting.shift();
-    this.bytes -= oldest?.letter.json.length ?? 0;
+    this.bytes -= oldest?.bytes ?? 0;
     while (this.flushing[0] && this.flushing[0].last === oldest) this.flushing.shift()?.done();
   }
 }
