@@ -11,6 +11,9 @@
 --       9 window: max, ms
 -- returns {1 done or 0 where the claim, or a part of the channel, is lost, ms until what came in meanwhile is due or -1}
 
+--- @include "quiet"
+--- @include "whole"
+
 if not is_whole() then return {0, -1} end
 local claim = redis.call('HMGET', KEYS[4], 'claim', 'last')
 if claim[1] ~= ARGV[2] then
@@ -18,8 +21,7 @@ if claim[1] ~= ARGV[2] then
   return {0, -1}
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 -- A new epoch has begun since the taking.
 if now < quiet_until(KEYS[7], now) then return {0, -1} end
 

@@ -3,8 +3,7 @@
 -- KEYS  1 banned
 -- returns {uid, ms, ...}
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local found = redis.call('ZRANGE', KEYS[1], '(' .. now, '+inf', 'BYSCORE', 'WITHSCORES')
 for i = 2, #found, 2 do found[i] = tonumber(found[i]) - now end
 return found

@@ -18,8 +18,7 @@ if not known then
 end
 local record = cjson.decode(known)
 if record.state == 'ending' then return known end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 record.state = 'ending'
 record.intended = string.format('%.0f', math.max(now, tonumber(record.intended or 0) + 1))
 known = cjson.encode(record)

@@ -6,8 +6,7 @@
 -- ARGV  1... clientIds
 -- returns 1
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 -- XX: a client that was forgotten meanwhile must not come back.
 for _, clientId in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now, clientId) end
 return 1

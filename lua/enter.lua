@@ -29,11 +29,14 @@
 --         call made the client come (ms) or 0};
 --         {-1} where it is refused, {-2} where Redis has lost its data, or a part of the channel, and no epoch has begun yet
 
+--- @include "quiet"
+--- @include "whole"
+--- @include "journal"
+
 if not is_whole() then return {-2} end
 local epoch = redis.call('HGET', KEYS[7], 'id')
 if not epoch then return {-2} end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 
 local function is_meant()
   if ARGV[12] == '1' then
@@ -49,16 +52,13 @@ end
 if not is_meant() then return {-1} end
 if ARGV[12] == '1' then redis.call('HSET', KEYS[8], ARGV[3], ARGV[9]) end
 
--- Only where somebody reads it: a group makes the stream. Beyond the bound the oldest go, and are counted.
+-- A stay that goes on is there already.
 local function journal(transition)
   if ARGV[11] ~= '' then return end
-  local id = redis.call(
-    'XADD', KEYS[9], 'NOMKSTREAM', '*', 'epoch', epoch, 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2],
-    'clientId', ARGV[3], 'transition', transition, 'at', now, 'user', ARGV[4]
+  put_into_journal(
+    KEYS[9], KEYS[10], ARGV[8], 'epoch', epoch, 'type', 'in', 'channel', ARGV[1], 'uid', ARGV[2], 'clientId', ARGV[3],
+    'transition', transition, 'at', now, 'user', ARGV[4]
   )
-  if not id then return end
-  local dropped = redis.call('XTRIM', KEYS[9], 'MAXLEN', ARGV[8])
-  if dropped > 0 then redis.call('HINCRBY', KEYS[10], 'dropped', dropped) end
 end
 
 -- Whether nobody was told yet that the user is in. Its first pending change says whether it was.

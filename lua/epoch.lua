@@ -8,7 +8,7 @@
 -- Redis that runs out of memory may evict keys of ours: nobody knows which, so that is a loss as well. Where others keep their data
 -- in the same Redis it may evict theirs all the time; so an epoch that has just begun does not end by that for a minute.
 --
--- A script that finds that a part of a channel is missing removes the epoch's id, and says why (lua/whole.lua).
+-- A script that finds that a part of a channel is missing removes the epoch's id, and says why (lua/includes/whole.lua).
 --
 -- Atomic because all nodes come back at the same time and must agree on one epoch.
 --
@@ -17,11 +17,12 @@
 --       4 Pub/Sub channel that nodes listen to
 -- returns {the epoch's id, for how long nothing is announced yet, ms, why the epoch has begun}
 
+--- @include "quiet"
+
 local EVICTIONS_MS = 60000
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
 local evicted = tonumber(string.match(redis.call('INFO', 'stats'), 'evicted_keys:(%d+)') or 0)
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local known = redis.call('HMGET', KEYS[1], 'id', 'run_id', 'begun', 'evicted', 'cause')
 local id, begun, quiet = known[1], tonumber(known[3] or now), quiet_until(KEYS[1], now)
 local cause = known[5] or ''

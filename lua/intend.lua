@@ -22,8 +22,7 @@ for channel in string.gmatch(record.channels .. ' ' .. (record.leaving or ''), '
   seen[channel] = true
 end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local intended = math.max(now, tonumber(record.intended or 0) + 1)
 record.channels = table.concat(ARGV, ' ')
 record.leaving = table.concat(leaving, ' ')

@@ -18,8 +18,11 @@
 -- returns {1 for a leave or 0, ms until due where this call marked the channel or -1}. Of a channel of which a part is missing
 --         nobody is left once it is found out.
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "quiet"
+--- @include "whole"
+--- @include "journal"
+
+--- @include "now"
 
 local function is_meant()
   if ARGV[11] == '1' then
@@ -56,15 +59,11 @@ if not found then return {0, -1} end
 -- Until the next begins, what ends has been in the last.
 local epoch = redis.call('HGET', KEYS[7], 'id') or redis.call('HGET', KEYS[7], 'was')
 
--- As enter does.
 local function journal(transition)
-  local id = redis.call(
-    'XADD', KEYS[9], 'NOMKSTREAM', '*', 'epoch', epoch or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
+  put_into_journal(
+    KEYS[9], KEYS[10], ARGV[7], 'epoch', epoch or '', 'type', 'out', 'channel', ARGV[1], 'uid', ARGV[2],
     'clientId', ARGV[3], 'transition', transition, 'at', ARGV[8] ~= '' and ARGV[8] or now
   )
-  if not id then return end
-  local dropped = redis.call('XTRIM', KEYS[9], 'MAXLEN', ARGV[7])
-  if dropped > 0 then redis.call('HINCRBY', KEYS[10], 'dropped', dropped) end
 end
 
 if #rest > 0 then

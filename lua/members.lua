@@ -10,9 +10,11 @@
 -- returns {number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil where Redis has
 --         lost its data, or a part of the channel, and no epoch has begun yet
 
+--- @include "quiet"
+--- @include "whole"
+
 if not is_whole() or redis.call('HEXISTS', KEYS[7], 'id') == 0 then return nil end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local quiet = quiet_until(KEYS[7], now)
 if now < quiet then return quiet - now end
 

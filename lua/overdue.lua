@@ -5,6 +5,5 @@
 -- ARGV  1 for how long it must have been due, ms   2 how many at most
 -- returns {channel or clientId, ...}, longest due first
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 return redis.call('ZRANGE', KEYS[1], '-inf', now - ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])

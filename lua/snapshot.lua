@@ -12,12 +12,14 @@
 -- returns {epoch, version, number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil
 --         where Redis has lost its data, or a part of the channel, and no epoch has begun yet
 
+--- @include "quiet"
+--- @include "whole"
+
 if not is_whole() then return nil end
 local limit = tonumber(ARGV[2])
 local epoch = redis.call('HMGET', KEYS[7], 'id', 'floor')
 if not epoch[1] then return nil end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local quiet = quiet_until(KEYS[7], now)
 if now < quiet then return quiet - now end
 local state = redis.call('HMGET', KEYS[4], 'version', 'hush')

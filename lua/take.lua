@@ -11,14 +11,16 @@
 --         {epoch, version of the last announcement, number of users, {change, ...}}
 --         with changes as enter wrote them
 
+--- @include "quiet"
+--- @include "whole"
+
 if not is_whole() then return nil end
 local epoch = redis.call('HGET', KEYS[7], 'id')
 if not epoch then return nil end
 local state = redis.call('HMGET', KEYS[4], 'version', 'claim', 'claim_until')
 if not state[1] then return nil end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local quiet = quiet_until(KEYS[7], now)
 if now < quiet then return quiet - now end
 if state[2] and state[2] ~= ARGV[2] and tonumber(state[3]) > now then return nil end

@@ -13,6 +13,8 @@
 -- returns {since when, ms, hidden or shown} as it is now; {-1} where the client is unknown or ending; {-2} where Redis has
 --         lost its data and no epoch has begun yet
 
+--- @include "journal"
+
 local epoch = redis.call('HGET', KEYS[2], 'id')
 if not epoch then return {-2} end
 local known = redis.call('GET', KEYS[1])
@@ -37,15 +39,9 @@ record.visibility = ARGV[2]
 record.since = string.format('%.0f', since)
 redis.call('SET', KEYS[1], cjson.encode(record))
 
--- As enter does.
-local id = redis.call(
-  'XADD', KEYS[3], 'NOMKSTREAM', '*', 'epoch', epoch, 'type', ARGV[2], 'uid', record.uid, 'clientId', ARGV[1],
-  'at', record.since
+put_into_journal(
+  KEYS[3], KEYS[4], ARGV[4], 'epoch', epoch, 'type', ARGV[2], 'uid', record.uid, 'clientId', ARGV[1], 'at', record.since
 )
-if id then
-  local dropped = redis.call('XTRIM', KEYS[3], 'MAXLEN', ARGV[4])
-  if dropped > 0 then redis.call('HINCRBY', KEYS[4], 'dropped', dropped) end
-end
 if ARGV[5] ~= '' then
   local said = {clientId = ARGV[1], visibility = ARGV[2], since = record.since}
   redis.call('PUBLISH', ARGV[5], cjson.encode(said))

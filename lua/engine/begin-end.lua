@@ -20,8 +20,7 @@ if not known[1] then
   redis.call('SREM', KEYS[3], ARGV[1])
   return {'gone'}
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 if known[3] == 'ending' then
   if known[4] ~= ARGV[4] and tonumber(redis.call('ZSCORE', KEYS[2], ARGV[1]) or 0) > now - ARGV[5] then return {'lost'} end
 else

@@ -6,9 +6,10 @@
 -- ARGV  1 the epoch that the node knows
 -- returns for each client 1, or 0 where there is no such client, or it is ending; nil where that is not known yet of one
 
+--- @include "quiet"
+
 local epoch = redis.call('HGET', KEYS[1], 'id')
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local isNew = epoch ~= ARGV[1] or now < quiet_until(KEYS[1], now)
 local existing = {}
 for i = 2, #KEYS do

@@ -11,10 +11,11 @@
 -- returns {node, generation, 1 where the node has a lease or 0, the word of its EventSource or '', channel...};
 --         {} for no such client, or one that is ending; nil where that is not known yet
 
+--- @include "quiet"
+
 local known = redis.call('HMGET', KEYS[1], 'node', 'generation', 'state', 'stream', 'epoch', 'subscribed')
 local epoch = redis.call('HGET', KEYS[4], 'id')
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 if not known[1] and epoch ~= ARGV[1] then return nil end
 if (not known[1] or known[5] ~= epoch) and now < quiet_until(KEYS[4], now) then return nil end
 if not known[1] or known[3] == 'ending' then return {} end

@@ -14,11 +14,12 @@
 --         clients are to be ended...}, {any other dead node...}, 1 where the node has clients by Redis or 0, ms until the clients of
 --         the next dead node are to be ended or -1}; every node gets each of them: none is forgotten before its clients are to be ended
 
+--- @include "quiet"
+
 -- A renewal that lands late would make steps of an earlier round count again.
 if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or 0) > tonumber(ARGV[4]) then return {'stale', {}, {}, 0, -1} end
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+--- @include "now"
 local quiet = quiet_until(KEYS[5], now)
 local held = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or 0)
 

@@ -40,7 +40,7 @@ export class Keys {
    * last has left.
    */
   left = (channel: string): string => `${this.keyRoot}/left${channel}`;
-  /** What all steps of a channel begin with (lua/whole.lua). */
+  /** What all steps of a channel begin with (lua/includes/whole.lua). */
   ofChannel = (channel: string): string[] => [
     this.uidToClientIds(channel),
     this.users(channel),

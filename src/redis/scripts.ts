@@ -17,18 +17,13 @@ export type Script<T> = (
 ) => Promise<T>;
 
 const textOf = (name: string): string => readFileSync(new URL(`${name}.lua`, FOLDER), 'utf8');
-/** Functions that scripts share, by what calls them. */
-const SHARED = [
-  ['quiet_until(', textOf('quiet')],
-  ['is_whole(', textOf('whole')],
-] as const;
 
-/** The text of lua/<name>.lua, behind the functions that it shares with others, where it calls them. */
-export function luaOf(name: string): string {
-  const text = textOf(name);
-  const shared = SHARED.filter(([call]) => text.includes(call)).map(([, lua]) => lua);
-  return shared.join('') + text;
-}
+/** `--- @include "name"`: there stands the text of lua/includes/name.lua. */
+const INCLUDE = /^--- @include "(.+)"$/gm;
+
+/** The text of lua/<name>.lua, with what it includes. */
+export const luaOf = (name: string): string =>
+  textOf(name).replace(INCLUDE, (_, included: string) => textOf(`includes/${included}`).trimEnd());
 
 /** A script of lua/<name>.lua; its command is defined on a connection when it is first used there. */
 export function script<T extends Result>(name: string): Script<T> {

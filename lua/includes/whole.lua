@@ -8,7 +8,7 @@
 -- own loss of data looks like: the next look begins an epoch, in which the nodes enter their clients again. A channel that is only
 -- missing in `dirty` is put there again.
 --
--- Put in front of the scripts of channels. All of these have the same first keys, and the channel as the first argument:
+-- All scripts that include it have the same first keys, and the channel as the first argument:
 -- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
 --       6 dirty   7 epoch   8 intents<channel>
 -- ARGV  1 channel

@@ -1,7 +1,5 @@
 -- Until when the nodes write down again who is with them, in a new epoch, ms. While Redis itself stands still they can't: they
--- look each 2 s, and what has passed in that time since one of them last did so does not count.
---
--- Put in front of the scripts that ask for it.
+-- look each second, and what has passed in that time since one of them last did so does not count.
 
 local function quiet_until(epoch, now)
   local known = redis.call('HMGET', epoch, 'quiet', 'looked')
