@@ -185,7 +185,9 @@ export class Round {
     let right: number | undefined;
     let wrong: string | undefined;
     for (;;) {
-      wrong = await look().catch((error: Error) => `it could not be asked: ${error.message}`);
+      const found = await look().catch((error: Error) => `it could not be asked: ${error.message}`);
+      if (found !== wrong) this.tell(found === undefined ? `${what}` : `not ${what} yet: ${found}`);
+      wrong = found;
       const now = Date.now();
       right = wrong === undefined ? (right ?? now) : undefined;
       if (right !== undefined && now - right >= holds) return right - began;

@@ -97,7 +97,7 @@ export class RedisStore implements Store {
     this.journal = new RedisJournal(this.redis, this.keys);
     this.straying = new RedisStrays({ redis: this.redis, keys: this.keys, partitions: this.partitions });
     epochs.onChange((partition) => this.renew(partition));
-    redis.listener.on('message', this.received);
+    redis.plain.on('message', this.received);
   }
 
   get description(): string {
@@ -129,17 +129,17 @@ export class RedisStore implements Store {
     await warnOfEviction(this.redis.commands, this.options.log);
     // Whoever listens has looked (lua/epoch.lua).
     await this.looks.first;
-    const { listener } = this.redis;
+    const { plain } = this.redis;
     const { announcements, orders, moved, visibility } = this.home;
-    await listener.subscribe(announcements, orders, moved, visibility);
-    listener.on('ready', this.listening);
+    await plain.subscribe(announcements, orders, moved, visibility);
+    plain.on('ready', this.listening);
     this.opened = true;
   }
 
   /** The hub stays open. */
   async close(): Promise<void> {
     this.opened = false;
-    this.redis.listener.off('message', this.received).off('ready', this.listening);
+    this.redis.plain.off('message', this.received).off('ready', this.listening);
   }
 
   async bind(clientId: string, identity: Identity): Promise<ClientRecord> {
@@ -394,8 +394,8 @@ export class RedisStore implements Store {
   };
 
   private get asked(): Outage | null {
-    const { commands, listener, refusal } = this.redis;
-    const isOpen = this.opened && commands.status === 'ready' && listener.status === 'ready';
+    const { commands, plain, refusal } = this.redis;
+    const isOpen = this.opened && commands.status === 'ready' && plain.status === 'ready';
     return outageOf({ isOpen, away: this.looks.away, partitions: this.keys.length, refusal });
   }
 

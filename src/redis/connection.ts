@@ -82,6 +82,11 @@ const MASTER = {
 export interface RedisConnections {
   readonly commands: Commands;
   readonly listener: Listener;
+  /**
+   * Listens to channels that are not sharded. With Redis Cluster it has connections of its own: of a connection that listens to
+   * both kinds ioredis forgets the one kind with the last channel of the other.
+   */
+  readonly plain: Listener;
   readonly description: string;
   /** For everybody, why Redis refuses what it is asked although it can be reached. Null where it does not. */
   readonly refusal: string | null;
@@ -116,6 +121,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
   reportOutages(commands, 'commands', refusals.commands, log);
   watchAll(commands, refusals.commands);
   const { listener, reconnect, close: stopListening } = listen(source, commands, refusals.listener, log);
+  const other = isCluster(commands) ? listen(source, commands, refusals.listener, log) : undefined;
   let closed = false;
   let refused = false;
   const close = (): void => {
@@ -123,6 +129,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
     for (const each of Object.values(refusals)) each.clear();
     commands.disconnect();
     stopListening();
+    other?.close();
   };
 
   async function accepted(partitions: Partitions): Promise<void> {
@@ -144,6 +151,7 @@ export function openRedis(source: RedisSource, log: Logger): RedisConnections {
   return {
     commands,
     listener,
+    plain: other?.listener ?? listener,
     description: describe(source, commands),
     scope,
     get refusal() {

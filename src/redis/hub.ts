@@ -1,6 +1,6 @@
 /**
- * A node's way to its Redis: one connection for commands and one that listens, or with Redis Cluster one of each to every
- * master, and one watch over the epochs. The engine and presence share it.
+ * A node's way to its Redis: one connection for commands and one that listens, and one watch over the epochs. The engine and
+ * presence share it. With Redis Cluster there is one for commands to every master and two that listen: one for sharded channels.
  */
 import type { Logger } from 'pino';
 import { openRedis, type RedisConnections, type RedisSource } from './connection.js';

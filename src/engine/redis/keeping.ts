@@ -19,6 +19,8 @@ export interface KeepingOptions {
   doubt(client: Client): void;
   /** What was asked may still land. */
   lostSight(lease: Lease): void;
+  /** The node of that lease is to let go of a client, which is this node's by now. */
+  release(client: Client, lease: string): void;
 }
 
 /** Records that are written in one go. */
@@ -114,6 +116,7 @@ export class Keeping {
     this.overwritten.set(client.id, before);
     // Done again at the next look.
     this.disown(client.id).catch(() => {});
+    this.options.release(client, before);
   }
 
   private async disown(clientId: string): Promise<void> {

@@ -118,7 +118,10 @@ export class RedisResidence implements Residence {
     const holds = (clientIds: readonly string[]) => this.holds(clientIds);
     const answers = new Answers({ engine, adoptions, handOvers, forget, holds });
     const doubt = (client: Client) => this.doubts.doubt(client);
-    const keeping = new Keeping({ engine, records, leases, lost, doubt, lostSight });
+    const release = ({ id, generation }: Client, name: string) => {
+      if (!isOurs(name)) mail.tell(Lease.nodeOf(name), 'hand-over', { clientId: id, generation, ago: 0 });
+    };
+    const keeping = new Keeping({ engine, records, leases, lost, doubt, lostSight, release });
     this.keeping = keeping;
     this.ends = new Ends({
       records,
