@@ -1,20 +1,33 @@
 import type { Logger } from 'pino';
 
 /** Milliseconds between two lines of one text. */
-const INTERVAL = 60_000;
+const INTERVAL_MS = 60_000;
 
 /** Logs each text at most once a minute: clients that repeat what causes it can't fill the log. */
 export class OccasionalLog {
-  private readonly logged = new Map<string, number>();
+  private readonly loggedAt = new Map<string, number>();
 
-  constructor(private readonly log: Logger) {}
+  constructor(
+    private readonly log: Logger,
+    /** Milliseconds. */
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   /** `text` is one of a few constants. */
+  warn(text: string, details: object = {}): void {
+    if (this.isDue(text)) this.log.warn(details, text);
+  }
+
+  /** As `warn`. */
   error(text: string, details: object = {}): void {
-    const last = this.logged.get(text);
-    const now = performance.now();
-    if (last !== undefined && now - last < INTERVAL) return;
-    this.logged.set(text, now);
-    this.log.error(details, text);
+    if (this.isDue(text)) this.log.error(details, text);
+  }
+
+  private isDue(text: string): boolean {
+    const last = this.loggedAt.get(text);
+    const now = this.now();
+    if (last !== undefined && now - last < INTERVAL_MS) return false;
+    this.loggedAt.set(text, now);
+    return true;
   }
 }

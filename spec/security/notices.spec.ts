@@ -6,7 +6,7 @@ import faye from 'faye';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AttachedPresence, type AttachOptions, attachPresence } from '../../src/attach-presence.js';
-import { Notices } from '../../src/bayeux/notices.js';
+import { OccasionalLog } from '../../src/occasional-log.js';
 import { cutSockets, HANDSHAKE } from '../support/bayeux-socket.js';
 import { ask } from '../support/http-request.js';
 
@@ -80,9 +80,9 @@ it('names a page of an origin that is not allowed in the log', async () => {
 it('logs each text once a minute at most', async () => {
   await start({});
   let now = 0;
-  const notices = new Notices(collect(), () => now);
+  const notices = new OccasionalLog(collect(), () => now);
   const warn = () => {
-    for (const text of ['one', 'other']) notices.warn({}, text);
+    for (const text of ['one', 'other']) notices.warn(text);
     return lines.splice(0).map(({ msg }) => msg);
   };
   expect(warn()).toEqual(['one', 'other']);

@@ -3,10 +3,10 @@
  * unless it is wanted, and nothing about errors but that there was one.
  */
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { OccasionalLog } from '../occasional-log.js';
 import type { FayeRequest } from './extension.js';
 import type { Protocol } from './internals.js';
 import { parseBatch, readableBytes } from './messages.js';
-import type { Notices } from './notices.js';
 import type { Origins } from './origins.js';
 import type { Polls } from './polls.js';
 import { pathOf, queryOf } from './request-path.js';
@@ -25,7 +25,7 @@ export interface HttpTransportOptions {
   batchLength: number;
   /** JSON-P and callback-polling. */
   jsonp: boolean;
-  notices: Notices;
+  notices: OccasionalLog;
 }
 
 const FILE = /\.(?:js|map)$/;
@@ -80,7 +80,7 @@ export class HttpTransport {
     const callback = query.get('jsonp') ?? 'jsonpcallback';
     const isCallback = CALLBACK.test(callback) && callback.length <= CALLBACK_LENGTH;
     if (!this.options.jsonp && message !== null && query.has('jsonp')) {
-      this.options.notices.warn({ origin: refererOf(request) }, JSONP_IS_OFF);
+      this.options.notices.warn(JSONP_IS_OFF, { origin: refererOf(request) });
     }
     if (!this.options.jsonp || message === null || !isCallback) {
       this.refuse(request, response, 400);

@@ -3,7 +3,7 @@
  * WebSocket; programs name none, and are let through: they could say anything.
  */
 import type { IncomingMessage } from 'node:http';
-import type { Notices } from './notices.js';
+import type { OccasionalLog } from '../occasional-log.js';
 
 export interface OriginsOptions {
   /** Any page. For development. */
@@ -31,7 +31,7 @@ export class Origins {
 
   constructor(
     private readonly options: OriginsOptions,
-    private readonly notices: Notices,
+    private readonly log: OccasionalLog,
   ) {
     this.allowed = new Set(options.allowed);
     this.patterns = options.allowed.flatMap((origin) => {
@@ -43,7 +43,7 @@ export class Origins {
   /** As `allows`, with a line in the log for a page that is refused. */
   admits(request: IncomingMessage): boolean {
     const isAllowed = this.allows(request);
-    if (!isAllowed) this.notices.warn({ origin: request.headers.origin?.slice(0, LONGEST) }, NOT_ALLOWED);
+    if (!isAllowed) this.log.warn(NOT_ALLOWED, { origin: request.headers.origin?.slice(0, LONGEST) });
     return isAllowed;
   }
 

@@ -6,11 +6,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { posix } from 'node:path';
 import type { Message, NodeAdapter } from 'faye';
 import type { Logger } from 'pino';
+import { OccasionalLog } from '../occasional-log.js';
 import { EventSources, type EventSourcesOptions } from './event-sources.js';
 import type { FayeRequest, Request } from './extension.js';
 import { HttpTransport } from './http-transport.js';
 import type { Internals } from './internals.js';
-import { Notices } from './notices.js';
 import { Origins, type OriginsOptions } from './origins.js';
 import { type PollListener, Polls } from './polls.js';
 import { pathOf } from './request-path.js';
@@ -66,7 +66,7 @@ export class Transports {
   constructor(private readonly options: TransportsOptions) {
     const { adapter, internals } = options;
     const { protocol, proxy, mount } = internals;
-    const notices = new Notices(options.log);
+    const notices = new OccasionalLog(options.log);
     const origins = new Origins(options.origins, notices);
     const ping = internals.ping ? internals.ping * 1_000 : PING;
     this.files = new Set([...FILES, `${posix.basename(mount)}.js`].flatMap((name) => [name, `${name}.map`]));
