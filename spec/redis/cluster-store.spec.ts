@@ -1,12 +1,14 @@
 /** The store that many nodes share, on a real Redis Cluster. */
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, it } from 'vitest';
 import type { RedisStore } from '../../src/presence/redis-store.js';
+import { RedisHub } from '../../src/redis/hub.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { expires } from '../presence/steps.js';
 import { behavesLikeAStore, WINDOW } from '../presence/store-behaviour.js';
 import { silent } from '../support/log.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { openStore } from '../support/redis-store.js';
+import { until } from '../support/until.js';
 
 describe('RedisStore on a Redis Cluster', () => {
   let cluster: RedisCluster;
@@ -26,6 +28,30 @@ describe('RedisStore on a Redis Cluster', () => {
     await store.open();
     return store;
   };
+
+  it('gets announcements also where its node has left its last sharded channel', async () => {
+    const hub = new RedisHub({
+      source: cluster.client(),
+      partitions: (redis) => partitionsOf(redis, 'faye', 16),
+      log: silent,
+    });
+    try {
+      await hub.accepted();
+      const { commands, listener, plain } = hub.redis;
+      const received: string[] = [];
+      plain.on('message', (_name, text) => received.push(text));
+      await plain.subscribe('announcements');
+      for (const tag of hub.partitions.tags) {
+        const redis = listener.lineOf(tag)?.redis;
+        await redis?.ssubscribe(`${tag}/messages`);
+        await redis?.sunsubscribe(`${tag}/messages`);
+      }
+      await commands.publish('announcements', 'one');
+      await until(() => received.length > 0, 'the announcement');
+    } finally {
+      hub.close();
+    }
+  });
 
   behavesLikeAStore(async () => {
     await cluster.flush();
