@@ -12,11 +12,9 @@ interface Sized {
 
 interface OnlineEngine {
   size: { clients: number; channels: number };
-  residence?: {
-    keeping: { unsaved: Sized; underWay: Sized; overwritten: Sized };
-    handOvers: Sized;
-    ends: Sized;
-    adopting: Sized;
+  sessions?: {
+    reconciler?: { sessions: Map<unknown, Sized>; dirty: Sized };
+    rpc?: { waiting: Sized };
   };
   backplane?: { waiting: number };
 }
@@ -39,15 +37,12 @@ interface Inside {
 export function heldBy(server: FayeOnlineServer): Record<string, number> {
   const { bayeux, presence } = (server as unknown as Inside).attached;
   const { proxy } = bayeux.internals;
-  const { size, residence, backplane } = proxy._engine;
+  const { size, sessions, backplane } = proxy._engine;
   return {
     ...size,
-    unsaved: residence?.keeping.unsaved.size ?? 0,
-    keeping: residence?.keeping.underWay.size ?? 0,
-    overwritten: residence?.keeping.overwritten.size ?? 0,
-    untold: residence?.handOvers.size ?? 0,
-    ends: residence?.ends.size ?? 0,
-    adopting: residence?.adopting.size ?? 0,
+    sessions: sum(sessions?.reconciler?.sessions.values() ?? []),
+    dirty: sessions?.reconciler?.dirty.size ?? 0,
+    requests: sessions?.rpc?.waiting.size ?? 0,
     unsaid: backplane?.waiting ?? 0,
     connections: proxy._connections.size,
     queues: bayeux.queues.size,
@@ -60,3 +55,5 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     unsettled: presence.doubtful.length,
   };
 }
+
+const sum = (parts: Iterable<Sized>): number => [...parts].reduce((total, { size }) => total + size, 0);

@@ -8,7 +8,7 @@ import type { Tab } from './tab.js';
 
 const CHANNELS = [...ROOMS, TIME];
 /** Keys that stay: the epoch, leases, what expires by itself, and a journal that somebody reads. */
-const KEPT = ['epoch', 'nodes', 'nodes/about', 'nodes/rounds', 'journal', 'partitions'];
+const KEPT = ['epoch', 'nodes', 'nodes/about', 'nodes/terms', 'journal', 'partitions'];
 const EXPIRING = 'rates/';
 
 export async function wrongWithLists(cluster: Cluster, tabs: readonly Tab[]): Promise<string | undefined> {

@@ -32,7 +32,7 @@ function start() {
 describe('a subscription that another node asked for', () => {
   it('is told once messages of it reach the client', async () => {
     const { engine, backplane, told } = start();
-    const subscribed = engine.subscribeHere(engine.arrive('ann'), '/x');
+    const subscribed = engine.subscribeHere(engine.acquire('ann'), '/x');
     expect(told).toEqual([]);
     for (const listening of backplane.listening) listening();
     await subscribed;
@@ -42,9 +42,9 @@ describe('a subscription that another node asked for', () => {
 
   it('is not told of a client that went meanwhile', async () => {
     const { engine, backplane, told } = start();
-    const client = engine.arrive('ann');
+    const client = engine.acquire('ann');
     const subscribed = engine.subscribeHere(client, '/x');
-    engine.leave(client);
+    engine.release(client);
     for (const listening of backplane.listening) listening();
     await subscribed;
     expect(told).toEqual([]);
@@ -56,10 +56,10 @@ describe('a subscription that another node asked for', () => {
 describe('a client that has gone, and come back', () => {
   it('is not taken for the one that went', async () => {
     const { engine, backplane } = start();
-    const before = engine.arrive('ann');
-    engine.leave(before);
-    const client = engine.arrive('ann');
-    engine.leave(before);
+    const before = engine.acquire('ann');
+    engine.release(before);
+    const client = engine.acquire('ann');
+    engine.release(before);
     expect(engine.get('ann')).toBe(client);
     await engine.subscribeHere(before, '/x');
     expect(engine.size).toEqual({ clients: 1, channels: 0 });

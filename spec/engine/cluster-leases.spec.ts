@@ -1,8 +1,8 @@
 /** The leases of a node on a Redis Cluster of which a master stands still. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Leases } from '../../src/engine/redis/leases.js';
 import { RedisHub } from '../../src/redis/hub.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
+import { Leases } from '../../src/sessions/redis/leases.js';
 import { RENEW_MS } from '../../src/timings.js';
 import { silent } from '../support/log.js';
 import { RedisCluster } from '../support/redis-cluster.js';
@@ -24,18 +24,15 @@ it('hold at the other masters all the time', async () => {
   });
   const { partitions } = hub;
   await hub.accepted();
-  const nothing = () => {};
-  const told = {
-    fenced: nothing,
-    newEpoch: nothing,
-    unknown: nothing,
-    died: nothing,
-    dueIn: nothing,
-    failed: nothing,
-  };
-  const leases = new Leases({ hub, node: 'node', clients: () => 0, ...told });
-  await leases.look();
-  const timer = setInterval(() => leases.look(), RENEW_MS);
+  const leases = new Leases({
+    hub,
+    node: 'node',
+    clients: () => 0,
+    renewed: () => {},
+    failed: () => {},
+  });
+  leases.start();
+  await until(() => leases.wereHeld && leases.all.every(({ holds }) => holds), 'all to hold');
   try {
     const [still] = cluster.masters;
     const serves = await Promise.all(
@@ -58,7 +55,7 @@ it('hold at the other masters all the time', async () => {
     expect(lapses).toBe(0);
     await until(() => leases.all.every(({ holds }) => holds), 'all to hold again', 20_000);
   } finally {
-    clearInterval(timer);
+    leases.stop();
     hub.close();
   }
 });

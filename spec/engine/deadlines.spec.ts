@@ -8,8 +8,7 @@ const SPAN = 250;
 
 const newClient = (id: string): Client => ({
   id,
-  state: 'here',
-  generation: 1,
+  isOwned: true,
   channels: new Set(),
   stream: null,
   step: null,

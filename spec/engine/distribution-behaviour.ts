@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Message } from 'faye';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RedisConfig } from '../../src/config/index.js';
-import { HandOvers } from '../../src/engine/redis/hand-overs.js';
+import { RedisBackplane } from '../../src/engine/redis/redis-backplane.js';
 import type { UserList } from '../../src/views/user-list.js';
 import { heldBy } from '../chaos/held.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
@@ -90,7 +90,7 @@ export function behavesDistributed(
   async function leavesNothing(): Promise<void> {
     const left = async () =>
       (await source().keys()).filter(
-        (key) => !/\/(?:epoch|nodes|nodes\/about|nodes\/rounds|rates\/.*|left\/.*)$/.test(key),
+        (key) => !/\/(?:epoch|nodes|nodes\/about|nodes\/terms|rates\/.*|left\/.*)$/.test(key),
       );
     await until(async () => (await left()).length === 0, 'all keys to be gone').catch(
       async (error: Error) => {
@@ -243,18 +243,18 @@ export function behavesDistributed(
       await until(() => isShown(a), 'ann to be shown');
       const unread = poll(a, 10_000);
       await until(() => heldBy(a.server).polls === 1, 'the poll');
-      const { ask } = HandOvers.prototype;
-      const asking = vi.spyOn(HandOvers.prototype, 'ask').mockImplementationOnce(async function (
-        this: HandOvers,
-        ...asked
+      const { flushed } = RedisBackplane.prototype;
+      // The client is at the other node, which has yet to claim it.
+      const claiming = vi.spyOn(RedisBackplane.prototype, 'flushed').mockImplementationOnce(async function (
+        this: RedisBackplane,
       ) {
         await say(c.endpoint, connectMessage(await newClientId(c.endpoint, user('bob')), user('bob')));
         await unread;
-        return ask.apply(this, asked);
+        return flushed.call(this);
       });
       const lists = [...(await poll(b, 100)), ...(await poll(b, 100))];
-      expect(asking).toHaveBeenCalled();
-      asking.mockRestore();
+      expect(claiming).toHaveBeenCalled();
+      claiming.mockRestore();
       expect((await unread).map(String)).toEqual(['ann,bob']);
       expect(lists.map(String)).toEqual(['ann,bob']);
     });

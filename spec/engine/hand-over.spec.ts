@@ -1,12 +1,23 @@
 /** Clients that go from node to node: one that is cut off from Redis, and two that are connected. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { EngineKeys } from '../../src/engine/redis/keys.js';
-import { Records } from '../../src/engine/redis/records.js';
+import { NodeRpc } from '../../src/sessions/redis/node-rpc.js';
+import { SessionKeys } from '../../src/sessions/redis/session-keys.js';
+import { SessionRecords } from '../../src/sessions/redis/session-records.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
 import { connectMessage, newClientId, post, say, stopAll } from '../support/server.js';
 import { until } from '../support/until.js';
-import { closeDoors, Door, FENCED, fence, type OneNode, startNode, startNodes } from './nodes.js';
+import {
+  closeDoors,
+  Door,
+  FENCED,
+  fence,
+  type OneNode,
+  rewrite,
+  sessionsOf,
+  startNode,
+  startNodes,
+} from './nodes.js';
 
 /** Who is known is not asked for, and may subscribe while Redis is away. */
 const auth = { room_channel: '/r', time_channel: '/t', current_user: { uid: 1, uname: 'Ann' } };
@@ -57,6 +68,13 @@ describe('a node that is cut off from Redis', () => {
     return socket;
   }
 
+  /** What its record says that the client subscribes to. */
+  async function subscriptionsOf(namespace: string, clientId: string): Promise<string[]> {
+    const key = new SessionKeys(namespace).client(clientId);
+    const channels = await redis.ask((ask) => ask.hget(key, 'channels'));
+    return (JSON.parse(channels ?? '[]') as string[]).sort();
+  }
+
   it('keeps no list for later, which its client may have been told newer elsewhere by then', async () => {
     await start('older');
     const clientId = await subscriber('/news');
@@ -89,8 +107,7 @@ describe('a node that is cut off from Redis', () => {
     expect(replies).toEqual([]);
     door.leadTo(redis.url);
     expect((await asked).successful).toBe(true);
-    const subscriptions = new EngineKeys('acknowledged').subscriptions(clientId);
-    expect((await redis.ask((ask) => ask.smembers(subscriptions))).sort()).toEqual([FENCED, '/news']);
+    expect(await subscriptionsOf('acknowledged', clientId)).toEqual([FENCED, '/news']);
   });
 
   it('subscribes a client where it has gone meanwhile, before it is answered', async () => {
@@ -111,10 +128,13 @@ describe('a node that is cut off from Redis', () => {
     await start('moment');
     const clientId = await subscriber();
     await socketAt(a, clientId);
-    const subscribe = Records.prototype.subscribe;
-    vi.spyOn(Records.prototype, 'subscribe').mockImplementationOnce(async function (this: Records, ...args) {
+    const { write } = SessionRecords.prototype;
+    vi.spyOn(SessionRecords.prototype, 'write').mockImplementationOnce(async function (
+      this: SessionRecords,
+      ...args
+    ) {
       await until(() => b.has(clientId), 'the other node to have it');
-      return subscribe.apply(this, args);
+      return write.apply(this, args);
     });
     const asked = say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news', auth });
     await until(() => a.engine.get(clientId)?.channels.has('/news'), 'the subscription');
@@ -128,24 +148,22 @@ describe('a node that is cut off from Redis', () => {
     const clientId = await subscriber();
     await socketAt(a, clientId);
     await cut();
-    // As after an outage: it writes down all its clients again.
-    const { residence } = a.engine as unknown as { residence: { keeping: { unsaved: Set<unknown> } } };
     const client = a.engine.get(clientId);
-    residence.keeping.unsaved.add(client);
+    const asks = vi.spyOn(NodeRpc.prototype, 'ask');
     let isAcknowledged = false;
     const asked = say(b.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news', auth });
     const acknowledged = asked.then(({ successful }) => {
       isAcknowledged = successful === true;
     });
-    const subscriptions = new EngineKeys('elsewhere').subscriptions(clientId);
-    const kept = () => redis.ask((ask) => ask.smembers(subscriptions));
-    await until(async () => (await kept()).includes('/news'), 'it to be written down');
+    const times = () => asks.mock.calls.filter(([, subject]) => subject === 'subscribe').length;
+    await until(() => times() > 1, 'the owner to be asked again');
     expect(isAcknowledged).toBe(false);
     door.leadTo(redis.url);
     await acknowledged;
     expect(isAcknowledged).toBe(true);
+    expect(a.engine.get(clientId)).toBe(client);
     expect(client?.channels.has('/news')).toBe(true);
-    expect((await kept()).sort()).toEqual([FENCED, '/news']);
+    expect(await subscriptionsOf('elsewhere', clientId)).toEqual([FENCED, '/news']);
   });
 
   it('gives up its client to the node that has it, where Redis has lost who has it', async () => {
@@ -163,7 +181,7 @@ describe('a node that is cut off from Redis', () => {
     await until(async () => (await owners()).length === 1, 'one node to count the client');
   });
 
-  it('loses nothing of what waits where it has to come back itself', async () => {
+  it('loses nothing of what waits at a node that has lost its lease', async () => {
     await start('returns');
     const clientId = await subscriber('/news');
     await cut();
@@ -171,12 +189,19 @@ describe('a node that is cut off from Redis', () => {
     for (const data of [1, 2]) b.publish('/news', data);
     await until(() => b.engine.get(clientId)?.waiting, 'the news to wait');
     // Its lease is over.
-    const keys = new EngineKeys('returns');
+    const keys = new SessionKeys('returns');
+    const client = b.engine.get(clientId);
+    const session = sessionsOf(b).reconciler.get(clientId);
+    const { revision = 0 } = session ?? {};
     await redis.ask(async (ask) => {
       const node = await ask.hget(keys.client(clientId), 'node');
       await ask.zrem(keys.nodes, String(node));
     });
-    await until(() => b.engine.get(clientId)?.generation === 3, 'the client to be back');
+    await until(
+      () => session && session.confirmed > revision && !session.isDirty,
+      'the client to be written again',
+    );
+    expect(b.engine.get(clientId)).toBe(client);
     const after = await socketAt(b, clientId);
     await fence([b], [() => after.received]);
     expect(after.heard('/news')).toEqual([1, 2]);
@@ -233,15 +258,72 @@ describe('two nodes that are connected', () => {
     b.publish('/news', 1);
     const client = await until(() => a.engine.get(clientId), 'the client');
     await until(() => client.waiting, 'the news to wait');
-    const { residence } = a.engine as unknown as { residence: { lost(client: unknown): void } };
-    const adopt = Records.prototype.adopt;
-    vi.spyOn(Records.prototype, 'adopt').mockImplementationOnce(async function (this: Records, ...args) {
-      const adopted = await adopt.apply(this, args);
-      residence.lost(client);
+    // By a write that is refused, before the notice comes.
+    const noticed = vi.spyOn(sessionsOf(a).claims, 'noticed').mockImplementation(() => {});
+    const { claim } = SessionRecords.prototype;
+    vi.spyOn(SessionRecords.prototype, 'claim').mockImplementationOnce(async function (
+      this: SessionRecords,
+      ...args
+    ) {
+      const claimed = await claim.apply(this, args);
+      expect(a.has(clientId)).toBe(true);
+      await rewrite(a, clientId);
       expect(a.has(clientId)).toBe(false);
-      return adopted;
+      return claimed;
     });
     const there = await socketAt(b, clientId);
+    await fence([a, b], [() => there.received]);
+    expect(there.heard('/news')).toEqual([1]);
+    expect(noticed).toHaveBeenCalledTimes(1);
+  });
+
+  it('hand over what the client does not subscribe to any more, which is not written yet', async () => {
+    const clientId = await subscriber();
+    const { write } = SessionRecords.prototype;
+    const writing = vi.spyOn(SessionRecords.prototype, 'write').mockImplementationOnce(async function (
+      this: SessionRecords,
+      ...args
+    ) {
+      await until(() => b.has(clientId), 'the other node to have it');
+      return write.apply(this, args);
+    });
+    await say(a.endpoint, { channel: '/meta/unsubscribe', clientId, subscription: '/news' });
+    await until(() => writing.mock.calls.length > 0, 'the write');
+    const there = await socketAt(b, clientId);
+    a.publish('/news', 1);
+    await fence([a, b], [() => there.received]);
+    expect(there.heard('/news')).toEqual([]);
+    const key = new SessionKeys('faye').client(clientId);
+    const channels = () => redis.ask((ask) => ask.hget(key, 'channels'));
+    await until(async () => (await channels()) === JSON.stringify([FENCED]), 'the record to say so');
+  });
+
+  it('hand over what waits to the last one that claims the client, by way of those before', async () => {
+    const clientId = await subscriber();
+    b.publish('/news', 1);
+    await until(() => a.engine.get(clientId)?.waiting, 'the news to wait');
+    const { claim } = SessionRecords.prototype;
+    let claims = 0;
+    vi.spyOn(SessionRecords.prototype, 'claim').mockImplementation(async function (
+      this: SessionRecords,
+      ...args
+    ) {
+      claims += 1;
+      const isFirst = claims === 1;
+      const claimed = await claim.apply(this, args);
+      // Its answer comes late: the client has been claimed again by then.
+      if (isFirst) await until(() => claims > 1 && isNoticed(), 'the claim of the other');
+      return claimed;
+    });
+    const isNoticed = () => sessionsOf(b).reconciler.get(clientId)?.notice !== undefined;
+    // Nothing else makes it let go.
+    vi.spyOn(sessionsOf(b).reconciler, 'markAll').mockImplementation(() => {});
+    const first = b.engine.adopt(clientId).catch(() => false);
+    await until(() => claims === 1, 'the first claim');
+    await until(() => !a.has(clientId), 'the owner to let go');
+    await Promise.all([first, a.engine.adopt(clientId).catch(() => false)]);
+    await until(() => [a, b].filter((node) => node.has(clientId)).length === 1, 'one node to have it');
+    const there = await socketAt(a, clientId);
     await fence([a, b], [() => there.received]);
     expect(there.heard('/news')).toEqual([1]);
   });

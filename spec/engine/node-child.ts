@@ -4,6 +4,7 @@ import type { Config } from '../../src/config/index.js';
 import type { OnlineEngine } from '../../src/engine/online-engine.js';
 import { createServer } from '../../src/server.js';
 import { until } from '../support/until.js';
+import { allSessions } from './nodes.js';
 
 // Without the spec nobody would ever end it.
 process.on('disconnect', () => process.exit(1));
@@ -21,8 +22,8 @@ const { url } = await server.start();
 const engine = internalsOf(server.bayeux).engine as unknown as OnlineEngine;
 process.on('message', ({ id, has }: { id: number; has: string }) => {
   const { clients } = engine.size;
-  process.send?.({ id, has: engine.has(has), said, clients, ending: residence.ends.size });
+  const ending = allSessions({ engine }).filter(({ client }) => !client).length;
+  process.send?.({ id, has: engine.has(has), said, clients, ending });
 });
-const { residence } = engine as unknown as { residence: { ends: { size: number } } };
 await until(() => engine.connected, 'the node to be connected to Redis');
 process.send?.({ url });

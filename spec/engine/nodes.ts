@@ -4,6 +4,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { internalsOf } from '../../src/bayeux/internals.js';
 import type { Config } from '../../src/config/index.js';
 import type { OnlineEngine } from '../../src/engine/online-engine.js';
+import type { Claims } from '../../src/sessions/redis/claims.js';
+import type { Leases } from '../../src/sessions/redis/leases.js';
+import type { Reconciler } from '../../src/sessions/redis/reconciler.js';
+import type { Session } from '../../src/sessions/session.js';
 import { EventStream } from '../support/event-stream.js';
 import {
   connectMessage,
@@ -51,6 +55,33 @@ export async function startNodes(count: number, config: Config): Promise<OneNode
     engine.connected && (await server.status()).nodes.length >= count;
   await until(async () => (await Promise.all(nodes.map(knows))).every(Boolean), `${count} nodes`);
   return nodes;
+}
+
+/** The sessions of an engine on Redis, from the inside. */
+export interface Sessions {
+  claims: Claims;
+  leases: Leases;
+  reconciler: Reconciler;
+}
+
+export const sessionsOf = ({ engine }: { engine: OnlineEngine }): Sessions =>
+  (engine as unknown as { sessions: Sessions }).sessions;
+
+/** All sessions of a node, of clients that it has, acquires or ends. */
+export const allSessions = (node: { engine: OnlineEngine }): Session[] => {
+  const { sessions } = sessionsOf(node).reconciler as unknown as {
+    sessions: Map<unknown, Map<string, Session>>;
+  };
+  return [...sessions.values()].flatMap((each) => [...each.values()]);
+};
+
+/** The session is written again, as after a doubt. */
+export function rewrite(node: { engine: OnlineEngine }, clientId: string): Promise<void> {
+  const { reconciler } = sessionsOf(node);
+  const session = reconciler.get(clientId);
+  if (!session) throw new Error(`there is no session of ${clientId}`);
+  reconciler.mark(session);
+  return reconciler.run(session);
 }
 
 /** What all nodes said of one kind. */

@@ -1,13 +1,14 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { HandOvers } from '../../src/engine/redis/hand-overs.js';
-import { EngineKeys } from '../../src/engine/redis/keys.js';
-import { Lease } from '../../src/engine/redis/lease.js';
-import { Mail } from '../../src/engine/redis/mail.js';
-import { type Place, Records } from '../../src/engine/redis/records.js';
-import { RedisResidence } from '../../src/engine/redis/redis-residence.js';
-import { openRedis } from '../../src/redis/connection.js';
+import { RedisHub } from '../../src/redis/hub.js';
 import { Partitions } from '../../src/redis/partitions.js';
+import { HandOvers } from '../../src/sessions/redis/hand-overs.js';
+import { Lease } from '../../src/sessions/redis/lease.js';
+import { NodeRpc } from '../../src/sessions/redis/node-rpc.js';
+import { RemoteSessions } from '../../src/sessions/redis/remote-sessions.js';
+import { SessionKeys } from '../../src/sessions/redis/session-keys.js';
+import { type Location, SessionRecords } from '../../src/sessions/redis/session-records.js';
+import { RedisStreamTokens } from '../../src/sessions/redis/stream-tokens.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { epochLook } from '../support/epoch-look.js';
 import { cutEventStreams, EventStream } from '../support/event-stream.js';
@@ -16,10 +17,10 @@ import { RedisServer } from '../support/redis-server.js';
 import { connectMessage, join, newClientId, post, say, sees, stopAll, user } from '../support/server.js';
 import { until } from '../support/until.js';
 import { behavesDistributed } from './distribution-behaviour.js';
-import { FENCED, type OneNode, reconnects, saidBy, startNodes } from './nodes.js';
+import { FENCED, type OneNode, reconnects, rewrite, saidBy, sessionsOf, startNodes } from './nodes.js';
 
 /** Keys that a renewal of a lease touches, and nothing else does. */
-const ABOUT_LEASES = ['/faye/nodes/about', '/faye/nodes/rounds'];
+const ABOUT_LEASES = ['/faye/nodes/about', '/faye/nodes/terms'];
 
 describe('nodes on one Redis', () => {
   let redis: RedisServer;
@@ -30,7 +31,7 @@ describe('nodes on one Redis', () => {
 
   behavesDistributed(() => ({ redis: redis.url, keys: () => redis.keys(), flush: () => redis.flush() }));
 
-  describe('one that dies as it has taken a client, and has told nobody', () => {
+  describe('one that dies as it has claimed a client', () => {
     afterEach(async () => {
       await stopAll();
       await redis.flush();
@@ -45,29 +46,32 @@ describe('nodes on one Redis', () => {
       ];
       for (const person of people) await sees(person, '/classes/4', ['ann', 'bob']);
       const clientIds = people.map((person) => person.clientId() ?? '');
-      const connections = openRedis(redis.url, silent);
+      const partitions = new Partitions('faye', null);
+      const hub = new RedisHub({ source: redis.url, partitions: () => partitions, log: silent });
+      const { commands } = hub.redis;
       try {
-        await until(() => connections.commands.status === 'ready', 'the connection');
-        const records = new Records(connections, new Partitions('faye', null));
-        const keys = new EngineKeys('faye');
-        const look = epochLook(connections.commands, keys.epoch);
-        const third = new Lease(connections.commands, keys, look, 'third', () => ({}));
+        await until(() => commands.status === 'ready', 'the connection');
+        const keys = new SessionKeys('faye');
+        const look = epochLook(commands, keys.epoch);
+        const third = new Lease(commands, keys, look, 'third', () => ({}));
+        const records = new SessionRecords({ hub, node: 'third', leaseOf: () => third });
         await third.renew();
         for (const clientId of clientIds) {
-          const place = (await records.look(clientId, third.epoch)) as Place;
-          const adopted = await records.adopt(clientId, place, third.name, third.inRound);
-          expect(adopted).toMatchObject({ generation: 2 });
+          const seen = (await records.locate(clientId)) as Location;
+          expect(await records.claim(clientId, 'adopt', { seen })).toMatchObject({ is: 'mine' });
         }
         for (const clientId of clientIds) {
           await until(async () => {
-            const place = await records.look(clientId, third.epoch);
-            return place?.node !== 'third' && place?.alive;
+            const location = await records.locate(clientId);
+            return location?.node !== 'third' && location?.isAlive;
           }, 'a node that lives to have it');
         }
+        const names = () => redis.ask((ask) => ask.zrange(keys.nodes, '0', '-1'));
+        await until(async () => !(await names()).includes('third'), 'the lease to be over');
         const dead = () => redis.ask((ask) => ask.exists(keys.dead));
         await until(async () => (await dead()) === 0, 'the dead node to be forgotten');
       } finally {
-        connections.close();
+        hub.close();
       }
       expect(saidBy(nodes, 'leave')).toEqual([]);
       expect(people.map((person) => person.clientId())).toEqual(clientIds);
@@ -203,9 +207,9 @@ describe('nodes on one Redis', () => {
     it('takes no client for gone that goes to another node meanwhile', async () => {
       const [a, b] = await start();
       const [own, other] = [await newClientId(a.endpoint), await newClientId(b.endpoint)];
-      const { existing } = RedisResidence.prototype;
-      vi.spyOn(RedisResidence.prototype, 'existing').mockImplementation(async function (
-        this: RedisResidence,
+      const { existing } = RemoteSessions.prototype;
+      vi.spyOn(RemoteSessions.prototype, 'existing').mockImplementation(async function (
+        this: RemoteSessions,
         clientIds,
       ) {
         await say(b.endpoint, connectMessage(own));
@@ -244,17 +248,17 @@ describe('nodes on one Redis', () => {
       const clientId = await newClientId(a.endpoint);
       await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news' });
       const stream = await EventStream.open(b.endpoint, clientId);
-      const tell = vi.spyOn(Mail.prototype, 'tell');
+      const send = vi.spyOn(NodeRpc.prototype, 'send');
       const asks = { ...connectMessage(clientId), connectionType: 'eventsource' };
       await say(c.endpoint, asks);
       await until(() => stream.lastEventId, 'its word');
-      const letters = tell.mock.calls.map(
-        (args, index) => [tell.mock.contexts[index] as Mail, args] as const,
+      const letters = send.mock.calls.map(
+        (args, index) => [send.mock.contexts[index] as NodeRpc, args] as const,
       );
       vi.restoreAllMocks();
       const stranger = await EventStream.open(a.endpoint, clientId);
       const late = letters.filter(([, [, subject]]) => subject === 'stream');
-      for (const [mail, args] of late) mail.tell(...args);
+      for (const [rpc, args] of late) rpc.send(...args);
       expect(late.length).toBeGreaterThan(0);
       // What is told is heard in order.
       expect((await say(a.endpoint, asks)).error).toBeUndefined();
@@ -267,7 +271,7 @@ describe('nodes on one Redis', () => {
     it('is told to ask again where Redis is away, and not that its client is unknown', async () => {
       const [a, b] = (await startNodes(2, { redis: redis.url })) as [OneNode, OneNode];
       const clientId = await newClientId(a.endpoint);
-      vi.spyOn(RedisResidence.prototype, 'streamOf').mockRejectedValue(new Error('Redis is away'));
+      vi.spyOn(RedisStreamTokens.prototype, 'get').mockRejectedValue(new Error('Redis is away'));
       expect((await EventStream.open(b.endpoint, clientId)).status).toBe(503);
       vi.restoreAllMocks();
       expect((await EventStream.open(b.endpoint, clientId)).status).toBe(200);
@@ -293,19 +297,31 @@ describe('nodes on one Redis', () => {
       await redis.flush();
     });
 
-    it('is written down where the data was lost while it was on its way', async () => {
+    it.each(['claimed', 'handed over'])('is written where the data was lost as it was %s', async (when) => {
       const namespace = 'way';
       const [a, b] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
       const clientId = await newClientId(a.endpoint);
-      const keys = new EngineKeys(namespace);
-      const { ask } = HandOvers.prototype;
-      vi.spyOn(HandOvers.prototype, 'ask').mockImplementation(async function (this: HandOvers, ...args) {
-        const answer = await ask.apply(this, args);
+      const keys = new SessionKeys(namespace);
+      const losesAll = async () => {
         await redis.flush();
         // Both have begun the new epoch.
         const renewed = async () => (await redis.ask((raw) => raw.zcard(keys.nodes))) === 2;
         await until(renewed, 'the nodes to renew their leases');
+      };
+      const { receive } = HandOvers.prototype;
+      vi.spyOn(HandOvers.prototype, 'receive').mockImplementation(async function (this: HandOvers, ...args) {
+        const answer = await receive.apply(this, args);
+        if (when === 'handed over') await losesAll();
         return answer;
+      });
+      const { claim } = SessionRecords.prototype;
+      vi.spyOn(SessionRecords.prototype, 'claim').mockImplementation(async function (
+        this: SessionRecords,
+        ...args
+      ) {
+        const claimed = await claim.apply(this, args);
+        if (when === 'claimed') await losesAll();
+        return claimed;
       });
       expect((await say(b.endpoint, connectMessage(clientId))).successful).toBe(true);
       await until(async () => (await redis.keys()).includes(keys.client(clientId)), 'its record');
@@ -321,33 +337,57 @@ describe('nodes on one Redis', () => {
       const count = async () => (await b.server.presence.list('/r')).count;
       expect(await count()).toBe(1);
       const client = a.engine.get(clientId);
-      const keys = new EngineKeys(namespace);
+      const session = sessionsOf(a).reconciler.get(clientId);
+      if (!session) throw new Error('there is no session');
+      const keys = new SessionKeys(namespace);
       await redis.ask((ask) => ask.del(keys.client(clientId)));
       await b.server.presence.end(clientId);
       expect(await count()).toBe(0);
-      const { residence } = a.engine as unknown as {
-        residence: { keeping: { unsaved: { add(who: unknown): void } } };
-      };
-      residence.keeping.unsaved.add(client);
+      // As where a new epoch has settled before its node was back.
+      session.written = 'an earlier epoch';
+      await rewrite(a, clientId);
       await until(async () => (await count()) === 1, 'it to be in again');
+      expect(a.engine.get(clientId)).toBe(client);
+      expect(await redis.keys()).toContain(keys.client(clientId));
     });
 
-    it("is this node's again once that is not new any more, without another word", async () => {
-      const namespace = 'again';
-      const [a] = (await startNodes(1, { redis: redis.url, namespace })) as [OneNode];
+    it('is unknown where it had ended in that epoch before its node came to write it', async () => {
+      const namespace = 'ended';
+      const [a, b] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
       const clientId = await newClientId(a.endpoint);
-      const keys = new EngineKeys(namespace);
+      const socket = await BayeuxSocket.open(a.endpoint);
+      await socket.connect(clientId);
+      vi.spyOn(sessionsOf(a).claims, 'noticed').mockImplementation(() => {});
+      await say(b.endpoint, { channel: '/meta/disconnect', clientId });
+      await until(() => saidBy([b], 'disconnect').length > 0, 'the end');
+      expect(a.has(clientId)).toBe(true);
+      await rewrite(a, clientId);
+      expect(a.has(clientId)).toBe(false);
+      await until(() => !socket.isOpen, 'its socket to be closed');
+      expect((await say(a.endpoint, connectMessage(clientId))).error).toMatch(/^401:/);
+      expect((await redis.keys()).filter((key) => key.includes(clientId))).toEqual([]);
+      expect(saidBy([a, b], 'disconnect')).toEqual([clientId]);
+    });
+
+    it("stays its node's whose lease and record were lost, without another word", async () => {
+      const namespace = 'again';
+      const [a, b] = (await startNodes(2, { redis: redis.url, namespace })) as [OneNode, OneNode];
+      const clientId = await newClientId(a.endpoint);
+      const keys = new SessionKeys(namespace);
       const client = a.engine.get(clientId);
-      if (!client) throw new Error('there is no client');
-      // As where the process stood still and its lease was over: only a word of the client shows that it is there.
-      client.state = 'returning';
+      const { node = '' } = await redis.ask((ask) => ask.hgetall(keys.client(clientId)));
       await redis.ask(async (ask) => {
         await ask.del(keys.client(clientId));
-        await ask.hset(keys.epoch, 'quiet', Date.now() + 1_000);
+        await ask.zrem(keys.nodes, node);
+        await ask.hset(keys.epoch, 'run_id', 'of another Redis');
       });
-      await expect(a.engine.adopt(clientId)).rejects.toThrow('asked now');
-      await until(() => a.has(clientId), 'it to be back');
-      expect(saidBy([a], 'disconnect')).toEqual([]);
+      const isWritten = async () => (await redis.keys()).includes(keys.client(clientId));
+      await until(isWritten, 'its record');
+      expect(a.engine.get(clientId)).toBe(client);
+      expect(a.has(clientId)).toBe(true);
+      // Also for the others, before the new epoch has settled.
+      expect(await b.engine.exists(clientId)).toBe(true);
+      expect(saidBy([a, b], 'disconnect')).toEqual([]);
     });
   });
 
@@ -371,15 +411,15 @@ describe('nodes on one Redis', () => {
       return () => lost;
     }
 
-    it('leaves no client without a node: who has adopted it finds that out', async () => {
+    it('leaves no client without a node: who has claimed it finds that out', async () => {
       const [a, b] = (await startNodes(2, { redis: redis.url })) as [OneNode, OneNode];
       const clientId = await newClientId(a.endpoint);
       await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/x' });
       b.publish('/x', 1);
-      const isLost = loseAnswer((args) => args.at(-5) === clientId && args.includes('/faye/nodes/rounds'));
+      const isLost = loseAnswer((args) => args.includes('adopt') && args.includes(clientId));
       expect((await say(b.endpoint, connectMessage(clientId))).error).toMatch(/^503:/);
       expect(isLost()).toBe(true);
-      expect([a.has(clientId), b.has(clientId)]).toEqual([true, false]);
+      expect(b.has(clientId)).toBe(false);
       await until(() => b.has(clientId) && !a.has(clientId), 'the other node to have it');
       const { replies } = await post(b.endpoint, connectMessage(clientId));
       expect(replies.filter(({ channel }) => channel === '/x').map(({ data }) => data)).toEqual([1]);
@@ -408,12 +448,13 @@ describe('nodes on one Redis', () => {
 
     it('hides no new client from the others for long', async () => {
       const [a, b] = (await startNodes(2, { redis: redis.url })) as [OneNode, OneNode];
-      const isLost = loseAnswer((args) => args.includes('/faye/nodes/rounds') && args.at(-1) === '1');
+      const isLost = loseAnswer((args) => args.includes('/faye/nodes/terms') && args.at(-1) === 'PUBLISH');
       const clientId = await newClientId(a.endpoint);
       expect(isLost()).toBe(true);
       await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/x' });
-      const subscribed = () => redis.ask((ask) => ask.smembers(`/faye/engine/subscriptions/${clientId}`));
-      await until(async () => (await subscribed()).includes('/x'), 'its record to be whole');
+      const key = `/faye/engine/clients/${clientId}`;
+      const subscribed = () => redis.ask((ask) => ask.hget(key, 'channels'));
+      await until(async () => (await subscribed()) === '["/x"]', 'its record to be whole');
       expect((await say(b.endpoint, connectMessage(clientId))).error).toBeUndefined();
       expect([a.has(clientId), b.has(clientId)]).toEqual([false, true]);
     });

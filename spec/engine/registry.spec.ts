@@ -5,8 +5,7 @@ import { Registry } from '../../src/engine/registry.js';
 
 const newClient = (id: string): Client => ({
   id,
-  state: 'here',
-  generation: 1,
+  isOwned: true,
   channels: new Set(),
   stream: null,
   step: null,

@@ -20,8 +20,7 @@ const payloadOf = (frame: Buffer): Message[] => {
 
 const newClient = (id: string): Client => ({
   id,
-  state: 'here',
-  generation: 1,
+  isOwned: true,
   channels: new Set(),
   stream: null,
   step: null,

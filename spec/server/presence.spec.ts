@@ -1,8 +1,8 @@
 /** The main job, end to end, with npm's own client: one server in memory, and two that share a Redis. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Lease } from '../../src/engine/redis/lease.js';
 import { UnavailableError } from '../../src/errors.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
+import { Lease } from '../../src/sessions/redis/lease.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
 import {
