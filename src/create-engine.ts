@@ -3,9 +3,9 @@ import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
 import { type Config, resolveEngine } from './config/index.js';
 import { Counters } from './counters.js';
-import type { FellowStatus } from './engine/redis/nodes.js';
 import { engineFor } from './engine-for.js';
 import { createLog } from './log.js';
+import type { FellowStatus } from './sessions/redis/nodes.js';
 
 export type EngineOptions = Pick<Config, 'redis' | 'namespace' | 'grace' | 'limits' | 'logLevel'> & {
   /** A pino logger of the app's own. Default: one that writes to stdout. */

@@ -5,10 +5,10 @@ import type { ResolvedConfig } from './config/index.js';
 import type { Counters } from './counters.js';
 import { fayeRedis } from './engine/faye-redis/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
-import type { FellowStatus } from './engine/redis/nodes.js';
 import { redisEngine } from './engine/redis/redis-engine.js';
 import { hubs, openHub } from './hubs.js';
 import type { RedisHub } from './redis/hub.js';
+import type { FellowStatus } from './sessions/redis/nodes.js';
 
 export type EngineConfig = Pick<ResolvedConfig, 'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits'>;
 

@@ -1,7 +1,7 @@
 /** What a node tells of itself, for a whole server and for presence on an app's own adapter. */
 import type { Attached } from './attach.js';
-import type { FellowStatus } from './engine/redis/nodes.js';
 import type { RecordsState } from './records/records.js';
+import type { FellowStatus } from './sessions/redis/nodes.js';
 
 export interface Status {
   /** For people. */

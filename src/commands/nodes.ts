@@ -1,12 +1,12 @@
 /** `faye-online nodes`: asks Redis, without a server, which nodes live. */
 import { pino } from 'pino';
 import { ConfigError, type ResolvedConfig } from '../config/index.js';
-import { type NodeStatus, readNodes } from '../engine/redis/nodes.js';
 import { CliError } from '../errors.js';
 import { accept, UnusableRedisError } from '../redis/acceptance.js';
 import { openRedis, type RedisConnections } from '../redis/connection.js';
 import { Partitions, partitionsOf } from '../redis/partitions.js';
 import { refusalOf } from '../redis/refusals.js';
+import { type NodeStatus, readNodes } from '../sessions/redis/nodes.js';
 import { table } from './table.js';
 
 /** Milliseconds in which Redis must answer. */

@@ -6,10 +6,8 @@ import type { Waiting } from './waiting.js';
 /** A client of this node. */
 export interface Client extends Recipient {
   readonly id: string;
-  /** Whether it is this node's. One that is arriving from another, or whose lease was over, is not, or not yet. */
-  state: 'here' | 'arriving' | 'returning';
-  /** How often it has changed its node. */
-  generation: number;
+  /** False while this node is acquiring it from another. */
+  isOwned: boolean;
   readonly channels: Set<string>;
   /** Its WebSocket or EventSource, while it has one. */
   stream: Stream | null;

@@ -1,6 +1,6 @@
 /**
- * Our engine: one registry and fan-out a process, a backplane between processes, and a residence that knows which of
- * them has a client.
+ * Our engine: one registry and fan-out a process, a backplane between processes, and sessions that say which of them has a
+ * client.
  *
  * A message is encoded once, and all messages of an event-loop turn go to a client as one Bayeux array; clients that
  * get the same share one prebuilt WebSocket frame. Who can't have it (polls, EventSource, permessage-deflate, or where an
@@ -10,6 +10,8 @@ import type { EngineType, Message } from 'faye';
 import type { EngineExtras, StreamWantedListener, SubscriptionListener } from '../bayeux/engine-extras.js';
 import type { Question } from '../bayeux/question.js';
 import type { Stream } from '../bayeux/streams.js';
+import { LocalSessions } from '../sessions/local-sessions.js';
+import type { Arrival, Remains, SessionHost, Sessions } from '../sessions/sessions.js';
 import { type Backplane, NOT_SAID, type Published } from './backplane.js';
 import { type Client, leftOf } from './client.js';
 import { Deadlines } from './deadlines.js';
@@ -17,7 +19,6 @@ import type { EngineHost } from './host.js';
 import { LocalBackplane } from './local-backplane.js';
 import { Outgoing } from './outgoing.js';
 import { Registry } from './registry.js';
-import type { HandedOver, Remains, Residence, Residents } from './residence.js';
 import { Told } from './told.js';
 import { type Step, Turn } from './turn.js';
 import { Waiting, type WaitingLimits } from './waiting.js';
@@ -30,8 +31,8 @@ export interface OnlineEngineOptions {
   /** A waiting message was dropped. */
   onDrop(): void;
   backplane?: Backplane;
-  /** Undefined where there is one process. */
-  residence?: Residence;
+  /** Default: those of one process. */
+  sessions?: Sessions;
 }
 
 /** Ids that are drawn until one is of a partition that can be asked. */
@@ -42,13 +43,13 @@ export function onlineEngine(options: OnlineEngineOptions): EngineType {
   return { create: (host) => new OnlineEngine(host as EngineHost, options) };
 }
 
-export class OnlineEngine implements EngineExtras, Residents {
+export class OnlineEngine implements EngineExtras, SessionHost {
   readonly shared = false;
   private readonly registry = new Registry();
   private readonly turn: Turn<Client>;
   private readonly deadlines: Deadlines;
   private readonly backplane: Backplane;
-  private readonly residence: Residence | undefined;
+  private readonly sessions: Sessions;
   private mayShare: () => boolean = () => true;
   /** `mayShare` in this turn. */
   private shares = true;
@@ -74,40 +75,41 @@ export class OnlineEngine implements EngineExtras, Residents {
     this.backplane.onMessage((message, channels) => {
       this.turn.add(message, this.registry.subscribers(channels));
     });
-    this.residence = options.residence;
-    this.residence?.open(this);
+    this.sessions = options.sessions ?? new LocalSessions();
+    this.sessions.open(this);
   }
 
   get description(): string {
-    return ['faye-online', this.residence?.description].filter(Boolean).join(', ');
+    return ['faye-online', this.sessions.status.description].filter(Boolean).join(', ');
   }
 
   /** Whether clients of other nodes can be asked for, and new ones made. Those of this node are served anyway. */
   get connected(): boolean {
-    return this.residence?.connected ?? true;
+    return this.sessions.status.connected;
   }
 
   get ready(): boolean {
-    return this.residence?.ready ?? true;
+    return this.sessions.status.ready;
   }
 
   get outage(): string | null {
-    return this.residence?.outage ?? null;
+    return this.sessions.status.outage;
   }
 
   // Faye's contract
 
   createClient(callback: (clientId: string) => void, context?: unknown): void {
-    const client = this.newClient(this.newId(), 'here');
+    const client = this.newClient(this.newId(), { isOwned: true });
     this.host.trigger('handshake', client.id);
-    if (!this.residence) callback.call(context, client.id);
-    else this.residence.created(client).then(() => callback.call(context, client.id));
+    const created = this.sessions.changed(client);
+    if (created) created.then(() => callback.call(context, client.id));
+    else callback.call(context, client.id);
   }
 
   clientExists(clientId: string, callback: (exists: boolean) => void, context?: unknown): void {
-    if (this.has(clientId) || !this.residence) callback.call(context, this.has(clientId));
+    if (this.has(clientId)) callback.call(context, true);
     else
-      this.residence.exists(clientId).then(
+      this.sessions.others.exists(clientId).then(
         (exists) => callback.call(context, exists),
         // A client that can't be asked for is not told that it is unknown: it would shake hands anew.
         () => callback.call(context, true),
@@ -116,16 +118,17 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   destroyClient(clientId: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
+    if (client?.isOwned) {
+      this.end(client);
+      callback?.call(context);
+      return;
+    }
     // One that is not this node's, or not yet, is ended where it is.
-    const isHere = client?.state === 'here' || !this.residence;
-    if (client && isHere) this.end(client);
-    if (isHere) callback?.call(context);
-    else
-      this.residence
-        ?.endElsewhere(clientId)
-        // Where it can't be asked the client ends by its silence; Faye has no word for it.
-        .catch(() => {})
-        .then(() => callback?.call(context));
+    this.sessions.others
+      .end(clientId)
+      // Where it can't be asked the client ends by its silence; Faye has no word for it.
+      .catch(() => {})
+      .then(() => callback?.call(context));
   }
 
   ping(clientId: string): void {
@@ -137,13 +140,14 @@ export class OnlineEngine implements EngineExtras, Residents {
   subscribe(clientId: string, channel: string, callback?: () => void, context?: unknown): void {
     const client = this.registry.get(clientId);
     // One that is arriving has yet to become this node's; it is subscribed then.
-    if (!client || client.state === 'arriving') {
-      if (this.residence) callback?.call(context);
+    if (!client?.isOwned) {
+      callback?.call(context);
       return;
     }
-    const kept = this.residence?.subscribed(client, channel);
-    this.listen(client, channel, () => {
-      if (kept) kept.then(() => callback?.call(context));
+    this.register(client, channel);
+    const changed = this.sessions.changed(client);
+    this.backplane.listen(channel, () => {
+      if (changed) changed.then(() => callback?.call(context));
       else callback?.call(context);
     });
   }
@@ -152,7 +156,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     const client = this.registry.get(clientId);
     if (client) {
       this.unsubscribeOne(client, channel);
-      this.residence?.unsubscribed(client, channel);
+      void this.sessions.changed(client);
     }
     callback?.call(context);
   }
@@ -164,7 +168,7 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   emptyQueue(clientId: string): void {
     const client = this.registry.get(clientId);
-    if (!client?.waiting || client.state !== 'here' || !this.reaches(client)) return;
+    if (!client?.waiting || !client.isOwned || !this.reaches(client)) return;
     const messages = client.waiting.take();
     client.waiting = null;
     this.give(client, messages);
@@ -179,7 +183,7 @@ export class OnlineEngine implements EngineExtras, Residents {
   // What it offers beyond
 
   async exists(clientId: string): Promise<boolean> {
-    return this.has(clientId) || ((await this.residence?.exists(clientId)) ?? false);
+    return this.has(clientId) || this.sessions.others.exists(clientId);
   }
 
   /** Which of these clients exist: one question for all that are not this node's. Rejects where that can't be asked. */
@@ -187,30 +191,30 @@ export class OnlineEngine implements EngineExtras, Residents {
     // As it is asked: one that goes to another node meanwhile is not asked for there.
     const own = clientIds.filter((clientId) => this.has(clientId));
     const others = clientIds.filter((clientId) => !this.has(clientId));
-    const elsewhere = others.length > 0 && this.residence ? await this.residence.existing(others) : [];
+    const elsewhere = others.length > 0 ? await this.sessions.others.existing(others) : [];
     return new Set([...own, ...elsewhere]);
   }
 
   /** Whether the client is this node's. */
   has(clientId: string): boolean {
-    return this.registry.get(clientId)?.state === 'here';
+    return this.registry.get(clientId)?.isOwned ?? false;
   }
 
-  /** As `Residence.written`, for a client of this node. */
+  /** As `Sessions.confirmed`, for a client of this node. */
   written(clientId: string): Promise<boolean> | undefined {
     const client = this.registry.get(clientId);
-    return client && this.residence?.written(client);
+    return client && this.sessions.confirmed(client);
   }
 
-  /** As `Residence.certain`, for a client of this node. */
+  /** As `Sessions.verified`, for a client of this node. */
   certain(clientId: string): Promise<boolean> | undefined {
     const client = this.registry.get(clientId);
-    return client && this.residence?.certain(client);
+    return client && this.sessions.verified(client);
   }
 
   /** Makes a client this node's. False where there is no such client; rejects where that can't be asked. */
   async adopt(clientId: string): Promise<boolean> {
-    return this.has(clientId) || ((await this.residence?.adopt(clientId)) ?? false);
+    return this.has(clientId) || this.sessions.claim(clientId);
   }
 
   /** For a client of another node. False where there is no such client; rejects where that can't be asked. */
@@ -219,11 +223,11 @@ export class OnlineEngine implements EngineExtras, Residents {
     channels: readonly string[],
     subscribed: boolean,
   ): Promise<boolean> {
-    return (await this.residence?.subscribeElsewhere(clientId, channels, subscribed)) ?? false;
+    return this.sessions.others.subscribe(clientId, channels, subscribed);
   }
 
   async askElsewhere(clientId: string, question: Question): Promise<unknown> {
-    return this.residence?.ask(clientId, question);
+    return this.sessions.others.ask(clientId, question);
   }
 
   /**
@@ -232,18 +236,18 @@ export class OnlineEngine implements EngineExtras, Residents {
    */
   deliver(clientIds: readonly string[], message: Message, edition: string): void {
     const clients = clientIds.flatMap((clientId) => this.registry.get(clientId) ?? []);
-    // One that is arriving gets what is read after.
+    // One that is being acquired gets what is read after.
     this.turn.add(
       here(message, edition),
-      clients.filter(({ state }) => state !== 'arriving'),
+      clients.filter(({ isOwned }) => isOwned),
     );
   }
 
   /** To exact subscribers of this node alone: every node has it to say to its own. Returns whom it passed over. */
   publishHere(message: Message, edition: string, knownAt: number): readonly string[] {
     const passedOver: string[] = [];
-    const isFor = ({ id, state, cameAt, told }: Client) => {
-      const mayKnowNewer = state === 'arriving' || cameAt > knownAt;
+    const isFor = ({ id, isOwned, cameAt, told }: Client) => {
+      const mayKnowNewer = !isOwned || cameAt > knownAt;
       if (mayKnowNewer) passedOver.push(id);
       return !mayKnowNewer && !told?.knows(message.channel, edition);
     };
@@ -328,17 +332,17 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   /** The word by which a client's EventSource is known; empty where it has not asked for one, null for no client. */
   async streamOf(clientId: string): Promise<string | null> {
-    return this.residence?.streamOf(clientId) ?? null;
+    return this.sessions.streams.get(clientId);
   }
 
   /** A client of this node has an EventSource, known by the word; or, where it is empty, has none any more. */
   async keepStream(clientId: string, word: string): Promise<void> {
-    await this.residence?.keepStream(clientId, word);
+    await this.sessions.streams.save(clientId, word);
   }
 
   /** A client has asked for an EventSource that is not here: the node where it waits is told. */
   async wantStream(clientId: string, word: string): Promise<void> {
-    await this.residence?.wantStream(clientId, word);
+    await this.sessions.streams.request(clientId, word);
   }
 
   /** A client has asked for its EventSource, which may wait here; the word is the one by which it is to be known. */
@@ -351,7 +355,7 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.registry.size;
   }
 
-  // What a residence needs
+  // What sessions need
 
   get(clientId: string): Client | undefined {
     return this.registry.get(clientId);
@@ -361,34 +365,34 @@ export class OnlineEngine implements EngineExtras, Residents {
     return this.registry.all();
   }
 
-  arrive(clientId: string): Client {
-    return this.newClient(clientId, 'arriving');
+  acquire(clientId: string): Client {
+    return this.newClient(clientId, { isOwned: false });
   }
 
   bring(client: Client, channel: string): Promise<void> {
     return new Promise((resolve) => this.listen(client, channel, resolve));
   }
 
-  settle(client: Client, generation: number, { waiting, heardOf, left, told }: HandedOver): void {
+  own(client: Client, { waiting, heardOf, left, told }: Arrival): void {
     this.turn.end();
     const gathered = client.waiting?.take() ?? [];
     const there = new Set(waiting.map(({ id }) => id));
-    // This node may hear late what the client was given there: it may have gathered it, and more of it may be to come. Of one
-    // that was here, and returns, that was asked as it was heard.
-    const isHad = (message: Published) => client.state === 'arriving' && heardOf?.has(message);
+    // This node may hear late what the client was given there: it may have gathered it, and more of it may be to come.
+    const isHad = (message: Published) => heardOf?.has(message);
     const since = gathered.filter((message) => !there.has(message.id) && !isHad(message));
     for (const message of [...waiting, ...since]) this.keep(client, message);
-    Object.assign(client, { state: 'here', generation, heardOf, cameAt: performance.now() });
+    Object.assign(client, { isOwned: true, heardOf, cameAt: performance.now() });
     this.mayBeSilent(client, left ?? 2_000 * this.host.timeout);
     if (told) client.told = new Told(told);
     for (const channel of client.channels) this.subscriptionHeard(client.id, channel, told?.lists[channel]);
   }
 
-  leave(client: Client): Remains {
+  release(client: Client): Remains {
     this.turn.end();
+    const isRegistered = this.registry.get(client.id) === client;
     const remains = this.remove(client);
     // One that was never here is not gone from here: what is known of it may be needed in a moment.
-    if (client.state !== 'arriving') this.host.trigger('close', client.id);
+    if (client.isOwned && isRegistered) this.host.trigger('close', client.id);
     return remains;
   }
 
@@ -443,15 +447,14 @@ export class OnlineEngine implements EngineExtras, Residents {
   /** With Redis Cluster one of a client that can be written down, if there is any. */
   private newId(): string {
     let id = this.host.generateId();
-    for (let tried = 1; tried < TRIES && this.residence?.isAway(id); tried += 1) id = this.host.generateId();
+    for (let tried = 1; tried < TRIES && this.sessions.isAway(id); tried += 1) id = this.host.generateId();
     return id;
   }
 
-  private newClient(id: string, state: Client['state']): Client {
+  private newClient(id: string, { isOwned }: { isOwned: boolean }): Client {
     const client: Client = {
       id,
-      state,
-      generation: state === 'here' ? 1 : 0,
+      isOwned,
       channels: new Set(),
       stream: null,
       step: null,
@@ -480,25 +483,22 @@ export class OnlineEngine implements EngineExtras, Residents {
       listening();
       return;
     }
+    this.register(client, channel);
+    this.backplane.listen(channel, listening);
+  }
+
+  private register(client: Client, channel: string): void {
     // Who subscribes again wants the list again.
     client.told?.forget(channel);
     const isNew = this.registry.subscribe(client, channel);
     if (isNew) this.host.trigger('subscribe', client.id, channel);
-    this.backplane.listen(channel, listening);
   }
 
   private end(client: Client): void {
     // First, so that a listener of the events below finds nothing to end once more.
     this.remove(client);
-    if (this.residence) this.residence.ended(client);
-    else this.endHere(client.id);
+    this.sessions.ended(client);
     this.host.trigger('close', client.id);
-  }
-
-  private endHere(clientId: string): void {
-    this.gone(clientId);
-    // Whoever does the step repairs what of it fails.
-    this.beforeGone(clientId).catch(() => {});
   }
 
   private remove(client: Client): Remains {
@@ -529,7 +529,7 @@ export class OnlineEngine implements EngineExtras, Residents {
 
   /** Each its own copy: an extension may change it. The limits are for what waits, not for what is sent. */
   private sendFayesWay(client: Client, step: Step): void {
-    if (client.state !== 'arriving' && this.reaches(client)) {
+    if (client.isOwned && this.reaches(client)) {
       this.emptyQueue(client.id);
       this.give(client, step.messages);
       return;

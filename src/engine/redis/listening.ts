@@ -32,13 +32,16 @@ const RETRY = 500;
 
 export class Listening {
   private readonly ears = new Map<string, Ear>();
+  /** Partitions in which something was not heard, until `back` was called. */
+  private lostTags = new Set<string>();
   private retry: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly listener: Listener,
     /** What a Bayeux channel or pattern is heard by. */
     private readonly namesOf: (channel: string) => readonly Name[],
-    private readonly back: () => void,
+    /** Called once everything is heard again. `lost`: the partitions in which something was not. */
+    private readonly back: (lost: ReadonlySet<string>) => void,
   ) {
     listener.on('ready', () => this.again());
     listener.on('close', () => this.lost());
@@ -106,17 +109,29 @@ export class Listening {
 
   /** Whoever waits is told: while Redis is away nothing else can be done for it. */
   private lost(): void {
-    forget(this.astray());
+    const astray = this.astray();
+    forget(astray);
+    for (const { tag } of astray) this.lostTags.add(tag);
   }
 
   private again(): void {
     const astray = this.astray();
     forget(astray);
+    for (const { tag } of astray) this.lostTags.add(tag);
     const commands = partsOf(astray).flatMap((ears) => {
       const line = this.listener.lineOf(ears[0]?.tag ?? '');
       return line ? [this.subscribe(line, ears)] : [];
     });
-    Promise.all(commands).then(this.back, () => this.tryAgain());
+    Promise.all(commands).then(
+      () => this.isBack(),
+      () => this.tryAgain(),
+    );
+  }
+
+  private isBack(): void {
+    const lost = this.lostTags;
+    this.lostTags = new Set([...this.astray()].map(({ tag }) => tag));
+    this.back(new Set([...lost].filter((tag) => !this.lostTags.has(tag))));
   }
 
   private tryAgain(): void {

@@ -8,7 +8,7 @@
  */
 import type { Commands } from '../../redis/scripts.js';
 import { type Letter, write } from './letter.js';
-import { steps } from './scripts.js';
+import { publish } from './scripts.js';
 
 export interface OutboxOptions {
   commands: Commands;
@@ -95,7 +95,7 @@ export class Outbox {
       return channels.map((channel) => [channel, text] as const);
     });
     const keys = pairs.map(([channel]) => channel);
-    return steps.publish(commands, keys, [command, ...pairs.map(([, text]) => text)]);
+    return publish(commands, keys, [command, ...pairs.map(([, text]) => text)]);
   }
 
   private sent(batch: readonly Unsaid[], done: boolean): void {

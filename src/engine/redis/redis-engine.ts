@@ -1,13 +1,13 @@
-/** Our engine on Redis, for many processes: its backplane and its residence, on connections of their own. */
+/** Our engine on Redis, for many processes: its backplane and its sessions. */
 import { randomUUID } from 'node:crypto';
 import type { EngineType } from 'faye';
 import type { Logger } from 'pino';
 import { ask } from '../../redis/ask.js';
 import type { RedisHub } from '../../redis/hub.js';
+import { type FellowStatus, readNodes } from '../../sessions/redis/nodes.js';
+import { RedisSessions } from '../../sessions/redis/redis-sessions.js';
 import { type OnlineEngineOptions, onlineEngine } from '../online-engine.js';
-import { type FellowStatus, readNodes } from './nodes.js';
 import { RedisBackplane } from './redis-backplane.js';
-import { RedisResidence } from './redis-residence.js';
 
 export interface RedisEngineOptions extends OnlineEngineOptions {
   hub: RedisHub;
@@ -32,15 +32,15 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const node = randomUUID();
   hub.accepted().catch((error: unknown) => log.fatal({ err: error }, 'this Redis is refused'));
   const backplane = new RedisBackplane({ ...options, redis, partitions, node, onDrop: onUnsaid });
-  const residence = new RedisResidence({ hub, node, grace, backplane, log });
+  const sessions = new RedisSessions({ hub, node, grace, backplane, log });
   return {
-    type: onlineEngine({ ...options, backplane, residence }),
+    type: onlineEngine({ ...options, backplane, sessions }),
     nodes: async () => {
       const nodes = await ask(redis, (commands) => readNodes(commands, partitions));
       return nodes.map((status) => ({ ...status, isThis: status.node === node }));
     },
     close: async () => {
-      await residence.close();
+      await sessions.close();
       await backplane.said();
     },
   };

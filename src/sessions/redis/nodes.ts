@@ -1,8 +1,7 @@
 /** The living nodes, as their leases in Redis say. */
 import type { Partitions } from '../../redis/partitions.js';
 import type { Commands } from '../../redis/scripts.js';
-import { EngineKeys } from './keys.js';
-import { Lease } from './lease.js';
+import { SessionKeys } from './session-keys.js';
 
 export interface NodeStatus {
   /** Another one after each start. */
@@ -28,7 +27,7 @@ export interface FellowStatus extends NodeStatus {
 /** Oldest first. */
 export async function readNodes(redis: Commands, { namespaces, scope }: Partitions): Promise<NodeStatus[]> {
   const parts = await Promise.all(
-    namespaces.map((namespace) => nodesOfPartition(redis, new EngineKeys(namespace, scope))),
+    namespaces.map((namespace) => nodesOfPartition(redis, new SessionKeys(namespace, scope))),
   );
   const nodes = new Map<string, NodeStatus>();
   for (const status of parts.flat()) {
@@ -38,7 +37,7 @@ export async function readNodes(redis: Commands, { namespaces, scope }: Partitio
   return [...nodes.values()].sort((one, other) => one.startedAt.localeCompare(other.startedAt));
 }
 
-async function nodesOfPartition(redis: Commands, keys: EngineKeys): Promise<NodeStatus[]> {
+async function nodesOfPartition(redis: Commands, keys: SessionKeys): Promise<NodeStatus[]> {
   const [[seconds, micros], leases, about] = await Promise.all([
     redis.time(),
     redis.zrange(keys.nodes, '0', '-1', 'WITHSCORES'),
@@ -48,9 +47,7 @@ async function nodesOfPartition(redis: Commands, keys: EngineKeys): Promise<Node
   return Object.entries(about).flatMap(([name, json]) => {
     const place = leases.indexOf(name);
     if (place < 0) return [];
-    return [
-      { ...(JSON.parse(json) as About), node: Lease.nodeOf(name), lease: Number(leases[place + 1]) - now },
-    ];
+    return [{ ...(JSON.parse(json) as About), node: name, lease: Number(leases[place + 1]) - now }];
   });
 }
 

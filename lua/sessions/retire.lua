@@ -2,7 +2,7 @@
 --
 -- Atomic because in between it would be neither alive nor dead, and nobody would look after its clients.
 --
--- KEYS  1 nodes   2 about nodes   3 rounds   4 dead nodes   5 clients of the node   6 last signs of life of dead nodes
+-- KEYS  1 nodes   2 about nodes   3 terms   4 dead nodes   5 clients of the node   6 last signs of life of dead nodes
 -- ARGV  1 node   2 for how long its clients are kept, ms
 -- returns 1
 
