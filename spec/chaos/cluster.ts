@@ -5,7 +5,7 @@ import type { RedisProcess } from '../support/redis-process.js';
 import { FaultProxy } from './fault-proxy.js';
 import { NODES } from './history.js';
 import { NodeProcess } from './node-process.js';
-import { pidOf, Servers } from './servers.js';
+import { pidOf, type Restart, Servers } from './servers.js';
 import type { ToWarden } from './warden.js';
 import type { NodeOptions } from './wire.js';
 
@@ -85,11 +85,14 @@ export class Cluster {
   }
 
   /** A restart with the data that it had, or without any. */
-  async restartRedis(server: RedisProcess, keepsData: boolean, down: () => Promise<void>): Promise<void> {
+  async restartRedis(server: RedisProcess, { down, ...how }: Restart): Promise<void> {
     const pid = await pidOf(server);
-    await this.servers.restart(server, keepsData, async () => {
-      this.tell({ ended: pid });
-      await down();
+    await this.servers.restart(server, {
+      ...how,
+      down: async () => {
+        this.tell({ ended: pid });
+        await down?.();
+      },
     });
     await this.watch(server);
   }

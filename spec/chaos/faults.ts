@@ -64,9 +64,11 @@ export class Faults {
         await healing();
         return place.node?.thaw();
       case 'redis-restart':
-        return cluster.restartRedis(redis, true, healing);
+        return cluster.restartRedis(redis, { keeps: 'all', down: healing });
       case 'redis-loss':
-        return cluster.restartRedis(redis, false, healing);
+        return cluster.restartRedis(redis, { keeps: 'nothing', down: healing });
+      case 'redis-older':
+        return cluster.restartRedis(redis, { keeps: 'older', ages: healing });
       case 'redis-flush':
         return redis.flush();
       case 'redis-freeze':

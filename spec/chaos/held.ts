@@ -1,8 +1,7 @@
 /**
  * What a node holds for its clients, read from its private fields: all zero once everybody has gone.
  *
- * Who clients are (`presence.remembered.size`) is not among it: of a client that spoke here and lives elsewhere a node remembers
- * that for a minute, which is no leak.
+ * The identities of clients of other nodes are not among it: a node caches them for a while, which is no leak.
  */
 import type { FayeOnlineServer } from '../../src/server.js';
 
@@ -11,48 +10,43 @@ interface Sized {
 }
 
 interface OnlineEngine {
-  size: { clients: number; channels: number };
+  registry: { size: { clients: number; channels: number } };
   sessions?: {
     reconciler?: { sessions: Map<unknown, Sized>; dirty: Sized };
     rpc?: { waiting: Sized };
   };
-  backplane?: { waiting: number };
+  backplane?: { outboxes?: Sized };
 }
 
 interface Inside {
   attached: {
     bayeux: {
       queues: Sized;
-      subscriptions: Sized;
-      streamed: Sized;
-      missing: Sized;
-      traffic: { streams: number };
+      subscriptions: { channels: Sized; streamed: Sized; missing: Sized };
       internals: { proxy: { _connections: Sized; _engine: Partial<OnlineEngine> } };
-      transports: { polls: { latest: Sized }; streams: { bound: Sized } };
+      transports: { size: number; polls: { latest: Sized }; streams: { bound: Sized } };
     };
-    presence: { doubtful: unknown[] };
   };
 }
 
 export function heldBy(server: FayeOnlineServer): Record<string, number> {
-  const { bayeux, presence } = (server as unknown as Inside).attached;
+  const { bayeux } = (server as unknown as Inside).attached;
   const { proxy } = bayeux.internals;
-  const { size, sessions, backplane } = proxy._engine;
+  const { registry, sessions, backplane } = proxy._engine;
   return {
-    ...size,
+    ...registry?.size,
     sessions: sum(sessions?.reconciler?.sessions.values() ?? []),
     dirty: sessions?.reconciler?.dirty.size ?? 0,
     requests: sessions?.rpc?.waiting.size ?? 0,
-    unsaid: backplane?.waiting ?? 0,
+    unsaid: backplane?.outboxes?.size ?? 0,
     connections: proxy._connections.size,
     queues: bayeux.queues.size,
-    subscriptions: bayeux.subscriptions.size,
-    streamed: bayeux.streamed.size,
-    missing: bayeux.missing.size,
-    streams: bayeux.traffic.streams,
+    subscriptions: bayeux.subscriptions.channels.size,
+    streamed: bayeux.subscriptions.streamed.size,
+    missing: bayeux.subscriptions.missing.size,
+    streams: bayeux.transports.size,
     bound: bayeux.transports.streams.bound.size,
     polls: bayeux.transports.polls.latest.size,
-    unsettled: presence.doubtful.length,
   };
 }
 

@@ -8,6 +8,7 @@ export const FAULTS = [
   'freeze',
   'redis-restart',
   'redis-loss',
+  'redis-older',
   'redis-flush',
   'redis-freeze',
   'redis-cut',
@@ -86,7 +87,12 @@ export const awayFor = (faults: readonly Fault[], more = 0): number =>
   faults.filter(({ kind }) => kind.startsWith('redis-')).reduce((sum, { lasts }) => sum + lasts + more, 0);
 
 /** Faults in which Redis loses data, or comes back with older. */
-export const LOSES_DATA: ReadonlySet<FaultKind> = new Set(['redis-restart', 'redis-loss', 'redis-flush']);
+export const LOSES_DATA: ReadonlySet<FaultKind> = new Set([
+  'redis-restart',
+  'redis-loss',
+  'redis-older',
+  'redis-flush',
+]);
 
 /** What Redis has lost, and a node that is dead can't write down again, nobody knows any more. */
 const losesWhatANodeKnew = (faults: readonly Fault[]): boolean =>

@@ -62,7 +62,8 @@ export class Oracle {
     this.old = OLD + awayFor(faults, more);
     this.isDeaf = faults.some(
       ({ kind }) =>
-        kind === 'redis-restart' || kind === 'redis-loss' || (isRedisCluster && kind === 'redis-freeze'),
+        ['redis-restart', 'redis-loss', 'redis-older'].includes(kind) ||
+        (isRedisCluster && kind === 'redis-freeze'),
     );
     this.folds = new Folds();
     this.repeats = new Repeats();

@@ -8,6 +8,13 @@ import type { RedisProcess } from '../support/redis-process.js';
 import { RedisServer } from '../support/redis-server.js';
 import { NAMESPACE, PARTITIONS, type RedisOptions } from './wire.js';
 
+/** A restart with the data that it had, without any, or with what it had before `ages`. */
+export interface Restart {
+  keeps: 'all' | 'nothing' | 'older';
+  ages?(): Promise<void>;
+  down?(): Promise<void>;
+}
+
 export class Servers {
   /** In front of the names of keys, one a partition. */
   readonly namespaces: readonly string[];
@@ -56,13 +63,13 @@ export class Servers {
     }
   }
 
-  /** A restart of one with the data that it had, or without any. */
-  async restart(server: RedisProcess, keepsData: boolean, down: () => Promise<void>): Promise<void> {
-    if (keepsData) await server.save();
+  async restart(server: RedisProcess, { keeps, ages, down }: Restart): Promise<void> {
+    if (keeps !== 'nothing') await server.save();
+    await ages?.();
     const saved = await fileOf(server);
     await server.stop();
-    if (!keepsData) await rm(saved, { force: true });
-    await down();
+    if (keeps === 'nothing') await rm(saved, { force: true });
+    await down?.();
     await server.start();
   }
 

@@ -2,39 +2,32 @@
  * Writes each step of clients and of their presence into the node's log, with what it led to: to find out how something
  * wrong came about.
  */
+import type { Bayeux } from '../../src/bayeux/bayeux.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
 import type { FayeOnlineServer } from '../../src/server.js';
 
 type Step = (...args: unknown[]) => unknown;
 type Steps = Record<string, Step | undefined>;
 
-const PRESENCE = [
-  'enter',
-  'resume',
-  'begin',
-  'end',
-  'settle',
-  'doubtChannels',
-  'doubtAll',
-  'drop',
-  'giveWay',
-];
-const STORE = ['bind', 'intend', 'settle', 'enter', 'leave', 'beginEnd', 'forget', 'tellMoved', 'announce'];
-const ENGINE = ['arrive', 'settle', 'late', 'leave', 'end', 'returned', 'detached', 'destroyClient'];
-const HAND_OVERS = ['give', 'given', 'hear', 'tell'];
-const RECORDS = ['save', 'disown', 'adopt', 'beginEnd', 'finishEnd'];
-const BAYEUX = ['deliver', 'publish'];
+const CLIENTS = ['bind', 'enter', 'setVisibility', 'unbind', 'end'];
+const STORE = ['announce', 'sweep'];
+const ENGINE = ['acquire', 'own', 'release', 'end', 'detached', 'destroyClient'];
+const HAND_OVERS = ['push', 'pushNothing', 'received', 'receive'];
+const RECORDS = ['claim', 'write', 'change', 'locateNow'];
+const DELIVERY = ['deliver', 'publish'];
 
 export function trace(server: FayeOnlineServer): void {
-  const { attached } = server as unknown as { attached: Record<string, unknown> };
+  const { attached } = server as unknown as { attached: Record<string, unknown> & { bayeux: Bayeux } };
   const engine = internalsOf(server.bayeux).engine as unknown as Record<string, unknown>;
-  const residence = engine.residence as Record<string, unknown> | undefined;
-  traceAll('presence', attached.presence, PRESENCE);
+  const sessions = engine.sessions as Record<string, unknown>;
+  const { handOvers, records } =
+    (sessions.claims as { options?: Record<string, unknown> } | undefined)?.options ?? {};
+  traceAll('clients', (attached.presence as Record<string, unknown>).clients, CLIENTS);
   traceAll('store', attached.store, STORE);
-  traceAll('bayeux', attached.bayeux, BAYEUX);
+  traceAll('delivery', attached.bayeux.online.delivery, DELIVERY);
   traceAll('engine', engine, ENGINE);
-  traceAll('hand-overs', residence?.handOvers, HAND_OVERS);
-  traceAll('records', residence?.records, RECORDS);
+  traceAll('hand-overs', handOvers, HAND_OVERS);
+  traceAll('records', records, RECORDS);
 }
 
 function traceAll(of: string, subject: unknown, names: readonly string[]): void {
