@@ -105,10 +105,15 @@ describe('the reply to a subscription of a client that another node has', () => 
     const { protocol, engine } = internalsOf(adapter);
     let asked = 0;
     Object.assign(engine, {
-      has: () => false,
-      subscribeElsewhere: () => {
-        asked += 1;
-        return subscribes();
+      ownership: {
+        tracksOwners: true,
+        has: () => false,
+        others: {
+          subscribe: () => {
+            asked += 1;
+            return subscribes();
+          },
+        },
       },
     });
     new Bayeux({

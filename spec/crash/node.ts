@@ -64,7 +64,7 @@ async function main({ redis, database }: NodeOptions): Promise<void> {
     log,
   });
   await store.open();
-  const { epoch } = await store.snapshot('/nowhere', 1);
+  const { epoch } = await store.channels.snapshot('/nowhere', 1);
   const recorder = new Recorder({
     url: database,
     journal: deadly(store.journal),

@@ -25,14 +25,14 @@ function start() {
   const waiting = { messages: 10, bytes: 1_000 };
   const engine = new OnlineEngine(host, { grace: 8_000, waiting, onDrop: () => {}, backplane });
   const told: string[] = [];
-  engine.onSubscription((_clientId, channel) => told.push(channel));
+  engine.events.on('subscription', (_clientId, channel) => told.push(channel));
   return { engine, backplane, told };
 }
 
 describe('a subscription that another node asked for', () => {
   it('is told once messages of it reach the client', async () => {
     const { engine, backplane, told } = start();
-    const subscribed = engine.subscribeHere(engine.acquire('ann'), '/x');
+    const subscribed = engine.sessionHost.subscribeOnRequest(engine.sessionHost.acquire('ann'), '/x');
     expect(told).toEqual([]);
     for (const listening of backplane.listening) listening();
     await subscribed;
@@ -42,13 +42,13 @@ describe('a subscription that another node asked for', () => {
 
   it('is not told of a client that went meanwhile', async () => {
     const { engine, backplane, told } = start();
-    const client = engine.acquire('ann');
-    const subscribed = engine.subscribeHere(client, '/x');
-    engine.release(client);
+    const client = engine.sessionHost.acquire('ann');
+    const subscribed = engine.sessionHost.subscribeOnRequest(client, '/x');
+    engine.sessionHost.release(client);
     for (const listening of backplane.listening) listening();
     await subscribed;
     expect(told).toEqual([]);
-    expect(engine.size).toEqual({ clients: 0, channels: 0 });
+    expect(engine.registry.size).toEqual({ clients: 0, channels: 0 });
     engine.disconnect();
   });
 });
@@ -56,13 +56,13 @@ describe('a subscription that another node asked for', () => {
 describe('a client that has gone, and come back', () => {
   it('is not taken for the one that went', async () => {
     const { engine, backplane } = start();
-    const before = engine.acquire('ann');
-    engine.release(before);
-    const client = engine.acquire('ann');
-    engine.release(before);
-    expect(engine.get('ann')).toBe(client);
-    await engine.subscribeHere(before, '/x');
-    expect(engine.size).toEqual({ clients: 1, channels: 0 });
+    const before = engine.sessionHost.acquire('ann');
+    engine.sessionHost.release(before);
+    const client = engine.sessionHost.acquire('ann');
+    engine.sessionHost.release(before);
+    expect(engine.registry.get('ann')).toBe(client);
+    await engine.sessionHost.subscribeOnRequest(before, '/x');
+    expect(engine.registry.size).toEqual({ clients: 1, channels: 0 });
     expect(backplane.listening).toEqual([]);
     engine.disconnect();
   });

@@ -1,6 +1,6 @@
 /** Messages between nodes over a real Redis Cluster: sharded Pub/Sub, through the loss of masters. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { EngineKeys } from '../../src/engine/redis/keys.js';
+import { ChannelNames } from '../../src/engine/redis/channel-names.js';
 import { RedisBackplane } from '../../src/engine/redis/redis-backplane.js';
 import { openRedis } from '../../src/redis/connection.js';
 import { Partitions, partitionsOf } from '../../src/redis/partitions.js';
@@ -35,7 +35,6 @@ async function start(cluster: RedisCluster, name: string): Promise<Node> {
     onDrop: () => {
       dropped += 1;
     },
-    log: silent,
   });
   const heard: string[] = [];
   backplane.onMessage(({ channel, json }, channels) => heard.push(`${channel} ${channels.length} ${json}`));
@@ -69,7 +68,7 @@ const say = ({ backplane }: Node, channel: string, json: string): void =>
 async function channelOn(cluster: RedisCluster, port: number, from = 0): Promise<string> {
   for (let number = from; ; number += 1) {
     const channel = `/room/${number}`;
-    const key = new EngineKeys(partitions.namespaces[partitions.of(channel)] ?? '').messages(channel);
+    const key = new ChannelNames(partitions, true).messages(channel);
     if ((await cluster.masterOf(key)).port === port) return channel;
   }
 }
@@ -113,7 +112,7 @@ describe('the backplane on a Redis Cluster', () => {
       for (const channel of channels) expect(to(node, channel)).toEqual(all);
       expect(node.heard).toHaveLength(800);
     }
-    await until(() => speaker.backplane.waiting === 0, 'nothing to wait');
+    await until(() => speaker.backplane.outboxes.size === 0, 'nothing to wait');
   });
 
   it('says whether subscribers by pattern hear it, and hears no more what it has left', async () => {
@@ -130,7 +129,7 @@ describe('the backplane on a Redis Cluster', () => {
     // By the same connection, so that what was before is done.
     await listen(node, near);
     say(speaker, '/c', '"too late"');
-    await until(() => speaker.backplane.waiting === 0, 'it to be said');
+    await until(() => speaker.backplane.outboxes.size === 0, 'it to be said');
     await listen(node, '/c');
     say(speaker, '/c', '"again"');
     await until(() => to(node, '/c').length > 0, 'what was said since');
@@ -153,14 +152,14 @@ describe('the backplane on a Redis Cluster', () => {
     expect(to(speaker, lost)).toEqual(['"kept"']);
     // Nobody can hear it now, so that nobody is kept waiting.
     await listen(node, await channelOn(cluster, second?.port ?? 0, 500));
-    expect(speaker.backplane.waiting).toBe(1);
+    expect(speaker.backplane.outboxes.size).toBe(1);
 
     await first?.start();
     await cluster.ok();
     await until(() => to(node, lost).length === 1, 'what was kept');
     expect(to(node, lost)).toEqual(['"kept"']);
     expect(node.backs()).toBeGreaterThan(backs);
-    await until(() => speaker.backplane.waiting === 0, 'nothing to wait');
+    await until(() => speaker.backplane.outboxes.size === 0, 'nothing to wait');
   });
 });
 

@@ -14,7 +14,7 @@ const newClient = (id: string): Client => ({
   step: null,
   heardOf: null,
   waiting: null,
-  told: null,
+  delivered: null,
   withdrawn: null,
   deadline: 0,
   silentUntil: 0,

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Message } from 'faye';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RedisConfig } from '../../src/config/index.js';
-import { RedisBackplane } from '../../src/engine/redis/redis-backplane.js';
+import { Outboxes } from '../../src/engine/redis/outboxes.js';
 import type { UserList } from '../../src/views/user-list.js';
 import { heldBy } from '../chaos/held.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
@@ -243,10 +243,10 @@ export function behavesDistributed(
       await until(() => isShown(a), 'ann to be shown');
       const unread = poll(a, 10_000);
       await until(() => heldBy(a.server).polls === 1, 'the poll');
-      const { flushed } = RedisBackplane.prototype;
+      const { flushed } = Outboxes.prototype;
       // The client is at the other node, which has yet to claim it.
-      const claiming = vi.spyOn(RedisBackplane.prototype, 'flushed').mockImplementationOnce(async function (
-        this: RedisBackplane,
+      const claiming = vi.spyOn(Outboxes.prototype, 'flushed').mockImplementationOnce(async function (
+        this: Outboxes,
       ) {
         await say(c.endpoint, connectMessage(await newClientId(c.endpoint, user('bob')), user('bob')));
         await unread;
@@ -373,7 +373,9 @@ export function behavesDistributed(
           if (message.channel !== '/meta/subscribe') callback(message);
           else
             void say(a.endpoint, { channel: '/meta/disconnect', clientId }).then(() =>
-              until(async () => !(await b.engine.exists(clientId)), 'its end').then(() => callback(message)),
+              until(async () => !(await b.engine.ownership.exists(clientId)), 'its end').then(() =>
+                callback(message),
+              ),
             );
         },
       });

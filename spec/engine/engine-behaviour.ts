@@ -16,7 +16,7 @@ export interface EngineOptions {
 export type Exceptions = Readonly<Record<string, string>>;
 
 interface Engine {
-  readonly connected?: boolean;
+  readonly status?: { readonly connected: boolean };
   ping(clientId: string): void;
   emptyQueue(clientId: string): void;
   publish(message: Message, channels: string[]): void;
@@ -53,7 +53,7 @@ class Story {
   }
 
   async ready(): Promise<void> {
-    await until(() => this.engine.connected ?? true, 'the engine to be connected');
+    await until(() => this.engine.status?.connected ?? true, 'the engine to be connected');
   }
 
   close(): void {

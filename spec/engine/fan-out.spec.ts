@@ -168,7 +168,7 @@ describe('fan-out', () => {
     const bob = await subscriber(running, ['/b/c']);
     const [forAlice, forBob]: [number[], number[]] = [[], []];
     for (let n = 0; n < 60; n += 1) {
-      if (n % 3 === 0) engine.deliver([alice.clientId], { channel: '/mine', data: n }, '');
+      if (n % 3 === 0) engine.delivery.deliver([alice.clientId], { channel: '/mine', data: n }, '');
       else proxy.publish({ channel: n % 3 === 1 ? '/a' : '/b/c', data: n });
       forAlice.push(n);
       if (n % 3 === 2) forBob.push(n);

@@ -46,13 +46,13 @@ describe('a node that is cut off from Redis', () => {
     door = await Door.open(redis.url);
     a = await startNode({ redis: redis.url.replace(/:\d+$/, `:${new URL(door.endpoint).port}`), namespace });
     [b] = (await startNodes(1, { redis: redis.url, namespace })) as [OneNode];
-    await until(() => a.engine.connected, 'the node behind the door');
+    await until(() => a.engine.status.connected, 'the node behind the door');
     await until(async () => (await b.server.status()).nodes.length === 2, 'both nodes');
   }
 
   async function cut(): Promise<void> {
     door.leadTo(NOWHERE);
-    await until(() => !a.engine.connected, 'the node to notice');
+    await until(() => !a.engine.status.connected, 'the node to notice');
   }
 
   async function subscriber(...channels: string[]): Promise<string> {
@@ -80,7 +80,7 @@ describe('a node that is cut off from Redis', () => {
     const clientId = await subscriber('/news');
     await say(a.endpoint, { ...connectMessage(clientId), auth });
     await say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/r/user_list', auth });
-    await until(() => a.engine.get(clientId)?.waiting, 'the list to wait');
+    await until(() => a.engine.registry.get(clientId)?.waiting, 'the list to wait');
     a.publish('/news', 1);
     await cut();
     const { replies } = await post(a.endpoint, { ...connectMessage(clientId), auth });
@@ -100,7 +100,7 @@ describe('a node that is cut off from Redis', () => {
     const socket = await socketAt(a, clientId);
     await cut();
     const asked = socket.ask({ channel: '/meta/subscribe', clientId, subscription: '/news', auth });
-    await until(() => a.engine.get(clientId)?.channels.has('/news'), 'the subscription');
+    await until(() => a.engine.registry.get(clientId)?.channels.has('/news'), 'the subscription');
     a.publish('/news', 1);
     await until(() => socket.heard('/news').length > 0, 'the news');
     const replies = socket.received.filter(({ channel }) => channel === '/meta/subscribe');
@@ -116,12 +116,12 @@ describe('a node that is cut off from Redis', () => {
     await socketAt(a, clientId);
     await cut();
     const asked = say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news', auth });
-    await until(() => a.engine.get(clientId)?.channels.has('/news'), 'the subscription');
+    await until(() => a.engine.registry.get(clientId)?.channels.has('/news'), 'the subscription');
     await socketAt(b, clientId);
-    expect(b.engine.get(clientId)?.channels.has('/news')).toBe(false);
+    expect(b.engine.registry.get(clientId)?.channels.has('/news')).toBe(false);
     door.leadTo(redis.url);
     expect((await asked).successful).toBe(true);
-    expect(b.engine.get(clientId)?.channels.has('/news')).toBe(true);
+    expect(b.engine.registry.get(clientId)?.channels.has('/news')).toBe(true);
   });
 
   it('subscribes a client where it goes in the same moment, which the other node does not know of', async () => {
@@ -137,18 +137,20 @@ describe('a node that is cut off from Redis', () => {
       return write.apply(this, args);
     });
     const asked = say(a.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news', auth });
-    await until(() => a.engine.get(clientId)?.channels.has('/news'), 'the subscription');
+    await until(() => a.engine.registry.get(clientId)?.channels.has('/news'), 'the subscription');
     await socketAt(b, clientId);
     expect((await asked).successful).toBe(true);
-    expect(b.engine.get(clientId)?.channels.has('/news')).toBe(true);
+    expect(b.engine.registry.get(clientId)?.channels.has('/news')).toBe(true);
   });
 
   it('keeps what its client subscribes to at another node, which acknowledges it once it has heard of it', async () => {
     await start('elsewhere');
     const clientId = await subscriber();
     await socketAt(a, clientId);
+    // A proof that is new there would move it.
+    expect((await say(b.endpoint, { channel: '/said', clientId, data: 1, auth })).successful).toBe(true);
     await cut();
-    const client = a.engine.get(clientId);
+    const client = a.engine.registry.get(clientId);
     const asks = vi.spyOn(NodeRpc.prototype, 'ask');
     let isAcknowledged = false;
     const asked = say(b.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news', auth });
@@ -161,7 +163,7 @@ describe('a node that is cut off from Redis', () => {
     door.leadTo(redis.url);
     await acknowledged;
     expect(isAcknowledged).toBe(true);
-    expect(a.engine.get(clientId)).toBe(client);
+    expect(a.engine.registry.get(clientId)).toBe(client);
     expect(client?.channels.has('/news')).toBe(true);
     expect(await subscriptionsOf('elsewhere', clientId)).toEqual([FENCED, '/news']);
   });
@@ -185,12 +187,12 @@ describe('a node that is cut off from Redis', () => {
     await start('returns');
     const clientId = await subscriber('/news');
     await cut();
-    expect(await b.engine.adopt(clientId)).toBe(true);
+    expect(await b.engine.ownership.adopt(clientId)).toBe(true);
     for (const data of [1, 2]) b.publish('/news', data);
-    await until(() => b.engine.get(clientId)?.waiting, 'the news to wait');
+    await until(() => b.engine.registry.get(clientId)?.waiting, 'the news to wait');
     // Its lease is over.
     const keys = new SessionKeys('returns');
-    const client = b.engine.get(clientId);
+    const client = b.engine.registry.get(clientId);
     const session = sessionsOf(b).reconciler.get(clientId);
     const { revision = 0 } = session ?? {};
     await redis.ask(async (ask) => {
@@ -201,7 +203,7 @@ describe('a node that is cut off from Redis', () => {
       () => session && session.confirmed > revision && !session.isDirty,
       'the client to be written again',
     );
-    expect(b.engine.get(clientId)).toBe(client);
+    expect(b.engine.registry.get(clientId)).toBe(client);
     const after = await socketAt(b, clientId);
     await fence([b], [() => after.received]);
     expect(after.heard('/news')).toEqual([1, 2]);
@@ -212,9 +214,9 @@ describe('a node that is cut off from Redis', () => {
     const clientId = await newClientId(b.endpoint);
     await say(b.endpoint, { channel: '/meta/subscribe', clientId, subscription: '/news', auth });
     const there = await socketAt(b, clientId);
-    const { backplane } = a.engine as unknown as { backplane: { hold(): void } };
+    const { backplane } = a.engine as unknown as { backplane: { outboxes: { hold(): void } } };
     // As after an outage.
-    backplane.hold();
+    backplane.outboxes.hold();
     for (const data of [1, 2]) a.publish('/news', data);
     await a.server.stop();
     await until(() => there.heard('/news').length === 2, 'the news');
@@ -256,7 +258,7 @@ describe('two nodes that are connected', () => {
   it('hand over what waits also where the one before has found out by itself that the client has gone', async () => {
     const clientId = await subscriber();
     b.publish('/news', 1);
-    const client = await until(() => a.engine.get(clientId), 'the client');
+    const client = await until(() => a.engine.registry.get(clientId), 'the client');
     await until(() => client.waiting, 'the news to wait');
     // By a write that is refused, before the notice comes.
     const noticed = vi.spyOn(sessionsOf(a).claims, 'noticed').mockImplementation(() => {});
@@ -301,7 +303,7 @@ describe('two nodes that are connected', () => {
   it('hand over what waits to the last one that claims the client, by way of those before', async () => {
     const clientId = await subscriber();
     b.publish('/news', 1);
-    await until(() => a.engine.get(clientId)?.waiting, 'the news to wait');
+    await until(() => a.engine.registry.get(clientId)?.waiting, 'the news to wait');
     const { claim } = SessionRecords.prototype;
     let claims = 0;
     vi.spyOn(SessionRecords.prototype, 'claim').mockImplementation(async function (
@@ -317,11 +319,11 @@ describe('two nodes that are connected', () => {
     });
     const isNoticed = () => sessionsOf(b).reconciler.get(clientId)?.notice !== undefined;
     // Nothing else makes it let go.
-    vi.spyOn(sessionsOf(b).reconciler, 'markAll').mockImplementation(() => {});
-    const first = b.engine.adopt(clientId).catch(() => false);
+    vi.spyOn(sessionsOf(b).reconciler, 'doubtAll').mockImplementation(() => {});
+    const first = b.engine.ownership.adopt(clientId).catch(() => false);
     await until(() => claims === 1, 'the first claim');
     await until(() => !a.has(clientId), 'the owner to let go');
-    await Promise.all([first, a.engine.adopt(clientId).catch(() => false)]);
+    await Promise.all([first, a.engine.ownership.adopt(clientId).catch(() => false)]);
     await until(() => [a, b].filter((node) => node.has(clientId)).length === 1, 'one node to have it');
     const there = await socketAt(a, clientId);
     await fence([a, b], [() => there.received]);
@@ -332,7 +334,7 @@ describe('two nodes that are connected', () => {
     const clientId = await subscriber();
     const news = Array.from({ length: 5_100 }, (_, index) => index);
     for (const each of news.slice(0, 5_000)) b.publish('/news', each);
-    expect(await b.engine.adopt(clientId)).toBe(true);
+    expect(await b.engine.ownership.adopt(clientId)).toBe(true);
     for (const each of news.slice(5_000)) b.publish('/news', each);
     const there = await socketAt(b, clientId);
     await fence([a, b], [() => there.received]);

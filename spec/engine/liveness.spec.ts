@@ -72,8 +72,8 @@ describe('a client whose WebSocket has closed', () => {
     socket[how]();
     await until(() => running.ended.length > 0, 'its end');
     expect(running.ended).toEqual([clientId]);
-    expect(running.engine.size).toEqual({ clients: 0, channels: 0 });
-    expect(await running.engine.exists(clientId)).toBe(false);
+    expect(running.engine.registry.size).toEqual({ clients: 0, channels: 0 });
+    expect(await running.engine.ownership.exists(clientId)).toBe(false);
   });
 
   it('is not over before', async () => {
@@ -82,7 +82,7 @@ describe('a client whose WebSocket has closed', () => {
     const socket = await openSocket(running, clientId);
     socket.terminate();
     await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
-    expect(await running.engine.exists(clientId)).toBe(true);
+    expect(await running.engine.ownership.exists(clientId)).toBe(true);
   });
 
   it('stays where it comes back, and is over after the grace of its next socket', async () => {
@@ -93,7 +93,7 @@ describe('a client whose WebSocket has closed', () => {
     await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
     const socket = await openSocket(running, clientId);
     await until(() => running.ended.includes(other), 'the end of one that stayed away for as long');
-    expect(await running.engine.exists(clientId)).toBe(true);
+    expect(await running.engine.ownership.exists(clientId)).toBe(true);
     socket.terminate();
     await until(() => running.ended.includes(clientId), 'its end');
   });
@@ -106,7 +106,7 @@ describe('a client whose WebSocket has closed', () => {
     await until(() => !running.proxy.hasConnection(clientId), 'the server to see that it is closed');
     await post(running.endpoint, connectMessage(clientId));
     await until(() => running.ended.includes(other), 'the end of one that stayed away for as long');
-    expect(await running.engine.exists(clientId)).toBe(true);
+    expect(await running.engine.ownership.exists(clientId)).toBe(true);
   });
 
   it('stays where an older socket closes after it has another', async () => {
@@ -277,7 +277,7 @@ describe('a server that stood still', () => {
     standStill(4_000);
     await until(() => running.ended.length > 0, 'the end of one who was silent');
     expect(running.ended).toEqual([silent]);
-    expect(await running.engine.exists(clientId)).toBe(true);
+    expect(await running.engine.ownership.exists(clientId)).toBe(true);
   });
 
   it('ends nobody who came back meanwhile by another socket', async () => {
@@ -335,10 +335,10 @@ describe('once everybody has gone', () => {
     for (const uid of [1, 2, 3, 4]) people.push(await join(running.endpoint, user(uid), transport));
     await sees(people[0] as (typeof people)[0], ROOM, [1, 2, 3, 4]);
     expect(running.engine).toBeInstanceOf(OnlineEngine);
-    expect(running.engine.size.clients).toBe(4);
+    expect(running.engine.registry.size.clients).toBe(4);
     for (const { client } of people) client.disconnect();
-    await until(() => running.engine.size.clients === 0, 'all to be gone');
-    expect(running.engine.size).toEqual({ clients: 0, channels: 0 });
+    await until(() => running.engine.registry.size.clients === 0, 'all to be gone');
+    expect(running.engine.registry.size).toEqual({ clients: 0, channels: 0 });
     expect(running.proxy._connections.size).toBe(0);
   });
 });

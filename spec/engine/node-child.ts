@@ -21,9 +21,9 @@ server.bayeux.bind('disconnect', (clientId) => said.push(clientId));
 const { url } = await server.start();
 const engine = internalsOf(server.bayeux).engine as unknown as OnlineEngine;
 process.on('message', ({ id, has }: { id: number; has: string }) => {
-  const { clients } = engine.size;
+  const { clients } = engine.registry.size;
   const ending = allSessions({ engine }).filter(({ client }) => !client).length;
-  process.send?.({ id, has: engine.has(has), said, clients, ending });
+  process.send?.({ id, has: engine.ownership.has(has), said, clients, ending });
 });
-await until(() => engine.connected, 'the node to be connected to Redis');
+await until(() => engine.status.connected, 'the node to be connected to Redis');
 process.send?.({ url });

@@ -4,13 +4,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import faye, { type Client } from 'faye';
 import { pino } from 'pino';
-import type { EngineExtras } from '../../src/bayeux/engine-extras.js';
 import { internalsOf } from '../../src/bayeux/internals.js';
+import type { SharedEngine } from '../../src/bayeux/online-api.js';
 import { fayeRedis } from '../../src/engine/faye-redis/faye-redis.js';
 import type { FayeRedis } from '../../src/engine/faye-redis/source.js';
 import { until } from '../support/until.js';
 
-type Engine = FayeRedis & Required<EngineExtras> & { waiting: number };
+type Engine = FayeRedis & SharedEngine & SharedEngine['status'] & { waiting: number };
 export interface NodeOptions {
   /** Seconds, as Faye's. Long, so that nothing comes right only because a client connects again. */
   timeout?: number;

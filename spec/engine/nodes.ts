@@ -44,7 +44,7 @@ export async function startNode(config: Config): Promise<OneNode> {
     engine: ours,
     said,
     publish: (channel, data) => proxy.publish({ channel, data }),
-    has: (clientId) => ours.has(clientId),
+    has: (clientId) => ours.ownership.has(clientId),
   };
 }
 
@@ -52,7 +52,7 @@ export async function startNode(config: Config): Promise<OneNode> {
 export async function startNodes(count: number, config: Config): Promise<OneNode[]> {
   const nodes = await Promise.all(Array.from({ length: count }, () => startNode(config)));
   const knows = async ({ server, engine }: OneNode) =>
-    engine.connected && (await server.status()).nodes.length >= count;
+    engine.status.connected && (await server.status()).nodes.length >= count;
   await until(async () => (await Promise.all(nodes.map(knows))).every(Boolean), `${count} nodes`);
   return nodes;
 }

@@ -144,7 +144,6 @@ describe('between two nodes', () => {
       node: name,
       outbox,
       onDrop,
-      log: silent,
     });
     const its: string[] = [];
     backplane.onMessage(({ json }) => its.push(json));
@@ -165,7 +164,7 @@ describe('between two nodes', () => {
     for (const json of ['1', '2', '3']) say(speaker, json);
     expect(speaker.heard).toEqual(['1', '2', '3']);
     await server.start();
-    await until(() => node.heard.length >= 3 && speaker.backplane.waiting === 0, 'all to be heard');
+    await until(() => node.heard.length >= 3 && speaker.backplane.outboxes.size === 0, 'all to be heard');
     say(speaker, '4');
     await until(() => node.heard.includes('4'), 'the next');
     expect(node.heard).toEqual(['1', '2', '3', '4']);
@@ -178,23 +177,26 @@ describe('between two nodes', () => {
     const node = await start('node');
     await listen(node, '/a');
     say(speaker, '1');
-    await until(() => speaker.backplane.waiting === 0, 'the first to be said');
+    await until(() => speaker.backplane.outboxes.size === 0, 'the first to be said');
     proxy.holdAnswers();
     say(speaker, '2');
     await until(() => node.heard.length === 2, 'what arrived without an answer');
-    expect(speaker.backplane.waiting).toBe(1);
+    expect(speaker.backplane.outboxes.size).toBe(1);
     proxy.cut();
     say(speaker, '3');
     await until(() => node.heard.includes('3'), 'the next');
     expect(node.heard).toEqual(['1', '2', '3']);
-    await until(() => speaker.backplane.waiting === 0, 'nothing to wait');
+    await until(() => speaker.backplane.outboxes.size === 0, 'nothing to wait');
   });
 
   it('what did not arrive is sent again', async () => {
     const [speaker, node] = [await start('speaker'), await start('node')];
     await listen(node, '/a');
     say(speaker, '1');
-    await until(() => speaker.backplane.waiting === 0 && node.heard.length === 1, 'the first to be said');
+    await until(
+      () => speaker.backplane.outboxes.size === 0 && node.heard.length === 1,
+      'the first to be said',
+    );
     server.pause();
     say(speaker, '2');
     await server.stop();

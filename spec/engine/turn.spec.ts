@@ -26,7 +26,7 @@ const newClient = (id: string): Client => ({
   step: null,
   heardOf: null,
   waiting: null,
-  told: null,
+  delivered: null,
   withdrawn: null,
   deadline: 0,
   silentUntil: 0,
@@ -205,7 +205,7 @@ class House {
   open(id: string, way: Way): void {
     this.closed(id);
     this.connections.set(id, way);
-    if (way !== 'poll') this.engine.attached(id, this.newStream(id, way));
+    if (way !== 'poll') this.engine.streams.attached(id, this.newStream(id, way));
     this.engine.emptyQueue(id);
   }
 
@@ -219,7 +219,7 @@ class House {
     if (!this.connections.delete(id)) return;
     this.closing(id);
     this.streams.delete(id);
-    this.engine.detached(id);
+    this.engine.streams.detached(id);
   }
 
   private newStream(id: string, way: Way) {
@@ -334,7 +334,7 @@ describe('the engine', () => {
         const house = new House();
         const model = new Model();
         let shares = true;
-        house.engine.sharesWhere(() => shares);
+        house.engine.delivery.shareWhen(() => shares);
         for (const [data, action] of [...history, { do: 'turn' } as Action].entries()) {
           model.do(action, data);
           if (action.do === 'share') shares = action.mayShare;
@@ -344,7 +344,7 @@ describe('the engine', () => {
         expect(house.dropped).toBe(model.dropped);
 
         for (const id of house.ids) house.engine.destroyClient(id);
-        expect(house.engine.size).toEqual({ clients: 0, channels: 0 });
+        expect(house.engine.registry.size).toEqual({ clients: 0, channels: 0 });
         house.engine.disconnect();
       }),
       { numRuns: 300 },
@@ -363,7 +363,7 @@ async function act(house: House, action: Action, data: number): Promise<void> {
     case 'publish':
       return engine.publish({ channel: action.channel, data }, EXPANDED[action.channel]);
     case 'deliver':
-      return engine.deliver(action.clients.map(id), { channel: `/to/some/${data}`, data }, '');
+      return engine.delivery.deliver(action.clients.map(id), { channel: `/to/some/${data}`, data }, '');
     case 'open':
       return house.open(id(action.client), action.way);
     case 'closing':

@@ -13,24 +13,25 @@ interface FayesMemory {
 }
 
 interface Ours {
-  size: { clients: number; channels: number };
+  registry: { size: { clients: number; channels: number } };
 }
 
 interface Inside {
   attached: {
     bayeux: {
       queues: Sized;
-      subscriptions: Sized;
-      traffic: { streams: number };
+      subscriptions: { channels: Sized };
       internals: { proxy: { _connections: Sized; _engine: FayesMemory | Ours } };
       transports: {
+        size: number;
         polls: { latest: Sized };
         streams: { bound: Sized };
         eventSources: { wanted: Sized };
       };
     };
-    presence: { remembered: Sized; doubtful: unknown[] };
-    store: { sizes: { clients: number; rooms: number } };
+    /** One process: `LocalClients`. */
+    presence: { clients: { clients: Sized } };
+    store: { channels: Sized };
   };
 }
 
@@ -42,20 +43,18 @@ export function heldBy(server: FayeOnlineServer): Record<string, number> {
     ...heldByEngine(proxy._engine),
     connections: proxy._connections.size,
     queues: bayeux.queues.size,
-    subscriptions: bayeux.subscriptions.size,
-    streams: bayeux.traffic.streams,
+    subscriptions: bayeux.subscriptions.channels.size,
+    streams: bayeux.transports.size,
     bound: streams.bound.size,
     polls: polls.latest.size,
     eventSources: eventSources.wanted.size,
-    identities: presence.remembered.size,
-    unsettled: presence.doubtful.length,
-    records: store.sizes.clients,
-    rooms: store.sizes.rooms,
+    identities: presence.clients.clients.size,
+    rooms: store.channels.size,
   };
 }
 
 function heldByEngine(engine: FayesMemory | Ours): Record<string, number> {
-  if ('size' in engine) return { ...engine.size };
+  if ('registry' in engine) return { ...engine.registry.size };
   const { _namespace, _clients, _channels, _messages } = engine;
   return {
     clients: _namespace._used.size,

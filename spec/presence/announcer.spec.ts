@@ -2,20 +2,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
 import { netChange } from '../../src/presence/net-change.js';
-import type { RedisStore } from '../../src/presence/redis-store.js';
 import type { Announcement, Change } from '../../src/presence/store.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { silent } from '../support/log.js';
+import { enter, LivingClients, leave, type PresenceNode, redisNode } from '../support/presence-node.js';
 import { RedisServer } from '../support/redis-server.js';
-import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
-import { enter, leave } from './steps.js';
 
 const user = (uid: number) => ({ uid, uname: `user ${uid}` });
 
 describe('Announcer', () => {
   let redis: RedisServer;
-  let stores: RedisStore[];
+  let nodes: PresenceNode[];
   let announcers: Announcer[];
   let heard: Announcement[];
 
@@ -28,22 +26,28 @@ describe('Announcer', () => {
     await redis.flush();
     heard = [];
     const window = { base: 20, perUser: 0, max: 20 };
-    stores = [0, 1, 2].map(() =>
-      openStore({ source: redis.url, partitions: new Partitions('faye', null), window, log: silent }),
+    const engine = new LivingClients();
+    nodes = [0, 1, 2].map(() =>
+      redisNode(engine, { source: redis.url, partitions: new Partitions('faye', null), window }),
     );
-    await Promise.all(stores.map((store) => store.open()));
-    announcers = stores.map((store, index) => new Announcer({ store, node: `n${index}`, log: silent }));
-    stores[2]?.onAnnouncement((announcement) => heard.push(announcement));
+    await Promise.all(nodes.map(({ store }) => store.open()));
+    announcers = nodes.map(
+      ({ store }, index) => new Announcer({ channels: store.channels, node: `n${index}`, log: silent }),
+    );
+    nodes[2]?.store.channels.onAnnouncement((announcement) => heard.push(announcement));
     return async () => {
       await Promise.all(announcers.map((announcer) => announcer.close()));
-      await Promise.all(stores.map((store) => store.close()));
+      await Promise.all(nodes.map((node) => node.close()));
     };
   });
 
   const joined = () => heard.flatMap(({ joins }) => joins.map(({ uid }) => uid));
   const come = async (node: number, uid: number) => {
-    const transition = await enter(stores[node] as RedisStore, '/a', user(uid), `c${uid}`);
-    announcers[node]?.mark('/a', transition?.dueIn ?? null);
+    const { changes } = nodes[node] as PresenceNode;
+    const before = changes.length;
+    await enter(nodes[node] as PresenceNode, '/a', user(uid), `c${uid}`);
+    // Those of others who came meanwhile, too: they are marked once.
+    for (const { channel, dueIn } of changes.slice(before)) announcers[node]?.mark(channel, dueIn);
   };
 
   it('announces a storm on two nodes once a window, each join once, versions without a gap', async () => {
@@ -58,7 +62,7 @@ describe('Announcer', () => {
 
   it('announces each change once where both try at the same time', async () => {
     for (let round = 0; round < 20; round += 1) {
-      await enter(stores[0] as RedisStore, '/a', user(round), `c${round}`);
+      await enter(nodes[0] as PresenceNode, '/a', user(round), `c${round}`);
       await Promise.all(announcers.slice(0, 2).map((announcer) => announcer.announce('/a')));
     }
     await until(() => joined().length === 20, 'all joins');
@@ -68,23 +72,26 @@ describe('Announcer', () => {
 
   it('takes over what a node marked that died before it took', async () => {
     announcers[1]?.start();
-    await enter(stores[0] as RedisStore, '/a', user(1), 'c1');
+    await enter(nodes[0] as PresenceNode, '/a', user(1), 'c1');
     await until(() => joined().length === 1, 'the heir to announce');
     expect(heard[0]).toMatchObject({ node: 'n1', count: 1 });
   });
 
   it('takes over what a node took that died before it announced', async () => {
     announcers[1]?.start();
-    await enter(stores[0] as RedisStore, '/a', user(1), 'c1');
-    await stores[0]?.take('/a', 'a claim whose holder dies');
+    await enter(nodes[0] as PresenceNode, '/a', user(1), 'c1');
+    await nodes[0]?.store.channels.take('/a', 'a claim whose holder dies');
     await until(() => joined().length === 1, 'the heir to announce');
     expect(heard).toEqual([expect.objectContaining({ node: 'n1', version: 1, joins: [user(1)] })]);
   });
 
   it('announces nothing where a join and a leave cancel out', async () => {
     await come(0, 1);
-    await leave(stores[1] as RedisStore, '/a', 1, 'c1');
-    await until(async () => (await stores[0]?.overdue(-60_000, 10))?.length === 0, 'the window');
+    await leave(nodes[1] as PresenceNode, '/a', 'c1');
+    await until(
+      async () => (await nodes[0]?.store.channels.overdue(-60_000, 10))?.length === 0,
+      'the window',
+    );
     await come(0, 2);
     await until(() => heard.length > 0, 'the next');
     expect(joined()).toEqual([2]);

@@ -1,26 +1,24 @@
 /** A new epoch: Redis has lost its data, and the nodes say again who is with them. */
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { UnavailableError } from '../../src/errors.js';
 import { Announcer } from '../../src/presence/announcer.js';
 import type { MembershipEntry } from '../../src/presence/journal.js';
 import { Presence } from '../../src/presence/presence.js';
 import { Reaper } from '../../src/presence/reaper.js';
-import { resume } from '../../src/presence/resumption.js';
 import type { Announcement } from '../../src/presence/store.js';
 import { Keys } from '../../src/redis/keys.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { scripts } from '../../src/redis/scripts.js';
 import { silent } from '../support/log.js';
+import { end, LivingClients, leave, type PresenceNode, redisNode } from '../support/presence-node.js';
 import { RedisServer } from '../support/redis-server.js';
-import { type OwnStore, openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
-import { enter, leave } from './steps.js';
 
 const ann = { uid: 1, uname: 'Ann' };
 const bob = { uid: 'b', uname: 'Bob' };
 const cy = { uid: 'c', uname: 'Cy' };
 
-interface Node {
-  store: OwnStore;
+interface Node extends PresenceNode {
   presence: Presence;
   announcer: Announcer;
   /** What its presence has said. */
@@ -28,16 +26,20 @@ interface Node {
 }
 
 let redis: RedisServer;
+let engine: LivingClients;
 const nodes: Node[] = [];
 
 beforeAll(async () => {
   redis = await RedisServer.start();
 });
+beforeEach(() => {
+  engine = new LivingClients();
+});
 afterAll(() => redis.dispose());
 afterEach(async () => {
-  for (const { announcer, store } of nodes.splice(0)) {
-    await announcer.close();
-    await store.close();
+  for (const node of nodes.splice(0)) {
+    await node.announcer.close();
+    await node.close();
   }
   await redis.flush();
 });
@@ -45,36 +47,54 @@ afterEach(async () => {
 /** `quiet` in milliseconds. */
 async function start(quiet: number, partitions = new Partitions('faye', null)): Promise<Node> {
   const window = { base: 10, perUser: 0, max: 10 };
-  const store = openStore({ source: redis.url, partitions, window, quiet, log: silent });
-  const announcer = new Announcer({ store, node: `n${nodes.length}`, log: silent });
-  const clientExists = async () => true;
-  const has = (clientId: string): boolean => presence.remembered.concerned(() => true).includes(clientId);
-  const presence = new Presence({ store, announcer, clientExists, has, listLimit: 100, log: silent });
-  store.onEpoch((concerns) => resume(concerns, { presence, has, inTurn: (_clientId, step) => step() }));
+  let changed: Parameters<ConstructorParameters<typeof Presence>[1]>[0] = () => {};
+  const node = redisNode(engine, {
+    ...{ source: redis.url, partitions, window, quiet },
+    changed: (change) => changed(change),
+  });
+  const { store } = node;
+  const announcer = new Announcer({ channels: store.channels, node: `n${nodes.length}`, log: silent });
+  const presence = new Presence({ store, announcer, listLimit: 100, log: silent }, (listener) => {
+    changed = listener;
+    return node.clients;
+  });
   const events: string[] = [];
   presence.on('join', (channel, { uid }) => events.push(`${uid} joins ${channel}`));
   presence.on('leave', (channel, { uid }) => events.push(`${uid} leaves ${channel}`));
   await store.open();
   announcer.start();
-  const node = { store, presence, announcer, events };
-  nodes.push(node);
-  return node;
+  const started = Object.assign(node, { presence, announcer, events });
+  nodes.push(started);
+  return started;
 }
 
-async function come({ presence }: Node, clientId: string, user: typeof ann | typeof bob, channels: string[]) {
-  await presence.bind(clientId, { ...user });
-  expect(await presence.enter(clientId, channels)).toBe(true);
+async function bind({ clients }: Node, clientId: string, user: typeof ann | typeof bob) {
+  engine.add(clientId);
+  expect(await clients.bind(clientId, { ...user })).toBe('bound');
+}
+
+async function come(node: Node, clientId: string, user: typeof ann | typeof bob, channels: string[]) {
+  await bind(node, clientId, user);
+  expect(await node.clients.enter(clientId, channels)).toBe(true);
 }
 
 const listed = async ({ presence }: Node, channel: string) =>
   (await presence.snapshot(channel)).users.map(({ uid }) => uid);
+
+/** Looks now whether Redis still has the data that it had. */
+const look = async ({ hub }: Node) => hub?.epochs.look();
+
+const isAway = (error: unknown): false => {
+  if (error instanceof UnavailableError) return false;
+  throw error;
+};
 
 const since = () => redis.ask((raw) => raw.zrange('/faye/order/a', '0', '-1', 'WITHSCORES'));
 
 it('stays go on where all data was lost: since when they are, without a join, an entry, or half a list', async () => {
   const [first, second] = [await start(3_000), await start(3_000)];
   const heard: Announcement[] = [];
-  first.store.onAnnouncement((said) => heard.push(said));
+  first.store.channels.onAnnouncement((said) => heard.push(said));
   await first.store.journal.open('sql');
   await come(first, 'c1', ann, ['/a', '/b']);
   await come(second, 'c2', bob, ['/a']);
@@ -98,31 +118,34 @@ it('stays go on where all data was lost: since when they are, without a join, an
   expect(joined().sort()).toEqual(['1 /a', '1 /b', 'b /a']);
   expect(await first.store.journal.read('sql', 'n0', 10, 0)).toEqual([]);
 
-  await first.presence.end('c1');
-  await second.presence.end('c3');
-  await second.presence.end('c2');
+  await end(first, 'c1');
+  await end(second, 'c3', 'c2');
   const left = (await first.store.journal.read('sql', 'n0', 10, 0)).map(({ clientId }) => clientId);
   expect(left.sort()).toEqual(['c1', 'c1', 'c2', 'c3']);
   await first.store.journal.closeGroup('sql');
+  const stays = ['/faye/epoch', '/faye/nodes', '/faye/nodes/about', '/faye/nodes/terms'];
   await until(
-    async () => (await redis.keys()).every((key) => key === '/faye/epoch'),
-    'nothing to be left but the epoch',
+    async () => (await redis.keys()).every((key) => stays.includes(key)),
+    'nothing to be left but the epoch and the nodes',
   );
 });
 
 it('announces nothing in the quiet time, and then once what came in it', async () => {
   const node = await start(600);
   const heard: Announcement[] = [];
-  node.store.onAnnouncement((said) => heard.push(said));
+  node.store.channels.onAnnouncement((said) => heard.push(said));
   await come(node, 'c1', ann, ['/a']);
+  await bind(node, 'c2', bob);
+  await bind(node, 'c3', cy);
   await until(() => heard.length > 0, 'Ann to be announced');
   heard.length = 0;
   await redis.flush();
-  await node.store.look();
-  await enter(node.store, '/a', bob, 'c2');
-  await enter(node.store, '/a', cy, 'c3');
-  await leave(node.store, '/a', 'c', 'c3');
-  expect(await node.store.take('/a', 'eager')).toBeGreaterThan(0);
+  await look(node);
+  // Its lease was lost with the rest: a step does nothing until it is renewed.
+  await until(() => node.clients.enter('c2', ['/a']).catch(isAway), 'Bob to enter');
+  expect(await node.clients.enter('c3', ['/a'])).toBe(true);
+  await leave(node, '/a', 'c3');
+  expect(await node.store.channels.take('/a', 'eager')).toBeGreaterThan(0);
   expect(heard).toEqual([]);
   expect((await listed(node, '/a')).sort()).toEqual([1, 'b']);
   await until(() => heard.length > 0, 'the announcement');
@@ -132,8 +155,7 @@ it('announces nothing in the quiet time, and then once what came in it', async (
 
 it('does not count in the quiet time what Redis itself stood still for', async () => {
   const key = '/faye/epoch';
-  const members = () =>
-    redis.ask((raw) => scripts.members(raw, new Keys('faye').ofChannel('/a'), ['/a', 10]));
+  const members = () => redis.ask((raw) => scripts.list(raw, [key], [new Keys('faye').root, '/a', 10]));
   const look = () => redis.ask((raw) => scripts.epoch(raw, [key], ['first', 'second', 600, '']));
   const now = Date.now();
   await redis.ask((raw) => scripts.epoch(raw, [key], ['', 'first', 600, '']));
@@ -147,14 +169,28 @@ it('does not count in the quiet time what Redis itself stood still for', async (
   expect(await members()).toEqual([0, []]);
 });
 
-it('begins an epoch with what comes in after the loss and before the next look', async () => {
+it('lets nobody enter after the loss and before the next look, and then begins an epoch', async () => {
   const node = await start(300);
   await come(node, 'c1', ann, ['/a']);
+  await bind(node, 'c2', bob);
   const { epoch } = await node.presence.snapshot('/a');
   await redis.flush();
-  await come(node, 'c2', bob, ['/a']);
+  await expect(node.clients.enter('c2', ['/a'])).rejects.toBeInstanceOf(UnavailableError);
   expect((await listed(node, '/a')).sort()).toEqual([1, 'b']);
   expect((await node.presence.snapshot('/a')).epoch).not.toBe(epoch);
+  expect(node.clients.isIn('c2', ['/a'])).toBe(true);
+});
+
+it('does not know, until it has settled, whether a client that has no session is another node’s', async () => {
+  const [node, other] = [await start(2_000), await start(2_000)];
+  await come(other, 'c1', ann, ['/a']);
+  engine.add('c2');
+  await redis.flush();
+  await look(node);
+  await expect(node.clients.bind('c2', { ...bob })).rejects.toBeInstanceOf(UnavailableError);
+  await listed(node, '/a');
+  expect(await node.clients.bind('c2', { ...bob })).toBe('bound');
+  expect(await node.clients.bind('c1', { ...bob })).toBe('other');
 });
 
 it('shows no part of a list where a node that is new is the first to look after the loss', async () => {
@@ -172,7 +208,7 @@ it('has lists at once where there was never any data, whoever begins', async () 
 });
 
 it('concerns the partition alone that has lost its data', async () => {
-  const node = await start(300, new Partitions('faye', 2));
+  const node = await start(2_000, new Partitions('faye', 2));
   const channels = ['/a', '/b', '/c', '/d', '/e', '/f'];
   await come(node, 'c1', ann, channels);
   await until(
@@ -186,7 +222,7 @@ it('concerns the partition alone that has lost its data', async () => {
     Promise.all(channels.map(async (channel) => (await node.presence.snapshot(channel)).epoch));
   const before = await epochOf();
   await redis.ask(async (raw) => raw.del(await raw.keys('/{faye:0}*')));
-  await node.store.look();
+  await look(node);
   const after = await epochOf();
   const partitions = new Partitions('faye', 2);
   for (const [index, channel] of channels.entries()) {
@@ -204,31 +240,54 @@ it('takes out who is in a channel of another partition than the one that has los
   expect(elsewhere).not.toEqual([]);
   await come(dead, 'c1', ann, channels);
   await come(living, 'c2', bob, channels);
-  await dead.store.close();
-  nodes.splice(nodes.indexOf(dead), 1);
-  const existing = new Set(['c1', 'c2']);
   const reaper = new Reaper({
-    ...{ store: living.store, presence: living.presence, node: 'n1', every: 0, forgetAfter: 60_000 },
+    ...{ upkeep: living.store.upkeep, presence: living.presence, node: 'n1', every: 0 },
     ...{ expiryGrace: 60, log: silent, endClient: () => {}, inTurn: (_clientId, step) => step() },
-    clientsExist: async () => existing,
+    clientsExist: engine.existing,
+    staysOf: async (clientIds) => (await living.sessions?.staysOf(clientIds)) ?? new Map(),
   });
   await reaper.tick();
-  await redis.ask(async (raw) => raw.del(await raw.keys(`/{faye:${partitions.of('c1')}}*`)));
-  await living.store.look();
+  const key = `/{faye:${partitions.of('c1')}}/epoch`;
+  const swept = async () => {
+    const [epoch, last] = await redis.ask((raw) => raw.hmget(key, 'id', 'swept'));
+    return epoch !== null && epoch === last;
+  };
+  expect(await swept()).toBe(true);
+  const isLost = () => redis.ask(async (raw) => raw.del(await raw.keys(`/{faye:${partitions.of('c1')}}*`)));
   const inAll = async () => (await Promise.all(channels.map((channel) => listed(living, channel)))).flat();
-  await until(async () => (await inAll()).filter((uid) => uid === 'b').length === channels.length, 'Bob');
-  // It is, for all that is known.
+  const areInAll = async (...uids: unknown[]) => {
+    const all = await inAll();
+    return uids.every((uid) => all.filter((each) => each === uid).length === channels.length);
+  };
+
+  await isLost();
+  await look(living);
+  // Its node has written it again.
+  await until(() => areInAll(1, 'b'), 'Ann and Bob');
+  expect(await swept()).toBe(false);
   await reaper.tick();
-  for (const channel of elsewhere) expect((await living.presence.list(channel)).users).toEqual([ann, bob]);
-  existing.delete('c1');
-  await redis.ask((raw) => raw.hdel(`/{faye:${partitions.of('c1')}}/epoch`, 'swept'));
+  expect(await swept()).toBe(true);
+  for (const channel of channels)
+    expect((await living.presence.list(channel)).users.map(({ uid }) => uid).sort()).toEqual([1, 'b']);
+
+  nodes.splice(nodes.indexOf(dead), 1);
+  dead.hub?.close();
+  await dead.announcer.close();
+  await dead.close();
+  engine.kill('c1');
+  await isLost();
+  await look(living);
+  await until(() => areInAll('b'), 'Bob');
+  for (const channel of elsewhere)
+    expect((await living.presence.list(channel)).users.map(({ uid }) => uid)).toContain(1);
+  living.events.length = 0;
   await reaper.tick();
   for (const channel of channels) expect((await living.presence.list(channel)).users).toEqual([bob]);
-  expect(living.events.filter((event) => event.includes('leaves')).length).toBe(elsewhere.length);
+  expect(living.events.sort()).toEqual(elsewhere.map((channel) => `1 leaves ${channel}`).sort());
 });
 
 it('knows whom it holds and since when, and which epochs go on, or that it does not know', async () => {
-  const node = await start(300);
+  const node = await start(2_000);
   await node.store.journal.open('sql');
   await come(node, 'c1', ann, ['/a', '/b']);
   await come(node, 'c2', ann, ['/a']);
@@ -239,19 +298,19 @@ it('knows whom it holds and since when, and which epochs go on, or that it does 
     ...{ user: ann, visibility: null },
   }));
   const byName = (one: object, other: object) => JSON.stringify(one).localeCompare(JSON.stringify(other));
-  const held = () => node.presence.remembered.held((name) => name !== '/b').sort(byName);
+  const held = () => node.clients.held((name) => name !== '/b').sort(byName);
   expect(held()).toEqual(said.filter(({ channel }) => channel === '/a').sort(byName));
-  const [epoch] = node.store.epochs;
+  const [epoch] = node.store.epochs.all;
   await redis.flush();
-  await node.store.look();
-  expect(node.store.epochs).toHaveLength(1);
-  expect(node.store.epochs).not.toEqual([epoch]);
+  await look(node);
+  expect(node.store.epochs.all).toHaveLength(1);
+  expect(node.store.epochs.all).not.toEqual([epoch]);
   expect(await listed(node, '/a')).toEqual([1]);
   expect(held()).toEqual(said.filter(({ channel }) => channel === '/a').sort(byName));
   await redis.stop();
-  await until(() => node.store.epochs.length === 0, 'it to know none');
+  await until(() => node.store.epochs.all.length === 0, 'it to know none');
   await redis.start();
-  await until(() => node.store.epochs.length === 1, 'it to know one again');
+  await until(() => node.store.epochs.all.length === 1, 'it to know one again');
 });
 
 it('makes older data right: who has moved, come and gone since', async () => {
@@ -259,16 +318,13 @@ it('makes older data right: who has moved, come and gone since', async () => {
   await come(node, 'c1', ann, ['/a', '/b']);
   await come(node, 'c2', bob, ['/a']);
   await redis.save();
-  expect(await node.presence.enter('c1', ['/b'])).toBe(true);
+  expect(await node.clients.enter('c1', ['/b'])).toBe(true);
   await come(node, 'c3', cy, ['/a', '/b']);
-  await node.presence.end('c2');
+  await end(node, 'c2');
   await redis.stop();
   await redis.start();
-  await until(() => node.store.connected, 'the store to be connected');
-  // As the engine and the reaper do, which know that it has ended.
-  await until(async () => (await node.store.read('c2')) !== null, 'the older data');
-  await node.presence.end('c2');
+  await until(() => node.store.status.connected, 'the store to be connected');
   await until(async () => `${await listed(node, '/a')}` === 'c', '/a to be right');
   expect(await listed(node, '/b')).toEqual([1, 'c']);
-  expect((await node.store.read('c1'))?.channels).toEqual(['/b']);
+  expect(await node.sessions?.staysOf(['c1', 'c2'])).toEqual(new Map([['c1', ['/b']]]));
 });

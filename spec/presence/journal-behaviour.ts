@@ -1,14 +1,15 @@
-/** What every journal must do, with the store that writes it. An implementation's spec is a few lines that make them. */
+/** What every journal must do, with the clients of which it tells. An implementation's spec is a few lines that make them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Journal } from '../../src/presence/journal.js';
 import type { Store } from '../../src/presence/store.js';
+import type { Visibility } from '../../src/presence/visibility.js';
+import { end, enter, leave, type PresenceNode } from '../support/presence-node.js';
 import { until } from '../support/until.js';
-import { enter, forget, leave } from './steps.js';
 
 export interface JournalUnderTest {
-  store: Store;
-  /** Another node's view of the same data; the same store where there is only one process. */
-  other: Store;
+  node: PresenceNode;
+  /** Another node over the same data; the same where there is only one process. */
+  otherNode: PresenceNode;
   /** What is left of the journal. */
   left(): Promise<string[]>;
   close(): Promise<void>;
@@ -22,33 +23,43 @@ const bob = { uid: 'b', uname: 'Bob' };
 
 export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void {
   let tested: JournalUnderTest;
+  let node: PresenceNode;
+  let otherNode: PresenceNode;
   let store: Store;
   let journal: Journal;
   let elsewhere: Journal;
 
   beforeEach(async () => {
     tested = await make();
-    store = tested.store;
+    ({ node, otherNode } = tested);
+    ({ store } = node);
     journal = store.journal;
-    elsewhere = tested.other.journal;
+    elsewhere = otherNode.store.journal;
   });
   afterEach(() => tested.close());
 
   const read = (count = 100, group = 'sql', consumer = 'n1') => journal.read(group, consumer, count, 0);
   const said = async (group = 'sql') =>
     (await read(100, group)).map(({ type, uid, clientId }) => `${type} ${uid} ${clientId}`);
+  /** Bound, and in no channel. */
+  const bind = async (clientId: string) => {
+    node.engine.add(clientId);
+    expect(await node.clients.bind(clientId, { ...ann })).toBe('bound');
+  };
+  const visibilityOf = (clientId: string): Visibility | null | undefined =>
+    node.clients.held(() => true).find((membership) => membership.clientId === clientId)?.visibility;
   const come = async (many: number) => {
-    for (let index = 0; index < many; index += 1) await enter(store, '/a', ann, `c${index}`);
+    for (let index = 0; index < many; index += 1) await enter(node, '/a', ann, `c${index}`);
   };
 
   describe('writing', () => {
     it('puts down every client in and out, and which of them is a join or a leave', async () => {
       await journal.open('sql');
       const before = Date.now();
-      await enter(store, '/a', ann, 'c1');
-      await enter(tested.other, '/a', ann, 'c2');
-      await leave(store, '/a', 1, 'c1');
-      await leave(store, '/a', '1', 'c2');
+      await enter(node, '/a', ann, 'c1');
+      await enter(otherNode, '/a', ann, 'c2');
+      await leave(node, '/a', 'c1');
+      await end(node, 'c2');
       const entries = await read();
       const entry = { channel: '/a', uid: '1', partition: 0 };
       expect(entries).toMatchObject([
@@ -57,7 +68,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
         { ...entry, type: 'out', clientId: 'c1', transition: false },
         { ...entry, type: 'out', clientId: 'c2', transition: true },
       ]);
-      const { epoch } = await store.snapshot('/a', 1);
+      const { epoch } = await store.channels.snapshot('/a', 1);
       for (const { at, ...rest } of entries) {
         expect(rest.epoch).toBe(epoch);
         expect(at).toBeGreaterThanOrEqual(before);
@@ -66,46 +77,40 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       expect(new Set(entries.map(({ id }) => id)).size).toBe(4);
     });
 
-    it('puts down nothing for a repeat, a refusal, or a stay that goes on', async () => {
+    it('puts down nothing for a repeat, a refusal, or one that is in no channel', async () => {
       await journal.open('sql');
-      const { since } = await enter(store, '/a', ann, 'c1');
+      await enter(node, '/a', ann, 'c1');
       await read();
-      await enter(tested.other, '/a', ann, 'c1');
-      await enter(store, '/a', bob, 'c2', since);
-      await enter(store, '/a', ann, 'c3', since);
-      await forget(store, 'c3');
-      expect(await store.enter('/a', ann, 'c3', 0)).toBeNull();
-      await leave(store, '/a', 2, 'c1');
-      await leave(store, '/b', 1, 'c1');
+      await enter(node, '/a', ann, 'c1');
+      expect(await otherNode.clients.bind('c1', { ...bob })).toBe('other');
+      await otherNode.clients.enter('c1', ['/a']);
+      await bind('c3');
+      await end(node, 'c3');
+      expect(await node.clients.enter('c3', ['/a'])).toBe(false);
+      await leave(node, '/a', 'c9');
+      await leave(node, '/b', 'c1');
       expect(await said()).toEqual([]);
-      await leave(store, '/a', 1, 'c1');
+      await leave(node, '/a', 'c1');
       expect(await said()).toEqual(['out 1 c1']);
-    });
-
-    it('puts down when it was, where that is given', async () => {
-      await journal.open('sql');
-      await enter(store, '/a', ann, 'c1');
-      await leave(store, '/a', 1, 'c1', 1_700_000_000_000);
-      expect((await read()).map(({ at }) => at)[1]).toBe(1_700_000_000_000);
     });
 
     it('keeps what a user is called as it was given', async () => {
       const user = { uid: '__proto__', uname: 'é😀 {} [] "' };
       await journal.open('sql');
-      await enter(store, '/a', user, 'c1');
+      await enter(node, '/a', user, 'c1');
       expect((await read())[0]).toMatchObject({ uid: '__proto__', user });
     });
 
     it('is not done where nobody reads, before the first group and after the last', async () => {
-      await enter(store, '/a', ann, 'c1');
+      await enter(node, '/a', ann, 'c1');
       expect(await tested.left()).toEqual([]);
       await journal.open('sql');
       await journal.open('webhooks');
-      await enter(store, '/a', bob, 'c2');
+      await enter(node, '/a', bob, 'c2');
       await journal.closeGroup('sql');
       expect(await said('webhooks')).toEqual(['in b c2']);
       await elsewhere.closeGroup('webhooks');
-      await leave(store, '/a', 1, 'c1');
+      await leave(node, '/a', 'c1');
       expect(await tested.left()).toEqual([]);
     });
   });
@@ -113,13 +118,15 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
   describe('visibility', () => {
     it('puts down each change once, with the time since when it is so, and no in or out', async () => {
       await journal.open('sql');
-      await enter(store, '/a', ann, 'c1');
+      await enter(node, '/a', ann, 'c1');
       await read();
-      const hidden = await store.setVisibility('c1', true);
-      await tested.other.setVisibility('c1', true);
-      const shown = await tested.other.setVisibility('c1', false);
-      await store.setVisibility('c1', false);
-      const { epoch } = await store.snapshot('/a', 1);
+      await node.clients.setVisibility('c1', true);
+      const hidden = visibilityOf('c1');
+      await otherNode.clients.setVisibility('c1', true);
+      await otherNode.clients.setVisibility('c1', false);
+      const shown = visibilityOf('c1');
+      await node.clients.setVisibility('c1', false);
+      const { epoch } = await store.channels.snapshot('/a', 1);
       const entry = { epoch, uid: '1', clientId: 'c1', partition: 0, id: expect.any(String) };
       const entries = await read();
       expect(entries).toEqual([
@@ -127,40 +134,32 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
         { ...entry, type: 'shown', at: shown?.since },
       ]);
       expect(new Set(entries.map(({ id }) => id)).size).toBe(2);
-      expect(await leave(store, '/a', 1, 'c1')).toMatchObject({ changed: true });
+      expect(await leave(node, '/a', 'c1')).toMatchObject({ changed: true });
       expect(await said()).toEqual(['out 1 c1']);
     });
 
     it('puts down the first word of a client, that of one that is nowhere yet, and nothing of an unknown one', async () => {
       await journal.open('sql');
-      await store.bind('c1', ann);
-      await store.setVisibility('c1', false);
-      await store.setVisibility('nobody', true);
-      await store.beginEnd('c1');
-      await store.setVisibility('c1', true);
+      await bind('c1');
+      await node.clients.setVisibility('c1', false);
+      await node.clients.setVisibility('nobody', true);
+      await end(node, 'c1');
+      await node.clients.setVisibility('c1', true);
       expect(await said()).toEqual(['shown 1 c1']);
-    });
-
-    it('puts down again what is said again, where that was lost, with the time that it had', async () => {
-      await journal.open('sql');
-      await store.bind('c1', ann);
-      await store.setVisibility('c1', true, { since: 1_700_000_000_000 });
-      await tested.other.setVisibility('c1', true, { since: 1_700_000_000_000 });
-      await tested.other.setVisibility('c1', false, { since: 1_600_000_000_000 });
-      expect(await read()).toMatchObject([{ type: 'hidden', clientId: 'c1', at: 1_700_000_000_000 }]);
     });
 
     it('is bounded as the rest', async () => {
       await journal.open('sql');
-      await store.bind('c1', ann);
-      for (let index = 0; index < BOUND + 5; index += 1) await store.setVisibility('c1', index % 2 === 0);
+      await bind('c1');
+      for (let index = 0; index < BOUND + 5; index += 1)
+        await node.clients.setVisibility('c1', index % 2 === 0);
       expect(await journal.dropped()).toBe(5);
       expect(await read()).toHaveLength(BOUND);
     });
 
     it('is not put down where nobody reads', async () => {
-      await store.bind('c1', ann);
-      await store.setVisibility('c1', true);
+      await bind('c1');
+      await node.clients.setVisibility('c1', true);
       expect(await tested.left()).toEqual([]);
     });
   });
@@ -182,7 +181,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await journal.open('sql');
       await come(2);
       await journal.open('late');
-      await enter(store, '/a', bob, 'c9');
+      await enter(node, '/a', bob, 'c9');
       expect(await said('late')).toEqual(['in b c9']);
       expect(await said()).toHaveLength(3);
     });
@@ -191,7 +190,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await journal.open('sql');
       expect(await journal.read('sql', 'n1', 10, 10)).toEqual([]);
       const waiting = journal.read('sql', 'n1', 10, 20_000);
-      await enter(store, '/a', ann, 'c1');
+      await enter(node, '/a', ann, 'c1');
       expect(await waiting).toHaveLength(1);
     });
 
@@ -203,7 +202,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       const waiting = journal.read('sql', 'n1', 10, 60_000, stopping.signal);
       stopping.abort();
       expect(await waiting).toEqual([]);
-      await enter(store, '/a', ann, 'c1');
+      await enter(node, '/a', ann, 'c1');
       expect(await journal.read('sql', 'n1', 10, 60_000, signal)).toHaveLength(1);
     });
   });
@@ -250,7 +249,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       await come(BOUND);
       expect(await journal.dropped()).toBe(0);
       expect(await read(2)).toHaveLength(2);
-      for (let index = 0; index < 5; index += 1) await leave(store, '/a', 1, `c${index}`);
+      for (let index = 0; index < 5; index += 1) await leave(node, '/a', `c${index}`);
       expect(await elsewhere.dropped()).toBe(5);
       const rest = await said();
       expect(rest[0]).toBe('in 1 c5');
@@ -264,7 +263,7 @@ export function behavesLikeAJournal(make: () => Promise<JournalUnderTest>): void
       for (let round = 0; round < 3; round += 1) {
         await come(BOUND);
         await journal.acknowledge('sql', await read());
-        for (let index = 0; index < BOUND; index += 1) await leave(store, '/a', 1, `c${index}`);
+        for (let index = 0; index < BOUND; index += 1) await leave(node, '/a', `c${index}`);
         await journal.acknowledge('sql', await read());
       }
       expect([await journal.dropped(), await journal.lag('sql')]).toEqual([0, 0]);

@@ -3,12 +3,12 @@
  * nothing is left.
  */
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { UnavailableError } from '../../src/errors.js';
 import { Keys } from '../../src/redis/keys.js';
 import { Partitions } from '../../src/redis/partitions.js';
-import { scripts } from '../../src/redis/scripts.js';
 import { type OneNode, startNode, startNodes } from '../engine/nodes.js';
-import { silent } from '../support/log.js';
+import { enter, LivingClients, redisNode } from '../support/presence-node.js';
 import { RedisServer } from '../support/redis-server.js';
 import { openStore } from '../support/redis-store.js';
 import {
@@ -114,15 +114,9 @@ describe('lists are right again, and nothing is left, where Redis has lost of a 
 });
 
 describe('lists are right again, and nothing is left, where Redis has lost of a client', () => {
-  it.each(['clientId_auth', 'clientId_status', 'engine/clients'])('%s', async (what) => {
+  it('engine/clients', async () => {
     const two = await start();
-    for (const { clientId } of [two.ann, two.bob]) await remove(`/faye/${what}/${clientId()}`);
-    await comesRight(two);
-  });
-
-  it('clientIds, the index of all', async () => {
-    const two = await start();
-    await remove('/faye/clientIds');
+    for (const { clientId } of [two.ann, two.bob]) await remove(`/faye/engine/clients/${clientId()}`);
     await comesRight(two);
   });
 
@@ -135,9 +129,30 @@ describe('lists are right again, and nothing is left, where Redis has lost of a 
     await comesRight(two);
   });
 
-  it('clientId_auth, as it moves', async () => {
+  it.each([
+    ['its own node', 0],
+    ['another', 1],
+  ])('engine/clients, and %s looks for members that nobody knows: none leaves', async (_whose, looks) => {
+    const gc = (index: number) => (index === looks ? 1 : 3_600);
+    const a = await startNode({ redis: redis.url, gc: gc(0) });
+    const b = await startNode({ redis: redis.url, gc: gc(1) });
+    await until(() => a.engine.status.connected && b.engine.status.connected, 'both nodes');
+    const isSwept = () => redis.ask((ask) => ask.hexists('/faye/epoch', 'swept'));
+    await until(isSwept, 'the first look');
+    const ann = await join(a.endpoint, user('ann'));
+    await sees(ann, ROOM, ['ann']);
+    await remove(`/faye/engine/clients/${ann.clientId()}`);
+    await redis.ask((ask) => ask.hdel('/faye/epoch', 'swept'));
+    await until(isSwept, 'all members to be looked through');
+    expect(await exists(`/faye/engine/clients/${ann.clientId()}`)).toBe(true);
+    expect([...a.said, ...b.said].filter(([event]) => event !== 'join')).toEqual([]);
+    const bob = await join(b.endpoint, user('bob'));
+    await comesRight({ nodes: [a, b], ann, bob });
+  });
+
+  it('engine/clients, as it moves to other rooms', async () => {
     const two = await start();
-    await remove(`/faye/clientId_auth/${two.ann.clientId()}`);
+    await remove(`/faye/engine/clients/${two.ann.clientId()}`);
     two.ann.auth = user('ann', '/classes/5');
     await sees(two.bob, ROOM, ['bob']);
     two.ann.auth = user('ann');
@@ -149,7 +164,7 @@ describe('lists are right again, and nothing is left, where Redis has lost of a 
     const a = await startNode({ redis: redis.url, gc: 3_600 });
     // The reaper of the other does not have it.
     const b = await startNode({ redis: redis.url, gc: 1 });
-    await until(() => a.engine.connected && b.engine.connected, 'both nodes');
+    await until(() => a.engine.status.connected && b.engine.status.connected, 'both nodes');
     const ann = await join(a.endpoint, user('ann'));
     const bob = await join(b.endpoint, user('bob'));
     for (const person of [ann, bob]) await sees(person, ROOM, ['ann', 'bob']);
@@ -172,18 +187,20 @@ describe('lists are right again, and nothing is left, where Redis has lost of a 
     await allGo([ann, bob]);
   });
 
-  it('clientId_auth, and its node is dead: nobody knows where it was, so all channels are looked through', async () => {
+  it('engine/clients, and its node is dead: nobody knows where it was, so all channels are looked through', async () => {
     const two = await start();
-    const partitions = new Partitions('faye', null);
-    const store = openStore({ source: redis.url, partitions, window: SLOW, log: silent });
+    const living = new LivingClients();
+    const dead = redisNode(living, {
+      source: redis.url,
+      partitions: new Partitions('faye', null),
+      window: SLOW,
+    });
     try {
-      await store.open();
-      await store.bind('ghost', { uid: 'ghost', uname: 'Ghost' });
-      const intent = await store.intend('ghost', [ROOM]);
-      await store.enter(ROOM, { uid: 'ghost', uname: 'Ghost' }, 'ghost', intent?.at ?? 0);
-      await remove('/faye/clientId_auth/ghost');
+      await dead.store.open();
+      await enter(dead, ROOM, { uid: 'ghost', uname: 'Ghost' }, 'ghost');
+      await remove('/faye/engine/clients/ghost');
     } finally {
-      await store.close();
+      await dead.close();
     }
     await until(async () => {
       const { users } = await two.nodes[0].server.presence.list(ROOM);
@@ -219,7 +236,7 @@ it('lists are right again where Redis has run out of memory, and has evicted wha
   await comesRight(two);
 });
 
-it.each(['users', 'uid_to_clientIds', 'order', 'state', 'clientId_auth', 'engine/clients', 'everything'])(
+it.each(['users', 'uid_to_clientIds', 'order', 'state', 'engine/clients', 'everything'])(
   'a loss of %s by eviction alone, which no step comes upon, is found within seconds',
   async (what) => {
     const two = await start();
@@ -235,44 +252,63 @@ it.each(['users', 'uid_to_clientIds', 'order', 'state', 'clientId_auth', 'engine
   },
 );
 
-it('until a new epoch begins nothing is announced in other channels, and who leaves them leaves the last epoch', async () => {
+it('until a new epoch begins nothing is announced in other channels, and who leaves them does so in the new epoch', async () => {
   const keys = new Keys('faye');
-  const window = [10, 0, 10];
-  const member = (channel: string) => [
-    ...keys.ofChannel(channel),
-    keys.journal,
-    keys.journalState,
-    keys.clientAuth('c1'),
-  ];
-  await redis.ask(async (raw) => {
-    await scripts.epoch(raw, [keys.epoch], ['', 'first', 0, '']);
-    await raw.xgroup('CREATE', keys.journal, 'sql', '$', 'MKSTREAM');
-    const record = (state: string) => JSON.stringify({ uid: 'ann', channels: '/a /b', state });
-    await raw.set(keys.clientAuth('c1'), record('in'));
-    for (const channel of ['/a', '/b']) {
-      const args = [channel, 'ann', 'c1', '{"uid":"ann","uname":"Ann"}', ...window, 100, 1, 5_000, '', ''];
-      expect((await scripts.enter(raw, member(channel), args))[0]).toBe(1);
-    }
-    await raw.set(keys.clientAuth('c1'), record('ending'));
-    await raw.del(keys.users('/a'));
-    for (const channel of ['/a', '/b'])
-      await scripts.leave(raw, member(channel), [channel, 'ann', 'c1', ...window, 100, '', '', 10_000, '']);
-    expect(await raw.exists(...keys.ofChannel('/a').slice(0, 5))).toBe(0);
-    expect(await scripts.take(raw, keys.ofChannel('/b'), ['/b', 'claim', 1_000])).toBeNull();
-    const entries = (await raw.xrange(keys.journal, '-', '+')).map(([, fields]) =>
-      ['type', 'channel', 'epoch'].map((name) => fields[fields.indexOf(name) + 1]),
-    );
-    expect(entries).toEqual([
-      ['in', '/a', 'first'],
-      ['in', '/b', 'first'],
-      ['out', '/b', 'first'],
-    ]);
-    expect(await scripts.epoch(raw, [keys.epoch], ['first', 'second', 1_000, ''])).toEqual([
-      'second',
-      1_000,
-      'a part of the channel /a is missing',
-    ]);
+  const living = new LivingClients();
+  const node = redisNode(living, {
+    source: redis.url,
+    partitions: new Partitions('faye', null),
+    window: SLOW,
   });
+  try {
+    const { store, clients, sessions, hub } = node;
+    await store.open();
+    await store.journal.open('sql');
+    for (const channel of ['/a', '/b']) await enter(node, channel, { uid: 'ann', uname: 'Ann' }, 'c1');
+    const [first] = store.epochs.all;
+    // The node does not look meanwhile.
+    const look = vi.spyOn(hub?.epochs as object as { lookAt(): Promise<never> }, 'lookAt');
+    look.mockRejectedValue(new UnavailableError('the epoch'));
+    await redis.ask((raw) => raw.del(keys.users('/a')));
+    expect(
+      await store.upkeep.sweep({
+        channel: '/a',
+        user: { uid: 'ann', uname: 'Ann' },
+        clientId: 'c1',
+        row: '',
+      }),
+    ).toEqual({
+      changed: false,
+      dueIn: null,
+    });
+    const parts = ['uidToClientIds', 'users', 'order', 'state', 'pending', 'rows'] as const;
+    expect(await redis.ask((raw) => raw.exists(...parts.map((part) => keys[part]('/a'))))).toBe(0);
+    expect(await store.channels.take('/b', 'claim')).toBeNull();
+    await expect(clients.enter('c1', ['/a'])).rejects.toBeInstanceOf(UnavailableError);
+    const entries = async () =>
+      (await store.journal.read('sql', 'n', 10, 0)).map((entry) => [
+        entry.type,
+        'channel' in entry ? entry.channel : '',
+        entry.epoch,
+      ]);
+    expect(await entries()).toEqual([
+      ['in', '/a', first],
+      ['in', '/b', first],
+    ]);
+    look.mockRestore();
+    await until(() => store.epochs.all[0] !== first && store.epochs.all.length > 0, 'a new epoch');
+    const [second] = store.epochs.all;
+    const stays = async () => (await sessions?.staysOf(['c1']))?.get('c1');
+    await until(async () => `${await stays().catch(() => null)}` === '/a', 'it to be done');
+    expect((await entries()).filter(([, , epoch]) => epoch !== first)).toEqual([['out', '/b', second]]);
+    expect(await redis.ask((raw) => raw.hget(keys.epoch, 'cause'))).toBe(
+      'a part of the channel /a is missing',
+    );
+    expect(await stays()).toEqual(['/a']);
+  } finally {
+    vi.restoreAllMocks();
+    await node.close();
+  }
 });
 
 describe('the log says at the start', () => {

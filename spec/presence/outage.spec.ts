@@ -1,202 +1,246 @@
-/** Presence while its store fails, and steps of it are lost on the way: what was meant is made right. */
-import { beforeEach, expect, it } from 'vitest';
+/** Presence while Redis fails, and steps, or their answers, are lost on the way: what was asked for is done later. */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UnavailableError } from '../../src/errors.js';
-import { Announcer } from '../../src/presence/announcer.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
-import { Presence } from '../../src/presence/presence.js';
-import { Reaper } from '../../src/presence/reaper.js';
-import type { Store } from '../../src/presence/store.js';
-import { silent } from '../support/log.js';
-import { forget, leave } from './steps.js';
+import { Partitions } from '../../src/redis/partitions.js';
+import type { Session } from '../../src/sessions/session.js';
+import { LivingClients, memoryNode, type PresenceNode, redisNode } from '../support/presence-node.js';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 
 const ann = { uid: 1, uname: 'Ann' };
-let store: MemoryStore;
-let alive: Set<string>;
-let presence: Presence;
-let reaper: Reaper;
-/** Which steps fail, and whether the store has done them all the same. */
-let failing: { steps: Set<string>; done: boolean };
+const CHANNELS = ['/a', '/b', '/c'];
+const WINDOW = { base: 0, perUser: 0, max: 0 };
 
-function unreliable(target: Store): Store {
-  return new Proxy(target, {
-    get(inner, name) {
-      const method = Reflect.get(inner, name);
-      if (typeof method !== 'function' || !failing.steps.has(String(name))) return method;
-      return async (...args: unknown[]) => {
-        if (failing.done) await method.apply(inner, args);
-        throw new UnavailableError('the store');
-      };
-    },
+type Step = 'write' | 'change' | 'claim';
+
+interface Inside {
+  records: Record<Step, (...args: unknown[]) => Promise<unknown>>;
+  reconciler: { dirty: Set<Session>; get(clientId: string): Session | undefined };
+}
+
+const inside = ({ sessions }: PresenceNode) => sessions as unknown as Inside;
+
+let redis: RedisServer;
+let engine: LivingClients;
+let nodes: PresenceNode[];
+let node: PresenceNode;
+/** Which steps fail, and whether Redis has done them all the same. */
+let failing: { steps: Set<Step>; done: boolean };
+
+beforeAll(async () => {
+  redis = await RedisServer.start();
+});
+afterAll(() => redis.dispose());
+beforeEach(() => {
+  engine = new LivingClients();
+  failing = { steps: new Set(), done: false };
+  nodes = [];
+});
+afterEach(async () => {
+  await Promise.all(nodes.map((each) => each.close()));
+  await redis.flush();
+});
+
+async function start(count: number | null): Promise<PresenceNode> {
+  const partitions = new Partitions('faye', count);
+  const started = redisNode(engine, { source: redis.url, partitions, window: WINDOW });
+  nodes.push(started);
+  await started.store.open();
+  await started.store.journal.open('sql');
+  const { records } = inside(started);
+  for (const step of ['write', 'change', 'claim'] as const) {
+    const method = records[step].bind(records);
+    records[step] = async (...args) => {
+      if (!failing.steps.has(step)) return method(...args);
+      if (failing.done) await method(...args);
+      throw new UnavailableError('Redis');
+    };
+  }
+  return started;
+}
+
+async function come({ clients }: PresenceNode, channels: string[]): Promise<void> {
+  engine.add('c1');
+  expect(await clients.bind('c1', ann)).toBe('bound');
+  expect(await clients.enter('c1', channels)).toBe(true);
+}
+
+const counts = ({ store }: PresenceNode) =>
+  Promise.all(CHANNELS.map(async (channel) => (await store.channels.members(channel, 10)).count));
+
+const isClean = (each: PresenceNode) => inside(each).reconciler.dirty.size === 0;
+
+/** Who came and went, by channel. */
+async function journalled({ store }: PresenceNode): Promise<string[]> {
+  const entries = await store.journal.read('sql', 'n', 100, 0);
+  return entries.map((entry) => `${entry.type} ${'channel' in entry ? entry.channel : ''}`).sort();
+}
+
+async function nothingIsLeft(): Promise<void> {
+  const stays = /\/(epoch|partitions|nodes|nodes\/about|nodes\/terms|journal)$|\}\/left\//;
+  for (const { store } of nodes) {
+    for (const channel of CHANNELS) {
+      const taken = await store.channels.take(channel, 'claim');
+      if (taken && typeof taken !== 'number')
+        await store.channels.announce(channel, 'claim', taken.changes.length, null);
+    }
+  }
+  const left = async () => (await redis.keys()).filter((key) => !stays.test(key));
+  await until(async () => (await left()).length === 0, 'nothing to be left').catch(async (error: Error) => {
+    throw new Error(`${error.message}; there is ${await left()}`);
   });
 }
 
-beforeEach(async () => {
-  failing = { steps: new Set(), done: false };
-  store = new MemoryStore({ base: 0, perUser: 0, max: 0 });
-  alive = new Set(['c1']);
-  const clientExists = async (clientId: string) => alive.has(clientId);
-  const has = (clientId: string) => alive.has(clientId);
-  const node = 'n';
-  const flaky = unreliable(store);
-  const announcer = new Announcer({ store: flaky, node, log: silent });
-  presence = new Presence({ store: flaky, announcer, clientExists, has, listLimit: 10, log: silent });
-  reaper = new Reaper({
-    store: flaky,
-    presence,
-    clientsExist: async (clientIds) => new Set(clientIds.filter(has)),
-    inTurn: (_clientId, step) => step(),
-    node,
-    every: 0,
-    forgetAfter: 1e9,
-    endClient: () => {},
-    expiryGrace: 0,
-    log: silent,
+describe.each([null, 4])('with %s partitions', (count) => {
+  // With one no step concerns another partition.
+  const steps: [Step, boolean][] = [
+    ['write', false],
+    ['write', true],
+    ...(count === null
+      ? []
+      : ([
+          ['change', false],
+          ['change', true],
+        ] as [Step, boolean][])),
+  ];
+
+  beforeEach(async () => {
+    node = await start(count);
   });
-  await presence.bind('c1', ann);
-});
 
-const there = async (channel = '/a') => (await store.members(channel, 10)).count;
+  it.each(steps)('enters later after a %s failed (done: %s)', async (step, done) => {
+    await come(node, []);
+    failing = { steps: new Set([step]), done };
+    await expect(node.clients.enter('c1', CHANNELS)).rejects.toBeInstanceOf(UnavailableError);
+    expect(node.clients.isIn('c1', CHANNELS)).toBe(false);
+    failing.steps.clear();
+    await until(() => node.clients.isIn('c1', CHANNELS), 'it to be in');
+    await until(() => isClean(node), 'nothing to be in doubt');
+    expect([await counts(node), await journalled(node)]).toEqual([
+      [1, 1, 1],
+      ['in /a', 'in /b', 'in /c'],
+    ]);
+  });
 
-it.each([
-  ['intend', false],
-  ['intend', true],
-  ['enter', false],
-  ['enter', true],
-])('enters again after %s failed (done: %s)', async (step, done) => {
-  failing = { steps: new Set([step]), done };
-  await expect(presence.enter('c1', ['/a', '/b'])).rejects.toBeInstanceOf(UnavailableError);
-  expect(presence.remembered.isIn('c1', ['/a', '/b'])).toBe(false);
-  failing.steps.clear();
-  await reaper.tick();
-  expect(await presence.enter('c1', ['/a', '/b'])).toBe(true);
-  expect([await there('/a'), await there('/b')]).toEqual([1, 1]);
-  expect(presence.doubtful).toEqual([]);
-});
+  it.each(steps)('leaves and enters later after a %s failed (done: %s)', async (step, done) => {
+    await come(node, ['/a', '/b']);
+    failing = { steps: new Set([step]), done };
+    await expect(node.clients.enter('c1', ['/c'])).rejects.toBeInstanceOf(UnavailableError);
+    failing.steps.clear();
+    await until(() => node.clients.isIn('c1', ['/c']), 'it to be in');
+    await until(() => isClean(node), 'nothing to be in doubt');
+    expect([await counts(node), await journalled(node)]).toEqual([
+      [0, 0, 1],
+      ['in /a', 'in /b', 'in /c', 'out /a', 'out /b'],
+    ]);
+  });
 
-it.each([
-  ['intend', true],
-  ['enter', false],
-  ['enter', true],
-  ['settle', true],
-])('leaves no ghost where %s failed (done: %s) and the client is gone', async (step, done) => {
-  failing = { steps: new Set([step]), done };
-  await presence.enter('c1', ['/a', '/b']).catch(() => {});
-  alive.delete('c1');
-  failing.steps.clear();
-  await reaper.tick();
-  expect([await there('/a'), await there('/b')]).toEqual([0, 0]);
-  expect(await store.read('c1')).toBeNull();
-  expect(presence.doubtful).toEqual([]);
-});
+  it.each(steps)('does what was asked for last after a %s failed (done: %s)', async (step, done) => {
+    await come(node, []);
+    failing = { steps: new Set([step]), done };
+    await expect(node.clients.enter('c1', ['/a', '/b', '/c'])).rejects.toBeInstanceOf(UnavailableError);
+    await node.clients.enter('c1', ['/b']).catch(() => {});
+    failing.steps.clear();
+    await until(() => node.clients.isIn('c1', ['/b']) && isClean(node), 'it to be in');
+    expect(await counts(node)).toEqual([0, 1, 0]);
+    const entries = await journalled(node);
+    for (const channel of ['/a', '/c']) {
+      const ins = entries.filter((entry) => entry === `in ${channel}`);
+      expect(entries.filter((entry) => entry === `out ${channel}`)).toHaveLength(ins.length);
+    }
+    expect(entries.filter((entry) => entry.endsWith('/b'))).toEqual(['in /b']);
+  });
 
-it.each([
-  ['beginEnd', false],
-  ['beginEnd', true],
-  ['leave', false],
-  ['leave', true],
-  ['forget', false],
-  ['forget', true],
-])('ends after %s failed (done: %s)', async (step, done) => {
-  await presence.enter('c1', ['/a']);
-  alive.delete('c1');
-  failing = { steps: new Set([step]), done };
-  await expect(presence.end('c1')).rejects.toBeInstanceOf(UnavailableError);
-  await reaper.tick();
-  failing.steps.clear();
-  await reaper.tick();
-  expect(await there()).toBe(0);
-  expect(await store.read('c1')).toBeNull();
-  expect(presence.doubtful).toEqual([]);
-});
-
-it.each(['intend', 'enter', 'bind'])('says a stay again, later, where %s failed', async (step) => {
-  await presence.enter('c1', ['/a']);
-  const joins: string[] = [];
-  presence.on('join', (channel) => joins.push(channel));
-  // As where the store has lost its data.
-  await leave(store, '/a', 1, 'c1');
-  await forget(store, 'c1');
-  failing = { steps: new Set([step]), done: false };
-  await expect(presence.resume('c1')).rejects.toBeInstanceOf(UnavailableError);
-  expect(presence.remembered.isIn('c1', ['/a'])).toBe(true);
-  failing.steps.clear();
-  await presence.resume('c1');
-  expect([await there(), joins]).toEqual([1, []]);
-  expect(presence.remembered.isIn('c1', ['/a'])).toBe(true);
-  await reaper.tick();
-  expect([await there(), presence.doubtful]).toEqual([1, []]);
-});
-
-it('ends a client that is gone instead of saying its stay again', async () => {
-  await presence.enter('c1', ['/a']);
-  alive.delete('c1');
-  await presence.resume('c1');
-  expect(await there()).toBe(0);
-  expect(await store.read('c1')).toBeNull();
-});
-
-it('begins a new stay of a client that others had ended', async () => {
-  await presence.enter('c1', ['/a', '/b']);
-  await store.beginEnd('c1');
-  for (const channel of ['/a', '/b']) await leave(store, channel, 1, 'c1');
-  await store.forget('c1');
-  const joins: string[] = [];
-  presence.on('join', (channel) => joins.push(channel));
-  await presence.begin('c1');
-  expect([await there('/a'), await there('/b')]).toEqual([1, 1]);
-  expect(joins.sort()).toEqual(['/a', '/b']);
-});
-
-it.each([
-  ['lives', 1],
-  ['is gone', 0],
-])(
-  'enters once more where the record went between intent and enter, if the client %s',
-  async (_what, count) => {
-    let enters = 0;
-    const inner = store.enter.bind(store);
-    store.enter = async (...args) => {
-      enters += 1;
-      if (enters === 1) await store.forget('c1');
-      if (enters === 1 && count === 0) alive.delete('c1');
-      return inner(...args);
-    };
-    expect(await presence.enter('c1', ['/a'])).toBe(count === 1);
-    expect([await there(), (await store.read('c1')) !== null]).toEqual([count, count === 1]);
-    expect(presence.doubtful).toEqual([]);
-  },
-);
-
-it('tells the other nodes where a client went to one of them while this one said where it is', async () => {
-  const moved: string[] = [];
-  store.tellMoved = async (clientId?: string) => {
-    moved.push(clientId ?? '');
-  };
-  const inner = store.enter.bind(store);
-  store.enter = async (...args) => {
-    presence.remembered.drop('c1');
-    return inner(...args);
-  };
-  await presence.enter('c1', ['/a']);
-  expect(moved).toEqual(['c1']);
-});
-
-it('keeps a client of which the engine can’t say whether it lives', async () => {
-  await presence.enter('c1', ['/a']);
-  const unsure = new Reaper({
-    store,
-    presence,
-    clientsExist: async () => {
-      throw new UnavailableError('the engine');
+  it.each(steps)(
+    'leaves no ghost where a %s failed (done: %s) and the client is gone',
+    async (step, done) => {
+      await come(node, []);
+      failing = { steps: new Set([step]), done };
+      await expect(node.clients.enter('c1', CHANNELS)).rejects.toBeInstanceOf(UnavailableError);
+      engine.kill('c1');
+      await node.clients.end('c1').catch(() => {});
+      failing.steps.clear();
+      await until(() => !inside(node).reconciler.get('c1'), 'it to have ended');
+      expect([await counts(node), isClean(node)]).toEqual([[0, 0, 0], true]);
+      await nothingIsLeft();
     },
-    inTurn: (_clientId, step) => step(),
-    node: 'n',
-    every: 0,
-    forgetAfter: 1e9,
-    endClient: () => {},
-    expiryGrace: 0,
-    log: silent,
+  );
+
+  it.each(steps)('ends later after a %s failed (done: %s)', async (step, done) => {
+    await come(node, CHANNELS);
+    engine.kill('c1');
+    failing = { steps: new Set([step]), done };
+    await expect(node.clients.end('c1')).rejects.toBeInstanceOf(UnavailableError);
+    expect(node.clients.identityOf('c1') && node.clients.isIn('c1', CHANNELS)).toBeFalsy();
+    failing.steps.clear();
+    await until(() => !inside(node).reconciler.get('c1'), 'it to have ended');
+    expect([await counts(node), isClean(node)]).toEqual([[0, 0, 0], true]);
+    expect(await journalled(node)).toEqual([
+      ...CHANNELS.map((channel) => `in ${channel}`),
+      ...CHANNELS.map((channel) => `out ${channel}`),
+    ]);
+    await nothingIsLeft();
   });
-  await unsure.tick();
-  expect(await there()).toBe(1);
+
+  it.each([...steps, ['claim', false], ['claim', true]] as [Step, boolean][])(
+    'stays where it is, at one node, after a %s failed (done: %s) as it goes to another',
+    async (step, done) => {
+      const other = await start(count);
+      await come(node, CHANNELS);
+      failing = { steps: new Set([step]), done };
+      await other.sessions?.claim('c1').catch(() => {});
+      failing.steps.clear();
+      const has = (each: PresenceNode) => [...each.clients.bound()].length;
+      await until(
+        () => has(node) + has(other) === 1 && isClean(node) && isClean(other),
+        'one node to have it',
+      );
+      expect(await other.clients.read('c1')).toEqual(ann);
+      expect([await counts(node), await journalled(node)]).toEqual([
+        [1, 1, 1],
+        ['in /a', 'in /b', 'in /c'],
+      ]);
+      const there = has(node) ? node : other;
+      expect([...there.clients.channelsOf('c1')].sort()).toEqual(CHANNELS);
+      expect(await other.clients.enter('c1', ['/b'])).toBe(true);
+      expect(await counts(node)).toEqual([0, 1, 0]);
+    },
+  );
+
+  it.each(steps)(
+    'writes a stay again in a new epoch, later, where a %s failed (done: %s)',
+    async (step, done) => {
+      await come(node, CHANNELS);
+      node.changes.length = 0;
+      failing = { steps: new Set([step]), done };
+      await redis.flush();
+      await node.hub?.epochs.look();
+      await until(() => inside(node).reconciler.get('c1')?.isDirty, 'it to be in doubt');
+      expect([...node.clients.channelsOf('c1')]).toEqual(CHANNELS);
+      failing.steps.clear();
+      await until(() => isClean(node), 'nothing to be in doubt');
+      expect(node.clients.isIn('c1', CHANNELS)).toBe(true);
+      expect([await counts(node), await journalled(node)]).toEqual([[1, 1, 1], []]);
+      expect(node.changes.filter(({ changed }) => changed)).toEqual([]);
+    },
+  );
+});
+
+it('ends a client of a single process that is gone as it enters', async () => {
+  const store = new MemoryStore(WINDOW);
+  const { clients } = memoryNode(engine, store);
+  engine.add('c1');
+  await clients.bind('c1', ann);
+  const { existing } = engine;
+  engine.existing = async (clientIds) => {
+    engine.kill('c1');
+    return existing(clientIds);
+  };
+  expect(await clients.enter('c1', ['/a', '/b'])).toBe(false);
+  expect([
+    (await store.channels.members('/a', 10)).count,
+    (await store.channels.members('/b', 10)).count,
+  ]).toEqual([0, 0]);
+  expect([[...clients.bound()], clients.channelsOf('c1')]).toEqual([[], []]);
 });

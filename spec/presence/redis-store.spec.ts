@@ -1,194 +1,141 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { UnavailableError } from '../../src/errors.js';
-import type { RedisStore } from '../../src/presence/redis-store.js';
 import { Partitions } from '../../src/redis/partitions.js';
-import { silent } from '../support/log.js';
+import { TOMBSTONE_MS } from '../../src/timings.js';
+import { enter, LivingClients, leave, type PresenceNode, redisNode } from '../support/presence-node.js';
 import { RedisServer } from '../support/redis-server.js';
-import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
-import { enter, expires, leave, take } from './steps.js';
+import { expires, take } from './steps.js';
 import { behavesLikeAStore, WINDOW } from './store-behaviour.js';
 
 describe('RedisStore', () => {
   let redis: RedisServer;
+  let engine: LivingClients;
+  const nodes: PresenceNode[] = [];
   beforeAll(async () => {
     redis = await RedisServer.start();
+  });
+  beforeEach(async () => {
+    await redis.flush();
+    engine = new LivingClients();
+  });
+  afterEach(async () => {
+    for (const node of nodes.splice(0)) await node.close();
   });
   afterAll(() => redis.dispose());
 
   /** Milliseconds: short, as no other node has to come back. */
   const quiet = 300;
-  const open = async (partitions = new Partitions('faye', null)): Promise<RedisStore> => {
-    const store = openStore({ source: redis.url, partitions, window: WINDOW, quiet, log: silent });
-    await store.open();
-    return store;
+  const open = async (partitions = new Partitions('faye', null)): Promise<PresenceNode> => {
+    const node = redisNode(engine, { source: redis.url, partitions, window: WINDOW, quiet });
+    nodes.push(node);
+    await node.store.open();
+    return node;
   };
+  const ann = { uid: 1, uname: 'Ann' };
 
   for (const partitions of [new Partitions('faye', null), new Partitions('faye', 4)]) {
     const { namespaces } = partitions;
     describe(`with ${namespaces.length} partitions`, () => {
       behavesLikeAStore(async () => {
-        await redis.flush();
-        const [store, other] = await Promise.all([open(partitions), open(partitions)]);
-        const stays = [...namespaces.map((namespace) => `/${namespace}/epoch`), partitions.key];
+        const [node, otherNode] = [await open(partitions), await open(partitions)];
+        const stays = [
+          ...namespaces.flatMap((namespace) =>
+            ['epoch', 'nodes', 'nodes/about', 'nodes/terms'].map((name) => `/${namespace}/${name}`),
+          ),
+          partitions.key,
+        ];
         return {
-          store,
-          other,
-          seesRecords: namespaces.length === 1,
+          node,
+          otherNode,
           left: async () => (await redis.keys()).filter((key) => !stays.includes(key) && !expires(key)),
-          close: async () => {
-            await Promise.all([store.close(), other.close()]);
-          },
+          close: async () => {},
         };
       });
     });
   }
 
-  it("has faye-online's own keys, as the gem had them", async () => {
-    await redis.flush();
-    const store = await open();
-    await enter(store, '/classes/4', { uid: 470700, uname: 'mvj3' }, 'c1');
+  it('has who is in a channel under the key of the gem', async () => {
+    const node = await open();
+    await enter(node, '/classes/4', { uid: 470700, uname: 'mvj3' }, 'c1');
     await redis.ask(async (raw) => {
       expect(await raw.hgetall('/faye/uid_to_clientIds/classes/4')).toEqual({ 470700: '["c1"]' });
-      expect(await raw.get('/faye/clientId_status/c1')).toBe('1');
-      expect(await raw.get('/faye/clientId_auth/c1')).toContain('470700');
     });
-    await store.close();
   });
 
   it('makes a join of a user of whom the gem has left clientIds', async () => {
-    await redis.flush();
     await redis.ask((raw) => raw.hset('/faye/uid_to_clientIds/a', '1', '["old"]'));
-    const store = await open();
-    expect(await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1')).toMatchObject({ changed: true });
-    expect(await leave(store, '/a', 1, 'c1')).toMatchObject({ changed: true });
-    await store.close();
-  });
-
-  it('refuses an enter that was meant too long ago, where the record is in another partition', async () => {
-    await redis.flush();
-    const partitions = new Partitions('faye', 2);
-    const store = await open(partitions);
-    const channels = ['/a', '/b', '/c', '/d', '/e', '/f'];
-    const clientId = 'c1';
-    const elsewhere = channels.find((channel) => partitions.of(channel) !== partitions.of(clientId)) ?? '';
-    const here = channels.find((channel) => partitions.of(channel) === partitions.of(clientId)) ?? '';
-    const ann = { uid: 1, uname: 'Ann' };
-    await store.bind(clientId, ann);
-    const intended = (await store.intend(clientId, [elsewhere, here]))?.at ?? 0;
-    expect(await store.enter(elsewhere, ann, clientId, intended - 6_000)).toBeNull();
-    expect(await store.enter(elsewhere, ann, clientId, intended)).toMatchObject({ changed: true });
-    expect(await store.enter(here, ann, clientId, intended - 6_000)).toMatchObject({ changed: true });
-    await store.close();
+    const node = await open();
+    expect(await enter(node, '/a', ann, 'c1')).toMatchObject({ changed: true });
+    expect(await leave(node, '/a', 'c1')).toMatchObject({ changed: true });
   });
 
   it('knows who has left for a while only, where the record is in another partition', async () => {
-    await redis.flush();
     const partitions = new Partitions('faye', 2);
-    const store = await open(partitions);
-    const channel =
-      ['/a', '/b', '/c', '/d'].find((each) => partitions.of(each) !== partitions.of('c1')) ?? '';
-    await enter(store, channel, { uid: 1, uname: 'Ann' }, 'c1');
-    const before = await redis.keys();
-    await leave(store, channel, 1, 'c1');
-    const after = await redis.keys();
-    expect(before.some((key) => key.endsWith(`/intents${channel}`))).toBe(true);
-    expect(after.some((key) => key.endsWith(`/intents${channel}`))).toBe(false);
-    const [left = ''] = after.filter(expires);
-    const ttl = await redis.ask((raw) => raw.pttl(left));
-    expect([left.endsWith(`/left${channel}`), ttl > 0, ttl <= 10_000]).toEqual([true, true, true]);
-    await store.close();
+    const node = await open(partitions);
+    const channels = ['/a', '/b', '/c', '/d'];
+    const isHere = (channel: string) => partitions.of(channel) === partitions.of('c1');
+    const elsewhere = channels.filter((channel) => !isHere(channel));
+    expect([elsewhere.length > 0, elsewhere.length < channels.length]).toEqual([true, true]);
+    const ends = async (name: string) =>
+      (await redis.keys()).flatMap((key) => channels.filter((channel) => key.endsWith(`/${name}${channel}`)));
+    for (const channel of channels) await enter(node, channel, ann, 'c1');
+    expect([(await ends('rows')).sort(), await ends('left')]).toEqual([elsewhere, []]);
+    for (const channel of channels) await leave(node, channel, 'c1');
+    expect([await ends('rows'), (await ends('left')).sort()]).toEqual([[], elsewhere]);
+    for (const key of (await redis.keys()).filter(expires)) {
+      const ttl = await redis.ask((raw) => raw.pttl(key));
+      expect([ttl > 0, ttl <= TOMBSTONE_MS]).toEqual([true, true]);
+    }
   });
 
-  it('leaves where half of a channel was lost', async () => {
-    await redis.flush();
-    const store = await open();
-    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
+  it('leaves where half of a channel was lost, in a new epoch', async () => {
+    const node = await open();
+    await enter(node, '/a', ann, 'c1');
+    await enter(node, '/a', { uid: 2, uname: 'Bob' }, 'c2');
+    const epoch = node.store.epochs.of('/a');
     await redis.ask((raw) => raw.del('/faye/users/a'));
-    expect(await leave(store, '/a', 1, 'c1')).toEqual({ changed: false, dueIn: null });
-    expect((await store.members('/a', 10)).count).toBe(0);
-    await store.close();
-  });
-
-  it('tells other nodes, and not itself, that a client has moved', async () => {
-    await redis.flush();
-    const [store, other] = await Promise.all([open(), open()]);
-    const heard: string[] = [];
-    store.onMoved((clientId) => heard.push(`self ${clientId}`));
-    other.onMoved((clientId) => heard.push(clientId));
-    await store.tellMoved('c1');
-    await other.tellMoved('c2');
-    await until(() => heard.length === 2, 'both to be heard');
-    expect(heard.sort()).toEqual(['c1', 'self c2']);
-    await store.close();
-    await other.close();
+    await expect(leave(node, '/a', 'c1')).rejects.toBeInstanceOf(UnavailableError);
+    await until(() => node.clients.isIn('c1', []), 'it to have left');
+    await until(() => node.store.epochs.of('/a') !== epoch, 'a new epoch');
+    expect((await node.store.channels.members('/a', 10)).users).toEqual([{ uid: 2, uname: 'Bob' }]);
   });
 
   it('says when it can be told again what other nodes did', async () => {
-    await redis.flush();
-    const store = await open();
+    const { store } = await open();
     let heard = 0;
     store.onHearing(() => {
       heard += 1;
     });
     await redis.ask((raw) => raw.client('KILL', 'TYPE', 'PUBSUB'));
     await until(() => heard === 1, 'it to hear again');
-    await store.close();
   });
 
-  it.each([null, 4])(
-    'tells other nodes of the visibility of a client that is theirs, %s partitions',
-    async (count) => {
-      await redis.flush();
-      const partitions = new Partitions('faye', count);
-      const [store, other] = await Promise.all([open(partitions), open(partitions)]);
-      const heard: unknown[] = [];
-      other.onVisibility((clientId, visibility) => heard.push({ clientId, ...visibility }));
-      const clientIds = ['c1', 'c2', 'c3', 'c4'];
-      for (const clientId of clientIds) await store.bind(clientId, { uid: 1, uname: 'Ann' });
-      await store.setVisibility('c1', true);
-      const expected = [];
-      for (const clientId of clientIds) {
-        const visibility = await store.setVisibility(clientId, clientId !== 'c1', { elsewhere: true });
-        await store.setVisibility(clientId, clientId !== 'c1', { elsewhere: true });
-        expected.push({ clientId, ...visibility });
-      }
-      await until(() => heard.length === clientIds.length, 'all to be heard');
-      expect(heard).toEqual(expected);
-      await store.close();
-      await other.close();
-    },
-  );
-
   it('lets one node at a time hold the reaper, and takes over from one that died', async () => {
-    await redis.flush();
-    const [store, other] = await Promise.all([open(), open()]);
-    expect(await store.lock('n1', 60_000)).toBe(true);
-    expect(await other.lock('n2', 60_000)).toBe(false);
-    await other.unlock('n2');
-    expect(await other.lock('n2', 60_000)).toBe(false);
-    await store.unlock('n1');
-    expect(await other.lock('n2', 30)).toBe(true);
-    await until(() => store.lock('n1', 60_000), 'the lock to expire');
-    await store.close();
-    await other.close();
+    const [{ store }, { store: other }] = [await open(), await open()];
+    expect(await store.upkeep.lock('n1', 60_000)).toBe(true);
+    expect(await other.upkeep.lock('n2', 60_000)).toBe(false);
+    await other.upkeep.unlock('n2');
+    expect(await other.upkeep.lock('n2', 60_000)).toBe(false);
+    await store.upkeep.unlock('n1');
+    expect(await other.upkeep.lock('n2', 30)).toBe(true);
+    await until(() => store.upkeep.lock('n1', 60_000), 'the lock to expire');
   });
 
   it('takes over a claim whose holder died', async () => {
-    await redis.flush();
-    const [store, other] = await Promise.all([open(), open()]);
-    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
-    await take(store, '/a', 'dead');
-    await store.close();
+    const [node, { store: other }] = [await open(), await open()];
+    await enter(node, '/a', ann, 'c1');
+    await take(node.store, '/a', 'dead');
+    await node.close();
+    nodes.shift();
     const taken = await until(() => take(other, '/a', 'heir'), 'the claim to expire');
     expect(taken.changes).toHaveLength(1);
-    await other.close();
   });
 
   it('says done again to an announcement whose answer was lost', async () => {
-    await redis.flush();
-    const store = await open();
-    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
+    const node = await open();
+    const { store } = node;
+    await enter(node, '/a', ann, 'c1');
     const taken = await take(store, '/a', 'k');
     const said = {
       channel: '/a',
@@ -199,40 +146,37 @@ describe('RedisStore', () => {
       leaves: [],
       node: 'n',
     };
-    expect(await store.announce('/a', 'k', 1, said)).toEqual({ done: true, dueIn: null });
-    expect(await store.announce('/a', 'k', 1, said)).toEqual({ done: true, dueIn: null });
-    expect((await store.snapshot('/a', 1)).version).toBe(1);
-    await store.close();
+    expect(await store.channels.announce('/a', 'k', 1, said)).toEqual({ done: true, dueIn: null });
+    expect(await store.channels.announce('/a', 'k', 1, said)).toEqual({ done: true, dueIn: null });
+    expect((await store.channels.snapshot('/a', 1)).version).toBe(1);
   });
 
   it('fails at once while Redis is away, works again when it is back, in a new epoch', async () => {
-    await redis.flush();
-    const store = await open();
-    await enter(store, '/a', { uid: 1, uname: 'Ann' }, 'c1');
-    const before = await store.snapshot('/a', 10);
+    const node = await open();
+    const { store } = node;
+    await enter(node, '/a', ann, 'c1');
+    const before = await store.channels.snapshot('/a', 10);
     await redis.save();
     await redis.stop();
-    await until(() => !store.connected, 'the loss to be seen');
-    await expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(UnavailableError);
+    await until(() => !store.status.connected, 'the loss to be seen');
+    await expect(store.channels.snapshot('/a', 10)).rejects.toBeInstanceOf(UnavailableError);
     await redis.start();
-    await until(() => store.connected, 'the store to be connected');
+    await until(() => store.status.connected, 'the store to be connected');
     const after = await until(async () => {
-      const snapshot = await store.snapshot('/a', 10);
+      const snapshot = await store.channels.snapshot('/a', 10);
       return snapshot.epoch !== before.epoch && snapshot;
     }, 'a new epoch');
     expect(after.version).toBe(before.version);
-    expect((await store.members('/a', 10)).users).toEqual([{ uid: 1, uname: 'Ann' }]);
-    await store.close();
+    expect((await store.channels.members('/a', 10)).users).toEqual([ann]);
   });
 
   it('fails an answer in flight when Redis dies', async () => {
-    const store = await open();
+    const { store } = await open();
     redis.pause();
-    const refused = expect(store.snapshot('/a', 10)).rejects.toBeInstanceOf(UnavailableError);
+    const refused = expect(store.channels.snapshot('/a', 10)).rejects.toBeInstanceOf(UnavailableError);
     await redis.stop();
     await refused;
     await redis.start();
-    await until(() => store.connected, 'the store to be connected');
-    await store.close();
+    await until(() => store.status.connected, 'the store to be connected');
   });
 });

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Announcer } from '../../src/presence/announcer.js';
 import type { JournalEntry } from '../../src/presence/journal.js';
+import { LocalClients } from '../../src/presence/local-clients.js';
 import { MemoryStore } from '../../src/presence/memory-store.js';
 import { Presence } from '../../src/presence/presence.js';
 import { connect, type OpenDatabase } from '../../src/records/database.js';
@@ -67,14 +68,10 @@ class World {
 
   constructor(private readonly run: number) {
     this.store = new MemoryStore({ base: 0, perUser: 0, max: 0 }, () => this.now);
-    this.announcer = new Announcer({ store: this.store, node: 'n', log: silent });
-    this.presence = new Presence({
-      store: this.store,
-      announcer: this.announcer,
-      clientExists: async () => true,
-      has: () => true,
-      listLimit: 10,
-      log: silent,
+    this.announcer = new Announcer({ channels: this.store.channels, node: 'n', log: silent });
+    const { store, announcer } = this;
+    this.presence = new Presence({ store, announcer, listLimit: 10, log: silent }, (changed) => {
+      return new LocalClients({ store, clientExists: async () => true, changed });
     });
     this.tabs = Array.from({ length: TABS }, () => this.fresh());
   }
@@ -106,14 +103,14 @@ class World {
   private async do(step: Step): Promise<void> {
     const { id } = this.tabs[step.tab] ?? this.fresh();
     if (step.do === 'end') {
-      await this.presence.end(id);
+      await this.presence.clients.end(id);
       this.tabs[step.tab] = this.fresh();
       return;
     }
     const uid = this.uidOf(userOf(step.tab));
-    await this.presence.bind(id, { uid, uname: uid });
-    if (step.do === 'enter') await this.presence.enter(id, step.channels);
-    else await this.presence.setVisibility(id, step.hidden);
+    await this.presence.clients.bind(id, { uid, uname: uid });
+    if (step.do === 'enter') await this.presence.clients.enter(id, step.channels);
+    else await this.presence.clients.setVisibility(id, step.hidden);
     Object.assign(this.tabs[step.tab] ?? {}, step.do === 'enter' ? { channels: step.channels } : step);
   }
 

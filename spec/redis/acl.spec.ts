@@ -53,7 +53,17 @@ it('the rights that the documentation names cover every command of our scripts, 
   const names = texts.flatMap((text) =>
     [...text.matchAll(/redis\.call\('(\w+)'/g)].map(([, name = '']) => name.toLowerCase()),
   );
-  const commands = [...new Set(names), 'sadd', 'srem', 'spublish', 'publish', 'xadd', 'incrby', 'pttl'];
+  const commands = [
+    ...new Set(names),
+    'sadd',
+    'srem',
+    'spublish',
+    'publish',
+    'xadd',
+    'incrby',
+    'pttl',
+    'scan',
+  ];
   expect(commands.length).toBeGreaterThan(40);
   const may = await Promise.all(commands.map((name) => mayRun(name)));
   expect(commands.filter((_, index) => !may[index])).toEqual([]);

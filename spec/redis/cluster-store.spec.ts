@@ -1,13 +1,12 @@
 /** The store that many nodes share, on a real Redis Cluster. */
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import type { RedisStore } from '../../src/presence/redis-store.js';
 import { RedisHub } from '../../src/redis/hub.js';
 import { partitionsOf } from '../../src/redis/partitions.js';
 import { expires } from '../presence/steps.js';
 import { behavesLikeAStore, WINDOW } from '../presence/store-behaviour.js';
 import { silent } from '../support/log.js';
+import { LivingClients, type PresenceNode, redisNode } from '../support/presence-node.js';
 import { RedisCluster } from '../support/redis-cluster.js';
-import { openStore } from '../support/redis-store.js';
 import { until } from '../support/until.js';
 
 describe('RedisStore on a Redis Cluster', () => {
@@ -17,16 +16,15 @@ describe('RedisStore on a Redis Cluster', () => {
   });
   afterAll(() => cluster.dispose());
 
-  const open = async (): Promise<RedisStore> => {
-    const store = openStore({
+  const open = async (engine: LivingClients): Promise<PresenceNode> => {
+    const node = redisNode(engine, {
       source: cluster.client(),
       partitions: (redis) => partitionsOf(redis, 'faye', 16),
       window: WINDOW,
       quiet: 300,
-      log: silent,
     });
-    await store.open();
-    return store;
+    await node.store.open();
+    return node;
   };
 
   it('gets announcements also where its node has left its last sharded channel', async () => {
@@ -55,15 +53,15 @@ describe('RedisStore on a Redis Cluster', () => {
 
   behavesLikeAStore(async () => {
     await cluster.flush();
-    const [store, other] = await Promise.all([open(), open()]);
+    const engine = new LivingClients();
+    const [node, otherNode] = await Promise.all([open(engine), open(engine)]);
+    const stays = /\/(epoch|partitions|nodes|nodes\/about|nodes\/terms)$/;
     return {
-      store,
-      other,
-      seesRecords: false,
-      left: async () =>
-        (await cluster.keys()).filter((key) => !/\/(epoch|partitions)$/.test(key) && !expires(key)),
+      node,
+      otherNode,
+      left: async () => (await cluster.keys()).filter((key) => !stays.test(key) && !expires(key)),
       close: async () => {
-        await Promise.all([store.close(), other.close()]);
+        await Promise.all([node.close(), otherNode.close()]);
       },
     };
   });

@@ -32,7 +32,7 @@ async function hears(person: Person): Promise<{ heard: unknown[]; fence(node: On
 /** Two nodes of one deployment are one server; a third, of another, has nothing to do with them. */
 async function areApart(one: Config, other: Config, keys: (pattern: string) => Promise<string[]>) {
   const [a, b, c] = [await startNode(one), await startNode(one), await startNode(other)];
-  await until(() => [a, b, c].every(({ engine }) => engine.connected), 'all nodes');
+  await until(() => [a, b, c].every(({ engine }) => engine.status.connected), 'all nodes');
   const ann = await join(a.endpoint, user('ann'));
   const bob = await join(b.endpoint, user('bob'));
   const elsewhere = await join(c.endpoint, user('ann'));

@@ -1,4 +1,5 @@
 /** When the check after before_leave is due, for a page that polls: the rest is in presence.spec.ts. */
+import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { beforeLeave } from '../../extensions/before-leave.js';
 import type { Bayeux } from '../../src/bayeux/bayeux.js';
@@ -9,8 +10,7 @@ const DELAY = 3_000;
 let ended: string[];
 let connected: boolean;
 let released: boolean;
-let connect: (clientId: string) => void;
-let answered: (clientId: string) => void;
+let events: EventEmitter;
 let extension: Extension;
 
 beforeEach(() => {
@@ -18,22 +18,15 @@ beforeEach(() => {
   ended = [];
   connected = false;
   released = false;
-  const bayeux: Partial<Bayeux> = {
-    has: () => true,
+  events = new EventEmitter();
+  const bayeux = Object.assign(events, {
+    online: { ownership: { has: () => true } },
     hasConnection: () => connected,
-    get isReleased() {
-      return released;
-    },
-    end: (clientId) => void ended.push(clientId),
-    onQuestion: () => {},
-    onConnect: (listener) => {
-      connect = (clientId) => listener(clientId, null);
-    },
-    onAnswered: (listener) => {
-      answered = listener;
-    },
-  };
-  extension = beforeLeave(bayeux as Bayeux, DELAY);
+    end: (clientId: string) => void ended.push(clientId),
+    handlers: new Map(),
+  });
+  Object.defineProperty(bayeux, 'isReleased', { get: () => released });
+  extension = beforeLeave(bayeux as unknown as Bayeux, DELAY);
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -59,7 +52,7 @@ it('keeps one that has', () => {
 
 it('keeps one that has connected since', () => {
   say();
-  connect('c1');
+  events.emit('connect', 'c1');
   vi.advanceTimersByTime(2 * DELAY);
   expect(ended).toEqual([]);
 });
@@ -74,7 +67,7 @@ it('keeps one whose connection the server has closed, as it stops', () => {
 it('gives one whose poll was answered the time for its next', () => {
   say();
   vi.advanceTimersByTime(DELAY - 1);
-  answered('c1');
+  events.emit('answered', 'c1');
   vi.advanceTimersByTime(DELAY - 1);
   expect(ended).toEqual([]);
   vi.advanceTimersByTime(1);
@@ -82,7 +75,7 @@ it('gives one whose poll was answered the time for its next', () => {
 });
 
 it('is begun by no answer', () => {
-  answered('c1');
+  events.emit('answered', 'c1');
   vi.advanceTimersByTime(2 * DELAY);
   expect(ended).toEqual([]);
 });

@@ -130,7 +130,7 @@ it('keeps a subscription until its client can be known, and refuses none', async
 
 function waitsFor({ server }: Running, clientId: string): boolean {
   const { engine } = internalsOf(server.bayeux) as unknown as { engine: OnlineEngine };
-  return (engine.get(clientId)?.waiting ?? null) !== null;
+  return (engine.registry.get(clientId)?.waiting ?? null) !== null;
 }
 
 /** Whether it is not done within half a second. */

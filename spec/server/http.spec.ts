@@ -112,7 +112,7 @@ describe('the log', () => {
     const log = pino({ level: 'trace' }, { write: (line: string) => lines.push(line) });
     const adapter = new faye.NodeAdapter();
     const { presence, close } = attachPresence(adapter, { log });
-    await presence.bind('nobody', { uid: 1, uname: 'x' });
+    await presence.clients.bind('nobody', { uid: 1, uname: 'x' });
     await close();
     adapter.close();
     const { createServer } = await import('node:http');

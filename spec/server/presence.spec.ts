@@ -1,7 +1,7 @@
 /** The main job, end to end, with npm's own client: one server in memory, and two that share a Redis. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { UnavailableError } from '../../src/errors.js';
-import { MemoryStore } from '../../src/presence/memory-store.js';
+import { MemoryChannels } from '../../src/presence/memory-channels.js';
 import { Lease } from '../../src/sessions/redis/lease.js';
 import { BayeuxSocket, cutSockets } from '../support/bayeux-socket.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -361,7 +361,7 @@ describe('one server, in memory', () => {
       fail = reject;
     });
     // The first has a read of its own; the others ask meanwhile, and share the next.
-    const snapshot = vi.spyOn(MemoryStore.prototype, 'snapshot');
+    const snapshot = vi.spyOn(MemoryChannels.prototype, 'snapshot');
     snapshot.mockReturnValueOnce(failing).mockRejectedValueOnce(new UnavailableError('the list'));
     await Promise.all(late.map(({ client }) => client.subscribe(`${ROOM}/user_list`, () => {})));
     fail(new UnavailableError('the list'));
@@ -387,9 +387,9 @@ describe('one server, in memory', () => {
         const { replies } = await post(endpoint, rooms.map(subscribe));
         expect(replies.filter(({ successful }) => successful)).toHaveLength(rooms.length);
       }
-      const { snapshot } = MemoryStore.prototype;
-      const reading = vi.spyOn(MemoryStore.prototype, 'snapshot').mockImplementationOnce(async function (
-        this: MemoryStore,
+      const { snapshot } = MemoryChannels.prototype;
+      const reading = vi.spyOn(MemoryChannels.prototype, 'snapshot').mockImplementationOnce(async function (
+        this: MemoryChannels,
         ...asked
       ) {
         return until(async () => {

@@ -44,8 +44,7 @@ const tell = (
 
 /** What Redis has of a client; '' where it has said nothing. */
 async function recorded(clientId = ''): Promise<string> {
-  const record = await redis.ask((raw) => raw.get(`/faye/clientId_auth/${clientId}`));
-  return (JSON.parse(record ?? '{}') as { visibility?: string }).visibility ?? '';
+  return (await redis.ask((raw) => raw.hget(`/faye/engine/clients/${clientId}`, 'visibility'))) ?? '';
 }
 
 async function journal(): Promise<string[]> {

@@ -1,6 +1,7 @@
 /** The atomic steps of sessions and leases, one by one, on a real Redis: what comes late, twice, or from two nodes at once. */
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Client } from '../../src/engine/client.js';
 import { RedisHub } from '../../src/redis/hub.js';
 import { Partitions } from '../../src/redis/partitions.js';
 import { Lease } from '../../src/sessions/redis/lease.js';
@@ -24,14 +25,20 @@ interface Node {
 let server: RedisServer;
 let redis: Redis;
 let hub: RedisHub;
-const keys = new SessionKeys('faye');
+const partitions = new Partitions('faye', 2);
+/** The partition of Ann: all clients of these specs are in it. */
+const keys = new SessionKeys(partitions.namespaces[partitions.of('ann')] as string);
+/** A channel of another partition. */
+const elsewhere = ['/a', '/b', '/c', '/d'].find(
+  (channel) => partitions.of(channel) !== partitions.of('ann'),
+) as string;
 const key = keys.client('ann');
 const listeners: Redis[] = [];
 
 beforeAll(async () => {
   server = await RedisServer.start();
   redis = new Redis(server.url);
-  hub = new RedisHub({ source: server.url, partitions: () => new Partitions('faye', null), log: silent });
+  hub = new RedisHub({ source: server.url, partitions: () => partitions, log: silent });
   await until(() => hub.redis.commands.status === 'ready', 'the connection');
 });
 afterEach(async () => {
@@ -49,7 +56,8 @@ afterAll(async () => {
 const ahead = new WeakMap<Lease, number>();
 
 function newNode(name: string, lease = newLease(name)): Node {
-  return { name, lease, records: new SessionRecords({ hub, node: name, leaseOf: () => lease }) };
+  const settings = () => [20, 1, 60, 1_000] as const;
+  return { name, lease, records: new SessionRecords({ hub, node: name, leaseOf: () => lease, settings }) };
 }
 
 function newLease(node: string): Lease {
@@ -78,14 +86,27 @@ async function goesOn({ name, lease }: Node): Promise<Node> {
   return newNode(name, Object.create(lease, { term: { value: term } }) as Lease);
 }
 
-type Of = Partial<Pick<Session, 'state' | 'generation' | 'revision' | 'written'>>;
+type Of = Partial<Pick<Session, 'state' | 'generation' | 'revision' | 'written' | 'channels' | 'left'>>;
 
 /** Of a client that is in no record yet, unless `written` says otherwise. */
-const session = ({ state = 'owned', ...of }: Of = {}, id = 'ann'): Session =>
-  Object.assign(new Session(id, state, undefined), of);
+function session({ state = 'owned', ...of }: Of = {}, id = 'ann', subscriptions: string[] = []): Session {
+  const client = { id, channels: new Set(subscriptions) } as unknown as Client;
+  return Object.assign(new Session(id, state, client), of);
+}
 
-const write = ({ records }: Node, of: Of = {}, channels: string[] = []) =>
-  records.write(session(of), channels);
+const write = ({ records }: Node, of: Of = {}, subscriptions: string[] = []) =>
+  records.write(session(of, 'ann', subscriptions));
+
+/** Writes the client, and then that it ends: it is left to leave a channel of another partition. */
+async function beginEnd(node: Node, of: Of = {}, subscriptions: string[] = []) {
+  await write(node, { ...of, channels: [elsewhere] }, subscriptions);
+  const revision = (of.revision ?? 1) + 1;
+  return write(node, { ...of, state: 'ending', revision }, subscriptions);
+}
+
+/** Writes that it has left that, too. */
+const finishEnd = (node: Node, of: Of = {}) =>
+  write(node, { revision: 9, ...of, state: 'ending', left: [elsewhere] });
 
 const locate = ({ records }: Node) => records.locateNow('ann');
 
@@ -100,7 +121,6 @@ const adopt = async (node: Node, seen: Location, ago = 0) =>
 const end = ({ records }: Node) => records.claim('ann', 'end');
 const bury = ({ records }: Node, dead: string) => records.claim('ann', 'bury', { dead });
 const claimOwn = ({ records }: Node) => records.claim('ann', 'self');
-const remove = ({ records }: Node, generation: number) => records.remove(session({ generation }));
 
 const record = () => redis.hgetall(key);
 const indexes = async () => {
@@ -140,6 +160,8 @@ async function noticesOf({ name }: Node): Promise<unknown[]> {
   return notices;
 }
 
+const WRITTEN = { is: 'written', isOver: false, visibleSince: 0, changes: [], outs: [] };
+const NOTHING_KEPT = { identity: null, stays: new Map(), visibility: null, lostAt: undefined };
 const AWAY = 'asked now';
 /** Later than any time. */
 const FAR = 9_000_000_000_000;
@@ -160,7 +182,8 @@ describe('to locate a client', () => {
       revision: 4,
       isAlive: true,
       stream: '',
-      channels: ['/x', '/y'],
+      subscriptions: ['/x', '/y'],
+      ...NOTHING_KEPT,
     });
   });
 
@@ -182,16 +205,14 @@ describe('to locate a client', () => {
   });
 
   it('finds none that another node ends', async () => {
-    await write(a, { state: 'owned' });
-    await write(a, { state: 'ending', revision: 2 });
+    await beginEnd(a);
     expect(await locate(b)).toEqual({ is: 'none' });
   });
 
   it("finds what the asker's own end has left", async () => {
-    await write(a, { generation: 3 }, ['/x']);
-    await write(a, { generation: 3, state: 'ending', revision: 2 }, ['/x']);
-    const left = { isEnding: true, generation: 3, channels: ['/x'] };
-    expect(await locate(a)).toEqual({ is: 'none', left });
+    await beginEnd(a, { generation: 3 }, ['/x']);
+    const left = { isEnding: true, generation: 3, subscriptions: ['/x'] };
+    expect(await locate(a)).toMatchObject({ is: 'none', left });
   });
 
   it('is too early without a record where a new epoch has begun that the asker does not know', async () => {
@@ -255,7 +276,7 @@ describe('to locate a client', () => {
   it("finds what is left of the asker's own in an earlier epoch", async () => {
     await write(a, { generation: 3 }, ['/x']);
     await newEpoch(a);
-    const left = { isEnding: false, generation: 3, channels: ['/x'] };
+    const left = { isEnding: false, generation: 3, subscriptions: ['/x'], ...NOTHING_KEPT };
     expect(await locate(a)).toEqual({ is: 'later', left });
     await settles();
     expect(await locate(a)).toEqual({ is: 'none', left });
@@ -270,8 +291,7 @@ describe('to locate a client', () => {
   });
 
   it('finds none that another node ended in an earlier epoch, once that is settled', async () => {
-    await write(a);
-    await write(a, { state: 'ending', revision: 2 });
+    await beginEnd(a);
     await newEpoch(b);
     expect(await locate(b)).toEqual({ is: 'later' });
     await settles();
@@ -282,8 +302,8 @@ describe('to locate a client', () => {
 describe('which of many clients exist', () => {
   it('is those that have a record, and are not ending', async () => {
     const a = await started('a');
-    for (const id of ['ann', 'bob']) await a.records.write(session({}, id), []);
-    await a.records.write(session({ state: 'ending', revision: 2 }, 'bob'), []);
+    for (const id of ['ann', 'bob']) await a.records.write(session({}, id));
+    await a.records.claim('bob', 'self');
     expect(await a.records.existing(['ann', 'bob', 'cleo'])).toEqual(['ann']);
     expect(await a.records.existing([])).toEqual([]);
   });
@@ -291,7 +311,7 @@ describe('which of many clients exist', () => {
   it('is found for as many as are asked for', async () => {
     const a = await started('a');
     const ids = Array.from({ length: 450 }, (_, n) => `client${n}`);
-    for (const id of ids) await a.records.write(session({}, id), []);
+    for (const id of ids) await a.records.write(session({}, id));
     expect(await a.records.existing(ids.flatMap((id) => [id, `not ${id}`]))).toEqual(ids);
   });
 
@@ -323,8 +343,8 @@ describe('to adopt a client', () => {
   it("makes it another node's, with what it subscribes to", async () => {
     await write(a, {}, ['/x', '/y']);
     const claimed = await adopt(b, await seenBy(b));
-    expect(claimed).toMatchObject({ is: 'mine', epoch: b.lease.epoch, channels: ['/x', '/y'] });
-    expect(await locate(a)).toMatchObject({ is: 'at', node: 'b', revision: 0, channels: ['/x', '/y'] });
+    expect(claimed).toMatchObject({ is: 'mine', epoch: b.lease.epoch, subscriptions: ['/x', '/y'] });
+    expect(await locate(a)).toMatchObject({ is: 'at', node: 'b', revision: 0, subscriptions: ['/x', '/y'] });
     expect(await indexes()).toEqual({ b: ['ann'] });
   });
 
@@ -407,7 +427,7 @@ describe('to adopt a client', () => {
   it('comes too late for a client that is ending, and leaves it so', async () => {
     await write(a);
     const seen = await seenBy(b);
-    await write(a, { state: 'ending' });
+    await beginEnd(a);
     expect(await adopt(b, seen)).toEqual({ is: 'none' });
     expect(await record()).toMatchObject({ node: 'a', state: 'ending' });
   });
@@ -415,7 +435,7 @@ describe('to adopt a client', () => {
   it('comes too late for a client that has gone, and leaves nothing', async () => {
     await write(a);
     const seen = await seenBy(b);
-    await remove(a, 1);
+    await write(a, { state: 'ending', revision: 2 });
     expect(await adopt(b, seen)).toEqual({ is: 'none' });
     expect(await redis.keys('*ann*')).toEqual([]);
     expect(await indexes()).toEqual({});
@@ -460,7 +480,7 @@ describe('to adopt a client', () => {
     const c = await started('c');
     await settles();
     await redis.zrem(keys.nodes, 'b');
-    expect(await locate(c)).toMatchObject({ is: 'at', node: 'b', isAlive: false, channels: ['/x'] });
+    expect(await locate(c)).toMatchObject({ is: 'at', node: 'b', isAlive: false, subscriptions: ['/x'] });
   });
 
   it('is too early while nobody knows the epoch', async () => {
@@ -500,7 +520,7 @@ describe('to claim a client for its end', () => {
     const notices = await noticesOf(a);
     await write(a, { revision: 7 }, ['/x']);
     const claimed = await end(b);
-    expect(claimed).toMatchObject({ is: 'mine', channels: ['/x'], isNoticed: true, lostAt: undefined });
+    expect(claimed).toMatchObject({ is: 'mine', subscriptions: ['/x'], isNoticed: true, lostAt: undefined });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
     expect(await indexes()).toEqual({ b: ['ann'] });
     await until(() => notices.length > 0, 'the notice');
@@ -516,8 +536,7 @@ describe('to claim a client for its end', () => {
 
   it('comes too late for a client that is ending or has gone', async () => {
     expect(await end(b)).toEqual({ is: 'none' });
-    await write(a);
-    await write(a, { state: 'ending' });
+    await beginEnd(a);
     expect(await end(b)).toEqual({ is: 'none' });
     expect(await record()).toMatchObject({ node: 'a', generation: '1' });
   });
@@ -554,7 +573,7 @@ describe('to claim a client of a dead node', () => {
     await passes('a', LEASE_MS + ADOPTION_GRACE_MS + 1_000);
     const lastSign = Number(await redis.zscore(keys.nodes, 'a')) - LEASE_MS;
     await b.lease.renew();
-    expect(await bury(b, 'a')).toMatchObject({ is: 'mine', lostAt: lastSign, channels: ['/x'] });
+    expect(await bury(b, 'a')).toMatchObject({ is: 'mine', lostAt: lastSign, subscriptions: ['/x'] });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
     expect(await indexes()).toEqual({ b: ['ann'] });
   });
@@ -569,8 +588,7 @@ describe('to claim a client of a dead node', () => {
   });
 
   it('also takes over an end that the dead node has begun', async () => {
-    await write(a);
-    await write(a, { state: 'ending' });
+    await beginEnd(a);
     await dies('a', b);
     expect(await bury(b, 'a')).toMatchObject({ is: 'mine' });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
@@ -652,7 +670,12 @@ describe('to claim what a node has left behind', () => {
     const a = await started('a');
     await write(a, { generation: FAR }, ['/x']);
     const claimed = await claimOwn(a);
-    expect(claimed).toMatchObject({ is: 'mine', generation: FAR + 1, channels: ['/x'], isNoticed: false });
+    expect(claimed).toMatchObject({
+      is: 'mine',
+      generation: FAR + 1,
+      subscriptions: ['/x'],
+      isNoticed: false,
+    });
     expect(await record()).toMatchObject({ node: 'a', state: 'ending' });
     expect(await indexes()).toEqual({ a: ['ann'] });
   });
@@ -701,26 +724,31 @@ describe('a write', () => {
   });
 
   it('makes a record of who has the client, and what it subscribes to', async () => {
-    expect(await write(a, {}, ['/x', '/y'])).toEqual({ is: 'written', epoch: a.lease.epoch, isNew: true });
-    expect(await locate(a)).toMatchObject({ node: 'a', generation: 1, revision: 1, channels: ['/x', '/y'] });
+    expect(await write(a, {}, ['/x', '/y'])).toEqual({ ...WRITTEN, epoch: a.lease.epoch, isNew: true });
+    expect(await locate(a)).toMatchObject({
+      node: 'a',
+      generation: 1,
+      revision: 1,
+      subscriptions: ['/x', '/y'],
+    });
     expect(await indexes()).toEqual({ a: ['ann'] });
   });
 
   it('replaces what the client subscribes to', async () => {
     await write(a, {}, ['/x', '/y']);
     const again = await write(a, { revision: 2, written: a.lease.epoch }, []);
-    expect(again).toEqual({ is: 'written', epoch: a.lease.epoch, isNew: false });
-    expect(await locate(a)).toMatchObject({ revision: 2, channels: [] });
+    expect(again).toEqual({ ...WRITTEN, epoch: a.lease.epoch, isNew: false });
+    expect(await locate(a)).toMatchObject({ revision: 2, subscriptions: [] });
   });
 
   it('may be repeated', async () => {
     for (const isNew of [true, false]) expect(await write(a, {}, ['/x'])).toMatchObject({ isNew });
-    expect(await locate(a)).toMatchObject({ generation: 1, revision: 1, channels: ['/x'] });
+    expect(await locate(a)).toMatchObject({ generation: 1, revision: 1, subscriptions: ['/x'] });
   });
 
   it('does not bring back a client that has ended since it was last written', async () => {
     await write(a);
-    await remove(a, 1);
+    await write(a, { state: 'ending', revision: 2 });
     const answer = await write(a, { revision: 2, written: a.lease.epoch }, ['/x']);
     expect(answer).toMatchObject({ is: 'refused', recorded: { is: 'absent' } });
     expect(await redis.keys('*ann*')).toEqual([]);
@@ -733,7 +761,7 @@ describe('a write', () => {
     await redis.flushall();
     await a.lease.renew();
     expect(await write(a, { revision: 2, written: epoch })).toEqual({
-      is: 'written',
+      ...WRITTEN,
       epoch: a.lease.epoch,
       isNew: true,
     });
@@ -754,7 +782,6 @@ describe('a write', () => {
     await write(a);
     const late = await goesOn(a);
     await write(a, { state: 'ending', revision: 2 });
-    await remove(a, 1);
     await expect(write(late, {}, ['/x'])).rejects.toThrow(AWAY);
     expect(await redis.keys('*ann*')).toEqual([]);
     expect(await indexes()).toEqual({});
@@ -795,13 +822,12 @@ describe('a write', () => {
         isSettled: true,
       },
     });
-    expect(await locate(a)).toMatchObject({ node: 'b', generation, revision: 7, channels: ['/x'] });
+    expect(await locate(a)).toMatchObject({ node: 'b', generation, revision: 7, subscriptions: ['/x'] });
     expect(await indexes()).toEqual({ b: ['ann'] });
   });
 
   it('gives way to an end of another node, in whichever generation', async () => {
-    await write(b);
-    await write(b, { state: 'ending' });
+    await beginEnd(b);
     const answer = await write(a, { generation: 4 });
     expect(answer).toMatchObject({ is: 'refused', owner: 'b', recorded: { isEnding: true, generation: 1 } });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
@@ -811,7 +837,7 @@ describe('a write', () => {
     const notices = await noticesOf(b);
     await write(b, { generation: 2, revision: 9 });
     expect(await write(a, { generation: 3 }, ['/x'])).toMatchObject({ is: 'written', isNew: false });
-    expect(await locate(b)).toMatchObject({ node: 'a', generation: 3, revision: 1, channels: ['/x'] });
+    expect(await locate(b)).toMatchObject({ node: 'a', generation: 3, revision: 1, subscriptions: ['/x'] });
     expect(await indexes()).toEqual({ a: ['ann'] });
     await until(() => notices.length > 0, 'the notice');
     expect(notices).toEqual([{ claimed: 'ann', generation: 3, by: 'a', ago: 0 }]);
@@ -843,7 +869,7 @@ describe('a write', () => {
       revision: 5,
       recorded: { isOurs: true, generation: 1 },
     });
-    expect(await locate(a)).toMatchObject({ revision: 5, channels: ['/x'] });
+    expect(await locate(a)).toMatchObject({ revision: 5, subscriptions: ['/x'] });
   });
 
   it('replaces an earlier generation of its own, whatever the revision', async () => {
@@ -853,8 +879,7 @@ describe('a write', () => {
   });
 
   it('makes a client that its own node was ending live again', async () => {
-    await write(a);
-    await write(a, { state: 'ending', revision: 2 });
+    await beginEnd(a);
     await redis.hset(key, 'lost_at', 1);
     expect(await write(a, { revision: 3 })).toMatchObject({ is: 'written', isNew: false });
     expect(await locate(b)).toMatchObject({ is: 'at', node: 'a' });
@@ -877,18 +902,84 @@ describe('a write of an end', () => {
     [a, b] = [await started('a'), await started('b')];
   });
 
-  it('makes the client unknown to others, and leaves it with its node', async () => {
+  it('leaves nothing of a client that is in no channel of another partition', async () => {
     await write(a, {}, ['/x']);
-    expect(await write(a, { state: 'ending', revision: 2 })).toMatchObject({ is: 'written', isNew: false });
+    const answer = await write(a, { state: 'ending', revision: 2 });
+    expect(answer).toEqual({ ...WRITTEN, epoch: a.lease.epoch, isNew: false, isOver: true });
+    expect(await redis.keys('*ann*')).toEqual([]);
+    expect(await indexes()).toEqual({});
+    expect(await locate(b)).toEqual({ is: 'none' });
+  });
+
+  it('makes the client unknown to others, and leaves it with its node, while it is to leave channels elsewhere', async () => {
+    const answer = await beginEnd(a, {}, ['/x']);
+    expect(answer).toEqual({ ...WRITTEN, epoch: a.lease.epoch, isNew: false, outs: [elsewhere] });
     expect(await record()).toMatchObject({ node: 'a', state: 'ending', revision: '2' });
     expect(await indexes()).toEqual({ a: ['ann'] });
     expect(await locate(b)).toEqual({ is: 'none' });
   });
 
-  it('of a client that has no record leaves nothing', async () => {
-    expect(await write(a, { state: 'ending' })).toMatchObject({ is: 'written', isNew: false });
+  it('leaves nothing once it has left them', async () => {
+    await beginEnd(a);
+    expect(await finishEnd(a)).toMatchObject({ is: 'written', isOver: true, outs: [] });
     expect(await redis.keys('*ann*')).toEqual([]);
     expect(await indexes()).toEqual({});
+  });
+
+  it('may be repeated until it is over', async () => {
+    for (let time = 0; time < 2; time += 1)
+      expect(await beginEnd(a)).toMatchObject({ is: 'written', isOver: false, outs: [elsewhere] });
+    for (let time = 0; time < 2; time += 1)
+      expect(await finishEnd(a)).toMatchObject({ is: 'written', isOver: true });
+    expect(await redis.keys('*ann*')).toEqual([]);
+  });
+
+  it('of a client that has no record leaves nothing', async () => {
+    expect(await write(a, { state: 'ending' })).toMatchObject({ is: 'written', isNew: false, isOver: true });
+    expect(await redis.keys('*ann*')).toEqual([]);
+    expect(await indexes()).toEqual({});
+  });
+
+  it('of a client that another node has in an earlier generation leaves nothing, there either', async () => {
+    await write(b);
+    expect(await write(a, { state: 'ending', generation: 2 })).toMatchObject({ isOver: true });
+    expect(await redis.keys('*ann*')).toEqual([]);
+    expect(await indexes()).toEqual({});
+  });
+
+  it('leaves the record of another node that has buried it', async () => {
+    await beginEnd(a);
+    await dies('a', b);
+    await bury(b, 'a');
+    await a.lease.renew();
+    expect(await finishEnd(a)).toMatchObject({ is: 'refused', owner: 'b', recorded: { isEnding: true } });
+    expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
+    expect(await indexes()).toEqual({ b: ['ann'] });
+  });
+
+  it('leaves the record of another node in the same generation', async () => {
+    await write(b);
+    expect(await write(a, { state: 'ending', revision: 9 })).toMatchObject({ is: 'refused', owner: 'b' });
+    expect(await locate(a)).toMatchObject({ node: 'b', generation: 1 });
+  });
+
+  it('leaves a record of its own in a later generation', async () => {
+    await write(a, { generation: 2 });
+    expect(await write(a, { state: 'ending', revision: 9 })).toMatchObject({
+      is: 'refused',
+      recorded: { isOurs: true, generation: 2 },
+    });
+    expect(await locate(a)).toMatchObject({ generation: 2 });
+    expect(await indexes()).toEqual({ a: ['ann'] });
+  });
+
+  it('that lands late leaves a client that was claimed since', async () => {
+    await write(a, { generation: 2 });
+    const late = await goesOn(a);
+    await claimOwn(a);
+    await expect(write(late, { state: 'ending', generation: 2, revision: 2 })).rejects.toThrow(AWAY);
+    expect(await record()).toMatchObject({ state: 'ending' });
+    expect(await indexes()).toEqual({ a: ['ann'] });
   });
 
   it('of a client that another has ended is refused', async () => {
@@ -927,53 +1018,6 @@ describe('a write of an end', () => {
   });
 });
 
-describe('to remove a record', () => {
-  it('leaves nothing, and may be repeated', async () => {
-    const a = await started('a');
-    await write(a);
-    await write(a, { state: 'ending' });
-    expect(await remove(a, 1)).toBe(true);
-    expect(await redis.keys('*ann*')).toEqual([]);
-    expect(await indexes()).toEqual({});
-    expect(await remove(a, 1)).toBe(true);
-  });
-
-  it('leaves the record of another node', async () => {
-    const [a, b] = [await started('a'), await started('b')];
-    await write(a);
-    await write(a, { state: 'ending' });
-    await dies('a', b);
-    await bury(b, 'a');
-    expect(await remove(a, 1)).toBe(false);
-    expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
-    expect(await indexes()).toEqual({ b: ['ann'] });
-  });
-
-  it('leaves the record of another node in the same generation', async () => {
-    const [a, b] = [await started('a'), await started('b')];
-    await write(b);
-    expect(await remove(a, 1)).toBe(false);
-    expect(await locate(a)).toMatchObject({ node: 'b', generation: 1 });
-  });
-
-  it('leaves a record of its own in another generation', async () => {
-    const a = await started('a');
-    await write(a, { generation: 2 });
-    for (const generation of [1, 3]) expect(await remove(a, generation)).toBe(false);
-    expect(await locate(a)).toMatchObject({ generation: 2 });
-    expect(await indexes()).toEqual({ a: ['ann'] });
-  });
-
-  it('that lands late leaves a client that was claimed since', async () => {
-    const a = await started('a');
-    await write(a, { generation: 2 });
-    const late = await goesOn(a);
-    await claimOwn(a);
-    expect(await remove(late, 2)).toBe(false);
-    expect(await indexes()).toEqual({ a: ['ann'] });
-  });
-});
-
 describe('to write the token of an EventSource', () => {
   it('replaces the one that is there, keeps it where that is wanted, and removes it', async () => {
     const [a, b] = [await started('a'), await started('b')];
@@ -991,8 +1035,7 @@ describe('to write the token of an EventSource', () => {
     const a = await started('a');
     expect(await a.records.stream('ann', 'token', { keep: false })).toBeNull();
     expect(await record()).toEqual({});
-    await write(a);
-    await write(a, { state: 'ending' });
+    await beginEnd(a);
     expect(await a.records.stream('ann', 'token', { keep: false })).toBeNull();
     expect(await record()).not.toHaveProperty('stream');
   });
@@ -1058,7 +1101,7 @@ describe('a lease', () => {
   it('that was buried fences what its node has sent before, and its writes find what others have claimed', async () => {
     const [a, b] = [await started('a'), await started('b')];
     await write(a);
-    await a.records.write(session({}, 'bob'), []);
+    await a.records.write(session({}, 'bob'));
     await dies('a', b);
     const late = newNode('a', Object.create(a.lease, { term: { value: a.lease.term } }) as Lease);
     await bury(b, 'a');
@@ -1066,7 +1109,7 @@ describe('a lease', () => {
     await expect(write(late, { revision: 2 })).rejects.toThrow(AWAY);
     const written = a.lease.epoch;
     expect(await write(a, { revision: 2, written })).toMatchObject({ is: 'refused', owner: 'b' });
-    expect(await a.records.write(session({ revision: 2, written }, 'bob'), [])).toMatchObject({
+    expect(await a.records.write(session({ revision: 2, written }, 'bob'))).toMatchObject({
       is: 'written',
       isNew: false,
     });
@@ -1171,7 +1214,7 @@ describe('a lease', () => {
   it('tells how many clients the index of its node has', async () => {
     const a = await started('a');
     await write(a);
-    await a.records.write(session({}, 'bob'), []);
+    await a.records.write(session({}, 'bob'));
     expect((await a.lease.renew()).indexed).toBe(2);
     await redis.srem(keys.clientsOf('a'), 'bob');
     expect((await a.lease.renew()).indexed).toBe(1);
@@ -1185,7 +1228,7 @@ describe('a lease', () => {
     expect(await redis.exists(keys.dead, keys.lastSigns)).toBe(2);
     const claimed = await bury(b, 'a');
     if (claimed.is !== 'mine') throw new Error(claimed.is);
-    await remove(b, claimed.generation);
+    await write(b, { state: 'ending', generation: claimed.generation });
     await b.records.forgetNode(b.lease, 'a');
     expect(await redis.exists(keys.dead, keys.lastSigns)).toBe(0);
     expect((await b.lease.renew()).due).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Session } from '../../src/sessions/session.js';
+import { Session, type Stay } from '../../src/sessions/session.js';
 
 function owned(): Session {
   const session = new Session('ann', 'owned', undefined);
@@ -35,14 +35,63 @@ describe('a session', () => {
   it('is not dirty once it is released', () => {
     const session = new Session('ann', 'ending', undefined);
     session.mark();
-    session.release();
+    session.release('ended');
     expect(session.isDirty).toBe(false);
+  });
+});
+
+describe('whether the memberships of a session are in doubt', () => {
+  it('is so from a doubt on, until its revision or a later one is confirmed', () => {
+    const session = owned();
+    const before = session.revision;
+    expect(session.isInDoubt).toBe(false);
+    session.doubt();
+    expect([session.isInDoubt, session.isDirty]).toEqual([true, true]);
+    session.confirm(before);
+    expect(session.isInDoubt).toBe(true);
+    session.mark();
+    session.confirm(session.revision);
+    expect(session.isInDoubt).toBe(false);
+  });
+
+  it('is not so by a mark', () => {
+    const session = owned();
+    session.mark();
+    expect(session.isInDoubt).toBe(false);
+  });
+});
+
+describe('whether the client of a session is in channels', () => {
+  const stay: Stay = { since: '', came: null, epoch: '', isEntered: true, isLeft: false };
+  const entered = (...channels: string[]): Session => {
+    const identity = { uid: 1, uname: 'Ann' };
+    const stays = new Map(channels.map((channel) => [channel, stay]));
+    return Object.assign(owned(), { identity, enteredAs: identity, channels, stays });
+  };
+
+  it('is so where it is in exactly these', () => {
+    expect(entered('/a', '/b').isIn(['/b', '/a'])).toBe(true);
+    expect(entered('/a', '/b').isIn(['/a'])).toBe(false);
+    expect(entered('/a').isIn(['/a', '/b'])).toBe(false);
+    expect(entered('/a', '/b').isIn(['/a', '/c'])).toBe(false);
+    expect(entered().isIn([])).toBe(true);
+  });
+
+  it.each([
+    ['it is to be there, and has not entered yet', { stays: new Map() }],
+    ['it is there, and to be elsewhere', { channels: ['/b'] }],
+    ['the record says that it is to leave', { stays: new Map([['/a', { ...stay, isLeft: true }]]) }],
+    ['it has another proof than the one by which it has entered', { identity: { uid: 1, uname: 'Ann' } }],
+    ['it is being acquired', { state: 'acquiring' as const }],
+    ['it is ending', { state: 'ending' as const }],
+  ])('is not so where %s', (_why, change) => {
+    expect(Object.assign(entered('/a'), change).isIn(['/a'])).toBe(false);
   });
 });
 
 describe('who waits for a session to be confirmed', () => {
   it('waits for nothing where it is', async () => {
-    expect(await owned().whenConfirmed()).toBe(true);
+    expect(await owned().whenRecorded()).toBe(true);
   });
 
   it('waits for the revision of that moment: an earlier one is not enough, and a later one is not needed', async () => {
@@ -50,7 +99,7 @@ describe('who waits for a session to be confirmed', () => {
     const { revision } = session;
     session.mark();
     let isConfirmed: boolean | undefined;
-    const waiting = session.whenConfirmed().then((is) => {
+    const waiting = session.whenRecorded().then((is) => {
       isConfirmed = is;
     });
     const its = session.revision;
@@ -64,12 +113,13 @@ describe('who waits for a session to be confirmed', () => {
     expect(session.isDirty).toBe(true);
   });
 
-  it('learns that it never will be, where it is released', async () => {
+  it.each(['ended', 'yielded'] as const)('learns that it never will be, where it has %s', async (why) => {
     const session = owned();
     session.mark();
-    const waiting = session.whenConfirmed();
-    session.release();
+    const waiting = session.whenRecorded();
+    session.release(why);
+    expect([session.isReleased, session.released]).toEqual([true, why]);
     expect(await waiting).toBe(false);
-    expect(await session.whenConfirmed()).toBe(false);
+    expect(await session.whenRecorded()).toBe(false);
   });
 });
