@@ -2,9 +2,9 @@
  * EventSource streams, in the place of Faye's `handleEventSource`. Faye binds one to whatever clientId its path names;
  * here it waits until a connect of that client, which passed the extensions, says `eventsource`.
  *
- * A stream that was bound has a word (the `id` of an EventSource), which its browser says when it reconnects
+ * A stream that was bound has a token (the `id` of an EventSource), which its browser sends when it reconnects
  * (`Last-Event-ID`). Who knows it takes the place of the stream before, on whichever node; who knows the path alone does not,
- * and is not told it where the client has had a stream before.
+ * and is not sent it where the client has had a stream before.
  *
  * A browser has six connections to a host by HTTP/1.1, for all of its tabs. Six streams take them all, and the connects of
  * their clients wait for one: they would all be silent, and ended. So the stream of a client that has been silent is closed.
@@ -19,22 +19,24 @@ import { isGone } from './responses.js';
 import type { Stream, Streams, Traffic } from './streams.js';
 import { thisTurn } from './turns.js';
 
+/** Which node an EventSource's client is on, and the token by which all nodes know it again. */
+export interface StreamOwners {
+  /** Whether this node has the client. */
+  isHere(clientId: string): boolean;
+  /** Empty where the client has no stream, null for no such client. Rejects where that is not known now. */
+  tokenOf(clientId: string): Promise<string | null>;
+  /** The token of a client of this node has changed; empty where it wants no stream any more. */
+  saveToken(clientId: string, token: string): void;
+  /** A client has asked for a stream that is not here. `token`: for one that has none. */
+  requestStream(clientId: string, token: string): void;
+  /** A stream has come whose browser knows the token: calls `bind` once the client is this node's. */
+  claim(clientId: string, token: string): void;
+}
+
 export interface EventSourcesOptions {
   streams: () => Streams;
   origins: Origins;
-  /** Whether this node has the client. */
-  isHere(clientId: string): boolean;
-  /**
-   * The word of a client's stream, as all nodes know it; empty where there is none, null for no such client. Rejects where that
-   * is not known now.
-   */
-  wordOf(clientId: string): Promise<string | null>;
-  /** The word of a client of this node has changed; empty where it wants no stream any more. */
-  keep(clientId: string, word: string): void;
-  /** A client has asked for a stream that is not here. `word`: for one that has none. */
-  want(clientId: string, word: string): void;
-  /** A stream has come whose browser knows the word: calls `bind` once the client is this node's. */
-  claim(clientId: string, word: string): void;
+  owners: StreamOwners;
   /** For how many milliseconds whoever asks is to stay away; 0: it may come. */
   admit(request: IncomingMessage): Promise<number>;
   /** Milliseconds between two comments that keep proxies from closing the stream. */
@@ -58,7 +60,7 @@ const LOOKS = 10;
 
 export class EventSources {
   private readonly streams = new Map<string, Waiting>();
-  /** Clients of this node that have asked for a stream, and its word. */
+  /** Clients of this node that have asked for a stream, and its token. */
   private readonly wanted = new Map<string, string>();
   private readonly pinger: NodeJS.Timeout;
   private readonly looker: NodeJS.Timeout;
@@ -77,16 +79,16 @@ export class EventSources {
     const wait = await this.options.admit(request);
     if (wait > 0) return this.refuse(request, response, 429, wait);
     const clientId = pathOf(request).split('/').pop() ?? '';
-    const word = await this.wordOf(clientId).catch(() => undefined);
+    const token = await this.tokenOf(clientId).catch(() => undefined);
     if (isGone(response)) return;
-    if (word === undefined) return this.refuse(request, response, 503, ASK_AGAIN);
-    if (word === null) return this.refuse(request, response, 404);
-    const isItsOwn = word !== '' && request.headers['last-event-id'] === word;
+    if (token === undefined) return this.refuse(request, response, 503, ASK_AGAIN);
+    if (token === null) return this.refuse(request, response, 404);
+    const isItsOwn = token !== '' && request.headers['last-event-id'] === token;
     const before = this.streams.get(clientId)?.stream;
     // One that is another's stays: who comes second has no better claim, but for the browser's own reconnect.
     if (before?.open && !isItsOwn) return this.refuse(request, response, 409);
     this.begin(clientId, request, response, isItsOwn);
-    if (isItsOwn && !this.wanted.has(clientId)) this.options.claim(clientId, word);
+    if (isItsOwn && !this.wanted.has(clientId)) this.options.owners.claim(clientId, token);
     before?.close();
   }
 
@@ -94,17 +96,17 @@ export class EventSources {
   askedBy({ clientId, connectionType }: Message): Stream | undefined {
     if (clientId === undefined) return undefined;
     if (connectionType === 'eventsource') return this.asked(clientId);
-    if (this.wanted.delete(clientId)) this.options.keep(clientId, '');
+    if (this.wanted.delete(clientId)) this.options.owners.saveToken(clientId, '');
     return undefined;
   }
 
-  /** Binds the stream that waits for a client which has become this node's. `tell`: whether it is told the word. */
-  bind(clientId: string, word: string, tell: boolean): void {
+  /** Binds the stream that waits for a client which has become this node's. `identify`: whether it is sent the token. */
+  bind(clientId: string, token: string, identify: boolean): void {
     const waiting = this.streams.get(clientId);
-    if (!waiting?.stream.open || !this.options.isHere(clientId)) return;
-    this.wanted.set(clientId, word);
-    if (tell) waiting.stream.identify(word);
-    this.rebind(clientId, waiting);
+    if (!waiting?.stream.open || !this.options.owners.isHere(clientId)) return;
+    this.wanted.set(clientId, token);
+    if (identify) waiting.stream.identify(token);
+    this.options.streams().rebind(clientId, waiting.stream, waiting.request);
   }
 
   /** Whether a stream for the client is open, or waits for its connect. */
@@ -147,30 +149,30 @@ export class EventSources {
     response.writeHead(status, { ...this.options.origins.headers(request), ...retry }).end();
   }
 
-  private async wordOf(clientId: string): Promise<string | null> {
+  private async tokenOf(clientId: string): Promise<string | null> {
     if (clientId === '') return null;
-    return this.wanted.get(clientId) ?? this.options.wordOf(clientId);
+    return this.wanted.get(clientId) ?? this.options.owners.tokenOf(clientId);
   }
 
   private asked(clientId: string): Stream | undefined {
-    const { isHere, keep, want } = this.options;
-    if (!isHere(clientId)) {
-      want(clientId, randomUUID());
+    const { owners } = this.options;
+    if (!owners.isHere(clientId)) {
+      owners.requestStream(clientId, randomUUID());
       return undefined;
     }
     const known = this.wanted.get(clientId);
-    const word = known ?? randomUUID();
-    this.wanted.set(clientId, word);
+    const token = known ?? randomUUID();
+    this.wanted.set(clientId, token);
     const waiting = this.streams.get(clientId);
     const stream = waiting?.stream;
     if (waiting) waiting.heardAt = performance.now();
     if (!stream?.open) {
-      want(clientId, word);
+      owners.requestStream(clientId, token);
       return undefined;
     }
     if (known === undefined) {
-      stream.identify(word);
-      keep(clientId, word);
+      stream.identify(token);
+      owners.saveToken(clientId, token);
     }
     return stream;
   }
@@ -180,10 +182,6 @@ export class EventSources {
     for (const [clientId, { stream, heardAt }] of this.streams) {
       if (heardAt < before && this.wanted.has(clientId)) stream.close();
     }
-  }
-
-  private rebind(clientId: string, { stream, request }: Waiting): void {
-    this.options.streams().rebind(clientId, stream, request);
   }
 
   private begin(
@@ -215,10 +213,10 @@ export class EventSources {
       this.options.streams().closed(stream);
     });
     // The browser's own reconnect: its client asked before, and is not going to ask again for a while.
-    const word = this.wanted.get(clientId);
-    if (word === undefined) return;
-    if (isItsOwn) stream.identify(word);
-    this.rebind(clientId, waiting);
+    const token = this.wanted.get(clientId);
+    if (token === undefined) return;
+    if (isItsOwn) stream.identify(token);
+    this.options.streams().rebind(clientId, stream, request);
   }
 }
 
@@ -246,9 +244,9 @@ class ResponseStream implements Stream {
     this.put(`data: ${text}\n\n`);
   }
 
-  /** What the browser says when it reconnects. */
-  identify(word: string): void {
-    this.put(`id: ${word}\n\n`);
+  /** The browser sends it when it reconnects. */
+  identify(token: string): void {
+    this.put(`id: ${token}\n\n`);
   }
 
   comment(): void {

@@ -60,14 +60,11 @@ export class HttpTransport {
     const isRead = request.method === 'GET' || (request.method === 'HEAD' && isFile);
     if (isRead && isFile) this.options.serveFile(request, response);
     else if (!this.options.origins.admits(request)) this.refuse(request, response, 403);
-    else if (request.method === 'OPTIONS') this.preflight(request, response);
+    else if (request.method === 'OPTIONS')
+      response.writeHead(204, { ...this.options.origins.headers(request), ...PREFLIGHT }).end();
     else if (request.method === 'POST') this.post(request, response);
     else if (request.method === 'GET') this.get(request, response);
     else this.refuse(request, response, 405, isFile ? 'GET, HEAD, OPTIONS, POST' : 'GET, OPTIONS, POST');
-  }
-
-  private preflight(request: IncomingMessage, response: ServerResponse): void {
-    response.writeHead(204, { ...this.options.origins.headers(request), ...PREFLIGHT }).end();
   }
 
   private get(request: IncomingMessage, response: ServerResponse): void {

@@ -64,7 +64,7 @@ const isConnect = (message: unknown): boolean => isRecord(message) && message.ch
 const refused = (error: string): RefusedBatch => ({ refused: [{ successful: false, error }] });
 
 /** Of a message as JSON; infinite where it is nested too deep to be written. */
-function bytesOf(message: unknown): number {
+export function bytesOf(message: unknown): number {
   try {
     return Buffer.byteLength(JSON.stringify(message));
   } catch {

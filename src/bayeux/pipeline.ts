@@ -20,7 +20,9 @@ import {
   type Pass,
   type Request,
 } from './extension.js';
+import { replace, type Undo } from './faye-patches.js';
 import type { Protocol, Stage } from './internals.js';
+import { bytesOf } from './messages.js';
 import { PATIENCE, Patience } from './patience.js';
 import { arrivalOf, rebuildPublish } from './publish.js';
 import type { ClientQueues } from './queues.js';
@@ -35,8 +37,6 @@ export interface PipelineOptions {
   passed(message: Message, request: Request): void;
   /** Changes Faye's reply before any extension sees it. */
   replying(reply: Message, request: Request): void;
-  /** Runs `answer`, in which Faye makes its reply to a message that was refused. */
-  refused(answer: () => void): void;
   /**
    * Whether a reply has to wait. If so `settled` is called once it may go out, or with why the message is refused, before the
    * client's next message is judged.
@@ -58,7 +58,10 @@ const CROWDED = 5_000;
 export class Pipeline {
   /** Those that stand first and judge a message as it comes. */
   private readonly atOnce: readonly (Extension | FayeExtension)[];
-  private readonly restore: () => void;
+  /** Gives the server back as it was. */
+  readonly close: Undo;
+  /** While Faye makes its reply to a message that was refused, within one turn. */
+  isRefusing = false;
   private readonly patience = new Patience();
   /** Messages of which the last extension could not ask what it needs to know. */
   private readonly unasked = new WeakSet<Message>();
@@ -69,19 +72,12 @@ export class Pipeline {
     const { protocol, extensions } = options;
     const later = extensions.findIndex((each) => !(isOurs(each) && each.atOnce === true));
     this.atOnce = later < 0 ? extensions : extensions.slice(0, later);
-    const faye = protocol.pipeThroughExtensions;
-    protocol.pipeThroughExtensions = (stage, message, request, callback, context) => {
+    const pipe: Protocol['pipeThroughExtensions'] = (stage, message, request, callback, context) => {
       const pass: Pass = (result) => callback.call(context, result);
       if (stage === 'incoming') this.incoming(message, request, pass);
       else this.outgoing(message, request, pass);
     };
-    this.restore = () => {
-      protocol.pipeThroughExtensions = faye;
-    };
-  }
-
-  close(): void {
-    this.restore();
+    this.close = replace(protocol, 'pipeThroughExtensions', () => pipe);
   }
 
   /** Whether no extension wants to see each recipient's copy of a message. */
@@ -181,9 +177,11 @@ export class Pipeline {
       this.refusedChannel = channel;
       message.channel = REFUSED_CHANNEL;
     }
+    this.isRefusing = true;
     try {
-      this.options.refused(() => pass(message));
+      pass(message);
     } finally {
+      this.isRefusing = false;
       this.refusedChannel = undefined;
     }
   }
@@ -361,15 +359,6 @@ export class Pipeline {
 const LATER = Symbol('later');
 
 const isPublish = ({ channel }: Message): boolean => typeof channel === 'string' && !isMeta(channel);
-
-/** Of a message as JSON; without an end where it is nested so deep that it can't be written. */
-function bytesOf(message: Message): number {
-  try {
-    return Buffer.byteLength(JSON.stringify(message));
-  } catch {
-    return Number.POSITIVE_INFINITY;
-  }
-}
 
 /** Faye has put its own advice on handshakes and connects: to handshake at once, which is a loop. */
 function advise(reply: Message): void {

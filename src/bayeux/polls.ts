@@ -9,16 +9,17 @@ import { hasGoneOut, isGone } from './responses.js';
 import { isStopping } from './stopping.js';
 
 export interface PollListener {
-  /** A poll of the client has been answered, and not given up before: the connect with that id. */
+  /** A poll of the client has been answered, and not abandoned before: the connect with that id. */
   answered(clientId: string, connectId: string | undefined): void;
-  /** A poll of the client was given up; what it was just being answered with may be lost. */
-  givenUp(clientId: string): void;
+  /** A poll of the client was abandoned; what it was just being answered with may be lost. */
+  abandoned(clientId: string): void;
   /** Another poll took its place before it was answered. What it was just being answered with may be lost. */
   superseded(clientId: string): void;
 }
 
 export class Polls {
   private readonly responses = new WeakMap<IncomingMessage, ServerResponse>();
+  private readonly openings = new WeakMap<IncomingMessage, number>();
   private readonly latest = new Map<string, IncomingMessage>();
 
   constructor(
@@ -29,6 +30,7 @@ export class Polls {
   /** A request whose messages are about to be processed. */
   opened(request: IncomingMessage, response: ServerResponse): void {
     this.responses.set(request, response);
+    this.openings.set(request, performance.now());
     // One request may bring the connects of many clients.
     response.setMaxListeners(0);
   }
@@ -48,8 +50,13 @@ export class Polls {
       this.hold(clientId, message.id === undefined ? undefined : String(message.id), request, response);
   }
 
+  /** When the request came, ms of `performance.now`; Infinity for what is no poll. */
+  openedAt(request: IncomingMessage | null): number {
+    return (request && this.openings.get(request)) ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Whether nobody waits for the answer any more. */
-  isGivenUp(request: IncomingMessage): boolean {
+  isAbandoned(request: IncomingMessage): boolean {
     const response = this.responses.get(request);
     return response !== undefined && isGone(response);
   }
@@ -68,7 +75,7 @@ export class Polls {
         this.listener.answered(clientId, connectId);
         return;
       }
-      this.listener.givenUp(clientId);
+      this.listener.abandoned(clientId);
       this.proxy.flushConnection(clientId);
     });
   }

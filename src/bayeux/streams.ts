@@ -9,6 +9,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Message } from 'faye';
 import type { Request } from './extension.js';
+import { replace, type Undo } from './faye-patches.js';
 import type { EngineProxy, Protocol } from './internals.js';
 
 /** What Faye calls a socket. */
@@ -43,7 +44,7 @@ export interface StreamsOptions {
   /** Whether this node has the client. */
   isHere(clientId: string): boolean;
   /** Whether nobody waits for the answer of a poll any more. */
-  isGivenUp(request: IncomingMessage): boolean;
+  isAbandoned(request: IncomingMessage): boolean;
   listener: StreamListener;
 }
 
@@ -59,12 +60,12 @@ export class Streams {
   private readonly byRequest = new WeakMap<object, Stream>();
   /** What is to be bound where Faye accepts the connect; by the very object that it hands on to the engine. */
   private readonly accepted = new WeakMap<object, Accepted>();
-  private readonly restore: () => void;
+  /** Gives the engine back as it was. */
+  readonly close: Undo;
 
   constructor(private readonly options: StreamsOptions) {
     const { proxy } = options;
-    const connect = proxy.connect;
-    proxy.connect = (clientId, options, callback, context) => {
+    this.close = replace(proxy, 'connect', (connect) => (clientId, options, callback, context) => {
       const known = options && this.accepted.get(options);
       if (known && this.isGone(known)) {
         // What waits for the client would be lost with the answer.
@@ -73,10 +74,7 @@ export class Streams {
       }
       if (known) this.settle(clientId, known.stream, known.request);
       connect.call(proxy, clientId, options, callback, context);
-    };
-    this.restore = () => {
-      proxy.connect = connect;
-    };
+    });
   }
 
   /** A stream whose messages come with this request. */
@@ -118,18 +116,9 @@ export class Streams {
     return this.bound.get(clientId)?.open ?? false;
   }
 
-  /** Streams that are bound. */
-  get size(): number {
-    return this.bound.size;
-  }
-
-  close(): void {
-    this.restore();
-  }
-
   /** Whether what a connect came by has closed since. */
   private isGone({ stream, request }: Accepted): boolean {
-    return stream ? !stream.open : this.options.isGivenUp(request);
+    return stream ? !stream.open : this.options.isAbandoned(request);
   }
 
   private settle(clientId: string, stream: Stream | undefined, request: Request): void {

@@ -29,13 +29,9 @@ export interface TransportOptions {
   jsonp: boolean;
 }
 
-export interface TransportsOptions
-  extends TransportOptions,
-    Pick<EventSourcesOptions, 'isHere' | 'wordOf' | 'keep' | 'want' | 'claim'> {
+export interface TransportsOptions extends TransportOptions, Pick<EventSourcesOptions, 'owners' | 'admit'> {
   adapter: NodeAdapter;
   internals: Internals;
-  /** For how many milliseconds whoever asks for an EventSource is to stay away; 0: it may come. */
-  admit(request: IncomingMessage): Promise<number>;
   listener: StreamListener;
   polls: PollListener;
   /** A client was disconnected for reading too slowly. */
@@ -56,9 +52,9 @@ export class Transports {
   /** What has gone out by streams since the start. */
   readonly traffic: Traffic = { framesOut: 0, bytesOut: 0 };
   private readonly polls: Polls;
-  private readonly streams: Streams;
+  readonly streams: Streams;
   private readonly sockets: WebSockets;
-  private readonly eventSources: EventSources;
+  readonly eventSources: EventSources;
   private readonly http: HttpTransport;
   private readonly files: ReadonlySet<string>;
   private readonly restore: () => void;
@@ -83,8 +79,8 @@ export class Transports {
       protocol,
       proxy,
       eventSource: (message) => this.eventSources.askedBy(message),
-      isHere: options.isHere,
-      isGivenUp: (request) => this.polls.isGivenUp(request),
+      isHere: (clientId) => options.owners.isHere(clientId),
+      isAbandoned: (request) => this.polls.isAbandoned(request),
       listener: options.listener,
     });
     this.sockets = new WebSockets({
@@ -109,33 +105,14 @@ export class Transports {
   }
 
   /** Called with each connect that passed the extensions. */
+  /** As `Polls.openedAt`. */
+  openedAt(request: Request): number {
+    return this.polls.openedAt(request);
+  }
+
   connecting(message: Message, request: Request): void {
     if (message.clientId !== undefined) this.polls.connecting(message.clientId, message, request);
     this.streams.passed(message, request);
-  }
-
-  hasEventSource(clientId: string): boolean {
-    return this.eventSources.has(clientId);
-  }
-
-  /** Binds an EventSource that waits for a client which has become this node's. */
-  bindEventSource(clientId: string, word: string, tell: boolean): void {
-    this.eventSources.bind(clientId, word, tell);
-  }
-
-  /** Whether the client has a stream here. */
-  hasStream(clientId: string): boolean {
-    return this.streams.has(clientId);
-  }
-
-  /** A client has ended. */
-  ended(clientId: string): void {
-    this.eventSources.forget(clientId);
-  }
-
-  /** This node does not have the client any more: it has ended, or gone to another node. */
-  left(clientId: string): void {
-    this.eventSources.leave(clientId);
   }
 
   /** Streams that are open. */

@@ -12,8 +12,8 @@ export interface Published {
   readonly channel: string;
   /** The message as its subscribers get it. */
   readonly json: string;
-  /** Of a list, which is not said to other nodes: the same text for the same list, on whichever node. */
-  readonly edition?: string | undefined;
+  /** Of a list, which is not sent to other nodes: the same text for the same list, on whichever node. */
+  readonly etag?: string | undefined;
 }
 
 /** The id of what a node has for its own clients alone. */

@@ -1,5 +1,5 @@
 import type { Stream } from '../bayeux/streams.js';
-import type { Told } from './told.js';
+import type { DeliveredLists } from './delivered-lists.js';
 import type { Recipient } from './turn.js';
 import type { Waiting } from './waiting.js';
 
@@ -14,7 +14,7 @@ export interface Client extends Recipient {
   /** What waits for its next poll; null where nothing does. */
   waiting: Waiting | null;
   /** What its polls were answered with; null where none was by a list. */
-  told: Told | null;
+  delivered: DeliveredLists | null;
   /** Lists that waited for it, and were withdrawn as this node became deaf: it gets them anew. */
   withdrawn: Set<string> | null;
   /** When it came from another node, ms of `performance.now`; 0 for one that was made here. */

@@ -2,7 +2,7 @@
 import type { Client } from './client.js';
 
 export class Registry {
-  private readonly clients = new Map<string, Client>();
+  readonly clients = new Map<string, Client>();
   private readonly channels = new Map<string, Set<Client>>();
 
   add(client: Client): void {
@@ -11,10 +11,6 @@ export class Registry {
 
   get(clientId: string): Client | undefined {
     return this.clients.get(clientId);
-  }
-
-  all(): Iterable<Client> {
-    return this.clients.values();
   }
 
   remove(client: Client): void {

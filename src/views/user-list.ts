@@ -50,8 +50,8 @@ interface Published extends Shown {
   except: readonly string[];
 }
 
-/** By clientId: the edition that it has been told, if any, and when it asked, ms of `performance.now`. */
-type Greeted = Map<string, { told: string | undefined; asked: number }>;
+/** By clientId: the etag of the list that it got last, if known, and when it asked, ms of `performance.now`. */
+type Greeted = Map<string, { had: string | undefined; asked: number }>;
 
 export class UserListView {
   /** Whom a read under way is for. */
@@ -63,9 +63,9 @@ export class UserListView {
   private readonly shown = new Map<string, Map<string, Shown>>();
 
   constructor(private readonly options: UserListOptions) {
-    options.bayeux.onSubscribed((clientId, name, told) => {
+    options.bayeux.on('subscribed', (clientId, name, had) => {
       const channel = listedChannel(name);
-      if (channel !== undefined) this.greet(clientId, channel, told);
+      if (channel !== undefined) this.greet(clientId, channel, had);
     });
     options.bayeux.on('close', (clientId) => this.shown.delete(clientId));
   }
@@ -73,12 +73,12 @@ export class UserListView {
   /** To be called with every announcement that this node hears, its own too. */
   heard(announcement: Announcement): void {
     // Where the engine reaches the clients of every node, the one that announced publishes for all.
-    if (!this.options.bayeux.shared) this.publish(announcement.channel);
+    if (!this.options.bayeux.online.shared) this.publish(announcement.channel);
   }
 
   /** To be called with what this node has announced. */
   announced({ channel }: Announcement): void {
-    if (this.options.bayeux.shared) this.publish(channel);
+    if (this.options.bayeux.online.shared) this.publish(channel);
   }
 
   /**
@@ -86,12 +86,12 @@ export class UserListView {
    * there are lists.
    */
   refresh(concerns: Concerns = () => true): void {
-    const subscribers = this.options.bayeux.subscribersBy(listedChannel);
+    const subscribers = this.options.bayeux.subscriptions.by(listedChannel);
     for (const channel of this.published.keys())
       if (!subscribers.has(channel)) this.published.delete(channel);
     for (const [channel, clientIds] of subscribers) {
       if (!concerns(channel)) continue;
-      if (!this.options.bayeux.shared) this.publish(channel);
+      if (!this.options.bayeux.online.shared) this.publish(channel);
       // What is published reaches the clients of every node.
       else for (const clientId of clientIds) this.greet(clientId, channel);
     }
@@ -112,18 +112,18 @@ export class UserListView {
   });
 
   /** Those who ask for a list at the same time share one read, and one encoding where the engine can. */
-  private greet(clientId: string, channel: string, told?: string): void {
+  private greet(clientId: string, channel: string, had?: string): void {
     // What it has is what all subscribers here have; what comes next it gets with them.
-    if (told !== undefined && told === this.editionHere(channel) && !this.publishing.has(channel)) return;
+    if (had !== undefined && had === this.etagHere(channel) && !this.publishing.has(channel)) return;
     const asked = performance.now();
     const read = this.options.presence.snapshot(channel);
     const together = this.greeting.get(read);
     if (together) {
       // Who asks twice, and once without a list, has none for certain.
-      together.set(clientId, { told: together.has(clientId) ? undefined : told, asked });
+      together.set(clientId, { had: together.has(clientId) ? undefined : had, asked });
       return;
     }
-    const greeted: Greeted = new Map([[clientId, { told, asked }]]);
+    const greeted: Greeted = new Map([[clientId, { had, asked }]]);
     this.greeting.set(read, greeted);
     this.show(channel, read, greeted).catch((error: unknown) => {
       this.failed(error, channel);
@@ -133,37 +133,38 @@ export class UserListView {
 
   private async show(channel: string, read: Promise<Snapshot>, greeted: Greeted): Promise<void> {
     const snapshot = await read;
-    const edition = editionOf(snapshot);
+    const etag = etagOf(snapshot);
     // Its announcement is on its way, and would bring it a second time: all get it now, who are here longer as well.
-    if (!this.options.bayeux.shared && edition !== this.editionHere(channel)) {
+    if (!this.options.bayeux.online.shared && etag !== this.etagHere(channel)) {
       const asked = Math.max(...[...greeted.values()].map((each) => each.asked));
       if (isNewer(snapshot, this.lastHere(channel))) this.say(channel, snapshot, asked);
     }
     const last = this.lastHere(channel);
     const hasHad = (clientId: string, asked: number) =>
-      last && editionOf(last) === edition && asked <= last.at && !last.except.includes(clientId);
-    const clientIds = [...greeted].flatMap(([clientId, { told, asked }]) =>
-      told === edition || hasHad(clientId, asked) ? [] : [clientId],
+      last && etagOf(last) === etag && asked <= last.at && !last.except.includes(clientId);
+    const clientIds = [...greeted].flatMap(([clientId, { had, asked }]) =>
+      had === etag || hasHad(clientId, asked) ? [] : [clientId],
     );
     if (clientIds.length === 0) return;
-    await this.options.bayeux.deliver(clientIds, userListOf(channel), toUserList(snapshot), edition);
+    const message = { channel: userListOf(channel), data: toUserList(snapshot) };
+    await this.options.bayeux.online.delivery.deliver(clientIds, message, etag);
   }
 
   /** The list that all who subscribe here have, or are about to get; where the engine is shared nobody knows who has. */
   private lastHere(channel: string): Published | undefined {
-    return this.options.bayeux.shared ? undefined : this.published.get(channel);
+    return this.options.bayeux.online.shared ? undefined : this.published.get(channel);
   }
 
-  private editionHere(channel: string): string | undefined {
+  private etagHere(channel: string): string | undefined {
     const last = this.lastHere(channel);
-    return last && editionOf(last);
+    return last && etagOf(last);
   }
 
   /** All whom a failed read was for, if they still want the list here. */
   private greetAgain(greeted: Greeted, channel: string): void {
     const name = userListOf(channel);
-    for (const [clientId, { told }] of greeted) {
-      if (this.options.bayeux.subscriptionsOf(clientId).has(name)) this.greet(clientId, channel, told);
+    for (const [clientId, { had }] of greeted) {
+      if (this.options.bayeux.subscriptions.of(clientId).has(name)) this.greet(clientId, channel, had);
     }
   }
 
@@ -183,7 +184,7 @@ export class UserListView {
   }
 
   private async send(channel: string): Promise<void> {
-    if (!this.options.bayeux.hasSubscribers(userListOf(channel))) {
+    if (!this.options.bayeux.online.delivery.hasSubscribers(userListOf(channel))) {
       this.published.delete(channel);
       return;
     }
@@ -196,8 +197,8 @@ export class UserListView {
   /** To all who subscribe here; but who comes from another node after it was asked for gets a list that is read after. */
   private say(channel: string, snapshot: Snapshot, asked: number): void {
     const { epoch, version, count } = snapshot;
-    const list = toUserList(snapshot);
-    const except = this.options.bayeux.publish(userListOf(channel), list, editionOf(snapshot), asked);
+    const message = { channel: userListOf(channel), data: toUserList(snapshot) };
+    const except = this.options.bayeux.online.delivery.publish(message, etagOf(snapshot), asked);
     this.published.delete(channel);
     remember(this.published, channel, { epoch, version, count, at: performance.now(), except });
   }
@@ -222,7 +223,7 @@ export class UserListView {
 }
 
 /** An empty room is a list like any other; its version is that of no announcement, and goes up with those of others. */
-const editionOf = ({ epoch, version, count }: Shown): string => `${epoch} ${count === 0 ? 'empty' : version}`;
+const etagOf = ({ epoch, version, count }: Shown): string => `${epoch} ${count === 0 ? 'empty' : version}`;
 
 function remember<T>(things: Map<string, T>, name: string, thing: T): void {
   things.set(name, thing);

@@ -10,9 +10,10 @@
  * node can't ping for twice the timeout, being cut off from Redis alone, is ended by another. What was taken out of a
  * client's queue is lost where the connection to the client, or to Redis, ends at that moment.
  */
+import { EventEmitter } from 'node:events';
 import type { EngineType, Message } from 'faye';
 import type { Logger } from 'pino';
-import type { EngineExtras } from '../../bayeux/engine-extras.js';
+import type { EngineEvents, SharedEngine } from '../../bayeux/online-api.js';
 import { UnavailableError } from '../../errors.js';
 import { DESTROY, GIVE_BACK, PUBLISH, SUBSCRIBE, TAKE } from './atomic-steps.js';
 import { Links } from './links.js';
@@ -38,13 +39,14 @@ export function fayeRedis(options: FayeRedisOptions): EngineType {
   return { create: (server) => new SafeFayeRedis(server as EngineHost, options, address) };
 }
 
-class SafeFayeRedis extends FayeRedis implements EngineExtras {
+class SafeFayeRedis extends FayeRedis implements SharedEngine {
   readonly shared = true;
+  readonly events = new EventEmitter<EngineEvents>();
+  readonly status = this;
   readonly description: string;
   private readonly links: Links;
   private readonly clients: string;
   private mayEndFrom = 0;
-  private readonly listeners: (() => void)[] = [];
 
   constructor(server: EngineHost, { namespace, gc, log }: FayeRedisOptions, address: RedisAddress) {
     const links = new Links(address, log);
@@ -178,13 +180,7 @@ class SafeFayeRedis extends FayeRedis implements EngineExtras {
   private catchUp(): void {
     this.mayEndFrom = Date.now() + 2_000 * this._server.timeout;
     const resumed = [...this._server._connections.keys()].map((clientId) => this.resume(clientId));
-    void Promise.all(resumed).then(() => {
-      for (const listener of this.listeners) listener();
-    });
-  }
-
-  onBack(listener: () => void): void {
-    this.listeners.push(listener);
+    void Promise.all(resumed).then(() => this.events.emit('back'));
   }
 
   private async resume(clientId: string): Promise<void> {

@@ -44,7 +44,7 @@ export class Listening {
     private readonly back: (lost: ReadonlySet<string>) => void,
   ) {
     listener.on('ready', () => this.again());
-    listener.on('close', () => this.lost());
+    listener.on('close', () => void this.lost());
     listener.on('moved', () => {
       if (this.astray().some(({ tag }) => listener.lineOf(tag))) this.again();
     });
@@ -108,17 +108,15 @@ export class Listening {
   }
 
   /** Whoever waits is told: while Redis is away nothing else can be done for it. */
-  private lost(): void {
+  private lost(): Ear[] {
     const astray = this.astray();
     forget(astray);
     for (const { tag } of astray) this.lostTags.add(tag);
+    return astray;
   }
 
   private again(): void {
-    const astray = this.astray();
-    forget(astray);
-    for (const { tag } of astray) this.lostTags.add(tag);
-    const commands = partsOf(astray).flatMap((ears) => {
+    const commands = partsOf(this.lost()).flatMap((ears) => {
       const line = this.listener.lineOf(ears[0]?.tag ?? '');
       return line ? [this.subscribe(line, ears)] : [];
     });

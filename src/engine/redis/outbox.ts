@@ -6,9 +6,8 @@
  *
  * While Redis is away it waits here, within a bound; the oldest are dropped, and counted.
  */
-import type { Commands } from '../../redis/scripts.js';
+import { type Commands, script } from '../../redis/scripts.js';
 import { type Letter, write } from './letter.js';
-import { publish } from './scripts.js';
 
 export interface OutboxOptions {
   commands: Commands;
@@ -25,6 +24,8 @@ interface Unsaid {
   bytes: number;
 }
 
+/** lua/engine/publish.lua */
+const publish = script<number>('engine/publish');
 /** Messages in one command. */
 const BATCH = 500;
 
@@ -34,7 +35,7 @@ export class Outbox {
   private sending = false;
   /** Called once a message has been sent, or dropped. */
   private readonly flushing: { last: Unsaid; done: () => void }[] = [];
-  private held = false;
+  isHeld = false;
   /** The end of the turn, where something has been put. */
   private turn: NodeJS.Immediate | undefined;
 
@@ -54,23 +55,19 @@ export class Outbox {
   /** Resolves once what waits now has been sent; at once while Redis is away, or has just come back. */
   flushed(): Promise<void> {
     const last = this.waiting.at(-1);
-    if (!last || this.held || this.options.commands.status !== 'ready') return Promise.resolve();
+    if (!last || this.isHeld || this.options.commands.status !== 'ready') return Promise.resolve();
     return new Promise((done) => this.flushing.push({ last, done }));
   }
 
   /** Keeps what comes until `release`: who listens must be back first. */
   hold(): void {
-    this.held = true;
+    this.isHeld = true;
     for (const { done } of this.flushing.splice(0)) done();
   }
 
   release(): void {
-    this.held = false;
+    this.isHeld = false;
     this.flush();
-  }
-
-  get isHeld(): boolean {
-    return this.held;
   }
 
   get size(): number {
@@ -78,7 +75,7 @@ export class Outbox {
   }
 
   private flush(): void {
-    if (this.sending || this.held || this.waiting.length === 0) return;
+    if (this.sending || this.isHeld || this.waiting.length === 0) return;
     if (this.options.commands.status !== 'ready') return;
     this.sending = true;
     const batch = this.waiting.slice(0, BATCH);
@@ -105,7 +102,7 @@ export class Outbox {
       const said = new Set(batch);
       while (this.waiting[0] && said.has(this.waiting[0])) this.drop();
       this.flush();
-    } else if (this.options.commands.status === 'ready' && !this.held) {
+    } else if (this.options.commands.status === 'ready' && !this.isHeld) {
       setTimeout(() => this.flush(), 100).unref();
     }
   }

@@ -20,6 +20,7 @@ export interface RedisEngineOptions extends OnlineEngineOptions {
 
 export interface RedisEngine {
   type: EngineType;
+  sessions: RedisSessions;
   /** The living nodes, oldest first. Rejects where Redis can't be asked. */
   nodes(): Promise<FellowStatus[]>;
   /** Gives this node's clients the time to go to another, and sends what waits. The hub stays open. */
@@ -34,6 +35,7 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
   const backplane = new RedisBackplane({ ...options, redis, partitions, node, onDrop: onUnsaid });
   const sessions = new RedisSessions({ hub, node, grace, backplane, log });
   return {
+    sessions,
     type: onlineEngine({ ...options, backplane, sessions }),
     nodes: async () => {
       const nodes = await ask(redis, (commands) => readNodes(commands, partitions));
@@ -41,7 +43,7 @@ export function redisEngine(options: RedisEngineOptions): RedisEngine {
     },
     close: async () => {
       await sessions.close();
-      await backplane.said();
+      await backplane.outboxes.flushLast();
     },
   };
 }
