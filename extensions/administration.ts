@@ -31,20 +31,20 @@ export function administration(bayeux: Bayeux, presence: Presence, store: Orders
 
   const meant = ({ clientId, uid }: Order): string[] => {
     if (clientId !== undefined) return [clientId];
-    return uid === undefined ? [] : presence.remembered.clientsOf(uid);
+    return uid === undefined ? [] : presence.clientsOf(uid);
   };
 
   function sendAway(clientId: string, awayFor: number): void {
     leaving.set(clientId, awayFor);
     setTimeout(() => leaving.delete(clientId), FAREWELL).unref();
     // Every node hears the order; the one that has the client ends it, and says why.
-    if (bayeux.has(clientId)) bayeux.end(clientId);
+    if (bayeux.online.ownership.has(clientId)) bayeux.end(clientId);
   }
 
   return {
     async enforce() {
       for (const { uid, left } of await store.banned()) {
-        for (const clientId of presence.remembered.clientsOf(uid)) sendAway(clientId, left);
+        for (const clientId of presence.clientsOf(uid)) sendAway(clientId, left);
       }
     },
     async disconnect(whom, awayFor) {

@@ -8,20 +8,21 @@ import { refuse } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message, type Request } from '../src/bayeux/extension.js';
 
 export function adopt(bayeux: Bayeux): Extension {
+  const { ownership } = bayeux.online;
   function incoming(message: Message, request: Request): void | Promise<void> {
     const { clientId } = message;
     if (clientId === undefined || request === null) return;
-    if (!bayeux.has(clientId)) return elsewhere(message, clientId);
+    if (!ownership.has(clientId)) return elsewhere(message, clientId);
     if (message.channel !== '/meta/connect') return;
     // What is yet to be done for it may take longer than it has left.
-    bayeux.heardFrom(clientId);
-    const certain = bayeux.certain(clientId);
-    return certain && orElsewhere(certain, message, clientId);
+    bayeux.ping(clientId);
+    const verified = ownership.verified(clientId);
+    return verified && orElsewhere(verified, message, clientId);
   }
 
   /** What this node has for a client that went elsewhere while it was cut off is older than what that was told since. */
-  async function orElsewhere(certain: Promise<boolean>, message: Message, clientId: string): Promise<void> {
-    if (!(await certain)) await elsewhere(message, clientId);
+  async function orElsewhere(verified: Promise<boolean>, message: Message, clientId: string): Promise<void> {
+    if (!(await verified)) await elsewhere(message, clientId);
   }
 
   async function elsewhere(message: Message, clientId: string): Promise<void> {
@@ -34,27 +35,27 @@ export function adopt(bayeux: Bayeux): Extension {
       case '/meta/connect':
         return message.connectionType === 'eventsource' ? renew(clientId) : take(clientId);
       case '/meta/subscribe':
-        return bayeux.subscribeElsewhere(message, clientId, channels);
+        return bayeux.acknowledgements.subscribeElsewhere(message, clientId, channels);
       case '/meta/unsubscribe':
-        return bayeux.unsubscribeElsewhere(clientId, channels);
+        return ownership.others.subscribe(clientId, channels, false);
       default:
         return true;
     }
   }
 
   async function take(clientId: string): Promise<boolean> {
-    const isHere = await bayeux.adopt(clientId);
-    if (isHere) bayeux.heardFrom(clientId);
+    const isHere = await ownership.adopt(clientId);
+    if (isHere) bayeux.ping(clientId);
     return isHere;
   }
 
   async function renew(clientId: string): Promise<boolean> {
-    const hasStream = await bayeux.askElsewhere(clientId, 'renew');
+    const hasStream = await ownership.others.ask(clientId, 'renew');
     // One that waits here takes the place of none that is open elsewhere, nor of one of which nobody answers: who opened it
     // may be anybody.
-    if (hasStream !== true && hasStream !== undefined && bayeux.hasEventSource(clientId))
-      return bayeux.adopt(clientId);
-    return bayeux.clientExists(clientId);
+    if (hasStream !== true && hasStream !== undefined && bayeux.transports.eventSources.has(clientId))
+      return ownership.adopt(clientId);
+    return ownership.exists(clientId);
   }
 
   return extension({ name: 'adopt', incoming });

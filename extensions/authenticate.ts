@@ -32,7 +32,7 @@ export function authenticate(options: AuthenticateOptions): Extension {
     if (message.channel === '/meta/handshake') return handshake(message, request);
     const { clientId } = message;
     if (clientId === undefined) return serverOf(message, request);
-    const known = presence.remembered.identityOf(clientId);
+    const known = presence.clients.identityOf(clientId);
     if (known && !isStale(message, known)) return setSpeaker(message, { kind: 'user', identity: known });
     return identify(message, request, clientId);
   }
@@ -65,19 +65,21 @@ export function authenticate(options: AuthenticateOptions): Extension {
   /**
    * A client that has just ended may still be in the store: its end waits in its queue behind this message.
    *
-   * That nobody has proven to be it is remembered for publishes, which are many. What another node has bound within that
-   * second is asked for again before one is refused (authorize). A connect or a subscription counts for long, and asks.
+   * Of a client of this node the store need not be asked.
    */
   async function bound(message: Message, clientId: string): Promise<Identity | null> {
     if (!(await options.clientExists(clientId))) throw refuse('clientUnknown', clientId);
-    if (!isMeta(message.channel) && presence.remembered.isNobody(clientId)) return null;
+    if (!isMeta(message.channel) && presence.clients.isAnonymous(clientId)) return null;
     return presence.identityOf(clientId);
   }
 
   async function proven(message: Message, request: Request, clientId: string): Promise<Identity | null> {
     const identity = await proof.prove(message, request);
     if (!identity) return null;
-    const outcome = await presence.bind(clientId, identity);
+    const { channel, connectionType } = message;
+    // The stream of an EventSource stays where it is.
+    const connects = channel === '/meta/connect' && connectionType !== 'eventsource';
+    const outcome = await presence.clients.bind(clientId, identity, connects);
     if (outcome === 'gone') throw refuse('clientUnknown', clientId);
     if (outcome === 'other') throw refuse('otherUser');
     await checkBan(identity, clientId);
@@ -93,7 +95,7 @@ export function authenticate(options: AuthenticateOptions): Extension {
   async function checkBan({ uid }: Identity, clientId?: string): Promise<void> {
     const left = await options.bannedFor(uid);
     if (left <= 0) return;
-    if (clientId !== undefined) await presence.end(clientId);
+    if (clientId !== undefined) await presence.clients.unbind(clientId);
     throw banned(left);
   }
 

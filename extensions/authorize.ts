@@ -3,11 +3,11 @@
  * subscribe in the same millisecond.
  */
 import { roomsOf } from '../src/authentication/auth.js';
-import { identityOf, type Speaker, setSpeaker, speakerOf } from '../src/authentication/speaker.js';
+import { identityOf, type Speaker, speakerOf } from '../src/authentication/speaker.js';
 import { covers, isMeta, isReserved, isService, isSystem, listedChannel } from '../src/bayeux/channels.js';
 import { type ErrorName, refuse, toWire, WireRefused } from '../src/bayeux/errors.js';
 import { type Extension, extension, type Message } from '../src/bayeux/extension.js';
-import { hasExpired, type Identity } from '../src/presence/identity.js';
+import type { Identity } from '../src/presence/identity.js';
 import type { Presence } from '../src/presence/presence.js';
 
 type Answer = boolean | Promise<boolean>;
@@ -47,7 +47,7 @@ export function authorize(options: AuthorizeOptions): Extension {
     const { clientId = '' } = message;
     if (!identity) return;
     const wanted = roomsOf(message) ?? [];
-    const enters = wanted.length > 0 && !presence.remembered.isIn(clientId, wanted);
+    const enters = wanted.length > 0 && !presence.clients.isIn(clientId, wanted);
     if (!enters && judged.has(identity)) return;
     return judge(identity, clientId, wanted);
   }
@@ -55,12 +55,12 @@ export function authorize(options: AuthorizeOptions): Extension {
   /** Where a proof is new, also what the client has by the one before. */
   async function judge(identity: Identity, clientId: string, wanted: string[]): Promise<void> {
     const heard = [...options.subscriptionsOf(clientId)].map(listedChannel);
-    const has = judged.has(identity) ? [] : [...presence.remembered.channelsOf(clientId), ...heard];
+    const has = judged.has(identity) ? [] : [...presence.clients.channelsOf(clientId), ...heard];
     for (const room of new Set([...wanted, ...has])) {
       const refusal = room === undefined ? undefined : await roomRefusal(identity, room);
       if (!refusal) continue;
       // Its last proof allowed what this one does not: it must not stay where it was, nor hear what it heard.
-      if (presence.remembered.isSomewhere(clientId) || has.length > 0) options.endClient(clientId);
+      if (presence.clients.channelsOf(clientId).length > 0 || has.length > 0) options.endClient(clientId);
       throw refusal;
     }
     judged.add(identity);
@@ -101,26 +101,12 @@ export function authorize(options: AuthorizeOptions): Extension {
     if (isClosed) throw refuse('channelReserved', channel);
     if (isServer) return;
     if (message.clientId === undefined) throw refuse('serverTokenMissing', channel);
-    return checkPublish(message, speaker, message.clientId);
+    return checkPublish(channel, speaker);
   }
 
-  async function checkPublish(message: Message, speaker: Speaker, clientId: string): Promise<void> {
-    const { channel } = message;
+  async function checkPublish(channel: string, speaker: Speaker): Promise<void> {
     const refusal = await refusalBy(mayPublish, speaker, channel, 'publishForbidden');
-    if (!refusal) return;
-    const identity = speaker.kind === 'anonymous' ? await boundSince(clientId) : null;
-    if (identity) {
-      setSpeaker(message, { kind: 'user', identity });
-      return checkPublish(message, speakerOf(message), clientId);
-    }
-    throw refusal;
-  }
-
-  /** Who has proven to be the client since authenticate has remembered that nobody had. */
-  async function boundSince(clientId: string): Promise<Identity | null> {
-    const identity = presence.remembered.isNobody(clientId) ? await presence.identityOf(clientId) : null;
-    if (identity && hasExpired(identity)) throw refuse('tokenExpired');
-    return identity;
+    if (refusal) throw refusal;
   }
 
   /** Undefined where it is allowed. */

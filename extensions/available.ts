@@ -9,11 +9,12 @@ import { type Extension, extension } from '../src/bayeux/extension.js';
 import { UnavailableError } from '../src/errors.js';
 
 export function available(bayeux: Bayeux): Extension {
+  const { online } = bayeux;
   return extension({
     name: 'available',
     incoming({ channel, clientId }) {
-      if (bayeux.connected || (clientId !== undefined && bayeux.has(clientId))) return;
-      if (channel === '/meta/subscribe') throw new UnavailableError(bayeux.engine);
+      if (online.status.connected || (clientId !== undefined && online.ownership.has(clientId))) return;
+      if (channel === '/meta/subscribe') throw new UnavailableError(online.status.description);
       throw refuse('unavailable');
     },
   });

@@ -14,6 +14,7 @@ export const BEFORE_LEAVE = '/faye_online/before_leave';
 
 /** `delay` in milliseconds. */
 export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
+  const { ownership } = bayeux.online;
   const checks = new Map<string, NodeJS.Timeout>();
 
   function check(clientId: string, due: number): void {
@@ -24,7 +25,7 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
       return;
     }
     if (bayeux.isReleased || bayeux.hasConnection(clientId)) return;
-    if (bayeux.has(clientId)) bayeux.end(clientId);
+    if (ownership.has(clientId)) bayeux.end(clientId);
   }
 
   function begin(clientId: string): void {
@@ -40,13 +41,13 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
   }
 
   // A page whose poll was answered was there until then; its next one may be on its way.
-  bayeux.onAnswered((clientId) => {
+  bayeux.on('answered', (clientId) => {
     if (checks.has(clientId)) again(clientId);
   });
 
-  bayeux.onQuestion('before-leave', begin);
+  bayeux.handlers.set('before-leave', begin);
 
-  bayeux.onConnect((clientId) => {
+  bayeux.on('connect', (clientId) => {
     clearTimeout(checks.get(clientId));
     checks.delete(clientId);
   });
@@ -56,9 +57,9 @@ export function beforeLeave(bayeux: Bayeux, delay: number): Extension {
     incoming({ channel, clientId }) {
       if (channel !== BEFORE_LEAVE || clientId === undefined) return;
       // Whoever has the client knows its connections, and hears where it connects again.
-      if (bayeux.has(clientId)) begin(clientId);
+      if (ownership.has(clientId)) begin(clientId);
       // Where it can't be told, the client ends as one does that says nothing.
-      else bayeux.askElsewhere(clientId, 'before-leave').catch(() => {});
+      else ownership.others.ask(clientId, 'before-leave').catch(() => {});
     },
   });
 }

@@ -14,12 +14,12 @@ export function presence(domain: Presence, timed: (channel: string) => void = ()
     const { channel, clientId } = message;
     if (channel !== '/meta/connect' || clientId === undefined || !identityOf(message)) return;
     const rooms = roomsOf(message);
-    if (!rooms || domain.remembered.isIn(clientId, rooms)) return;
+    if (!rooms || domain.clients.isIn(clientId, rooms)) return;
     return enter(clientId, rooms, authOf(message)?.time_channel);
   }
 
   async function enter(clientId: string, rooms: string[], timeChannel: string | undefined): Promise<void> {
-    if (!(await domain.enter(clientId, rooms))) throw refuse('clientUnknown', clientId);
+    if (!(await domain.clients.enter(clientId, rooms))) throw refuse('clientUnknown', clientId);
     if (timeChannel !== undefined) timed(timeChannel);
   }
 

@@ -51,16 +51,18 @@ const ARRIVAL = 10;
 
 export function rateLimit(options: RateLimitOptions): Extension {
   const { bayeux, trustProxy, counters } = options;
+  const { ownership } = bayeux.online;
+  const { subscriptions } = bayeux;
   const refusals = new RefusalLog(options.log, trustProxy);
   const perClient = inMemory(options.messagesPerClient);
   const perAddress = inMemory(options.messagesPerAddress);
   const handshakes = handshakeLimiter(options);
   const clients = new ClientsByAddress(bayeux);
-  bayeux.onQuestion('subscriptions', (clientId) => [...bayeux.subscriptionsOf(clientId)]);
-  bayeux.onConnect((clientId, request) => {
-    if (request && bayeux.has(clientId)) clients.add(clientId, addressOf(request, trustProxy));
+  bayeux.handlers.set('subscriptions', (clientId) => [...subscriptions.of(clientId)]);
+  bayeux.on('connect', (clientId, request) => {
+    if (request && ownership.has(clientId)) clients.add(clientId, addressOf(request, trustProxy));
   });
-  bayeux.onEventSource((request) => waitFor(perAddress, addressOf(request, trustProxy), MESSAGES));
+  bayeux.admit = (request) => waitFor(perAddress, addressOf(request, trustProxy), MESSAGES);
 
   async function incoming(message: Message, request: Request): Promise<void> {
     if (request === null) return;
@@ -74,7 +76,7 @@ export function rateLimit(options: RateLimitOptions): Extension {
 
   /** A client of another node, which is about to become this one's. */
   async function checkArrival({ clientId = '' }: Message, address: string): Promise<void> {
-    if (clients.has(clientId) || bayeux.has(clientId)) return;
+    if (clients.has(clientId) || ownership.has(clientId)) return;
     await consume(perClient, clientId, 'messages of one client', ARRIVAL);
     if (clients.of(address) >= options.clientsPerAddress) throw tooManyClients(address);
   }
@@ -108,8 +110,8 @@ export function rateLimit(options: RateLimitOptions): Extension {
 
   /** The node that has the client knows them all. Where none answers, it is on its way out. */
   async function subscriptionsOf(clientId: string): Promise<Iterable<unknown>> {
-    if (bayeux.has(clientId)) return bayeux.subscriptionsOf(clientId);
-    const known = await bayeux.askElsewhere(clientId, 'subscriptions');
+    if (ownership.has(clientId)) return subscriptions.of(clientId);
+    const known = await ownership.others.ask(clientId, 'subscriptions');
     return Array.isArray(known) ? known : [];
   }
 

@@ -22,7 +22,7 @@ export function visibility(presence: Presence): Extension {
   }
 
   async function set(message: Message, clientId: string, hidden: boolean): Promise<void> {
-    if (await presence.setVisibility(clientId, hidden)) return;
+    if (await presence.clients.setVisibility(clientId, hidden)) return;
     // Where nobody has proven to be the client, there is nobody whose time it would be.
     throw identityOf(message) ? refuse('clientUnknown', clientId) : refuse('proofMissing', VISIBILITY);
   }

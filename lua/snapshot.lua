@@ -6,32 +6,33 @@
 --
 -- Atomic because the version must be that of the users read with it.
 --
--- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 intents<channel>
--- ARGV  1 channel   2 users to return at most
+-- KEYS  1 epoch
+-- ARGV  1 what the names of keys begin with   2 channel   3 users to return at most
 -- returns {epoch, version, number of users, {user JSON, ...}}; or for how long to wait before asking again, ms; or nil
 --         where Redis has lost its data, or a part of the channel, and no epoch has begun yet
 
 --- @include "quiet"
+--- @include "channel"
 --- @include "whole"
 
-if not is_whole() then return nil end
-local limit = tonumber(ARGV[2])
-local epoch = redis.call('HMGET', KEYS[7], 'id', 'floor')
+local keys = keys_of(ARGV[1], ARGV[2])
+if not is_whole(keys) then return nil end
+local limit = tonumber(ARGV[3])
+local epoch = redis.call('HMGET', keys.epoch, 'id', 'floor')
 if not epoch[1] then return nil end
 --- @include "now"
-local quiet = quiet_until(KEYS[7], now)
+local quiet = quiet_until(keys.epoch, now)
 if now < quiet then return quiet - now end
-local state = redis.call('HMGET', KEYS[4], 'version', 'hush')
+local state = redis.call('HMGET', keys.state, 'version', 'hush')
 if state[2] then return 20 end
 
 local version = state[1] or epoch[2] or 0
-local count = redis.call('HLEN', KEYS[2])
+local count = redis.call('HLEN', keys.users)
 
 -- The first pending change of a user says whether it was there: one that joins was not, one that leaves was.
 local first = {}
 local undone = {}
-local pending = redis.call('LRANGE', KEYS[5], 0, -1)
+local pending = redis.call('LRANGE', keys.pending, 0, -1)
 for _, change in ipairs(pending) do
   local length = tonumber(string.sub(change, 18, 21))
   local uid = string.sub(change, 22, 21 + length)
@@ -41,7 +42,7 @@ for _, change in ipairs(pending) do
     if was then
       undone[#undone + 1] = {score = string.sub(change, 2, 17), user = string.sub(change, 22 + length)}
     end
-    local is = redis.call('HEXISTS', KEYS[2], uid) == 1
+    local is = redis.call('HEXISTS', keys.users, uid) == 1
     if was and not is then count = count + 1 end
     if is and not was then count = count - 1 end
   end
@@ -50,7 +51,7 @@ table.sort(undone, function(a, b) return a.score < b.score end)
 
 local users = {}
 local uids = {}
-local members = redis.call('ZRANGE', KEYS[3], 0, limit + #pending - 1, 'WITHSCORES')
+local members = redis.call('ZRANGE', keys.order, 0, limit + #pending - 1, 'WITHSCORES')
 local next = 1
 for i = 1, #members, 2 do
   if #users >= limit then break end
@@ -76,7 +77,7 @@ end
 for start = 1, #uids, 1000 do
   local part = {}
   for i = start, math.min(start + 999, #uids) do part[#part + 1] = uids[i].uid end
-  local found = redis.call('HMGET', KEYS[2], unpack(part))
+  local found = redis.call('HMGET', keys.users, unpack(part))
   for i, user in ipairs(found) do users[uids[start + i - 1].place] = user end
 end
 return {epoch[1], tonumber(version), count, users}

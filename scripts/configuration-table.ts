@@ -128,14 +128,14 @@ is percent-encoded (\`%2F\`, \`%3F\`, \`%23\`, \`%40\`, \`%25\`); a URL in which
 A user of Redis' ACL that has no other right than it needs, for the namespace \`faye\`:
 
 \`\`\`
-ACL SETUSER faye-online on >password resetkeys ~/faye/* resetchannels &* -@all +@connection +@hash +@list +@set +@sortedset +@stream +@string +@pubsub +@transaction -@dangerous +eval +evalsha +info +time +del +exists +expire +pexpire +pexpireat +pttl
+ACL SETUSER faye-online on >password resetkeys ~/faye/* resetchannels &* -@all +@connection +@hash +@list +@set +@sortedset +@stream +@string +@pubsub +@transaction -@dangerous +eval +evalsha +info +time +scan +del +exists +expire +pexpire +pexpireat +pttl
 \`\`\`
 
 - The channels are \`&*\`: to subscribe to a pattern, as a client's \`/rooms/*\` needs, Redis permits only by a rule of exactly that
   pattern, or by \`&*\`. Redis 7's default for a new user is no channel at all.
 - In another database than 0 the keys are \`~/faye/* ~/faye@*\`: messages go to Pub/Sub channels that name the database, and the
   script that publishes them has these as keys.
-- With Redis Cluster they are \`~/faye/* ~/{faye:*}/*\`, and \`+cluster|slots +cluster|info +readonly +readwrite +asking +scan\` is
+- With Redis Cluster they are \`~/faye/* ~/{faye:*}/*\`, and \`+cluster|slots +cluster|info +readonly +readwrite +asking\` is
   added.
 - Sentinels have users of their own: the connection to them needs what
   [Redis' documentation](https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/) says of clients.

@@ -7,7 +7,7 @@ import { hasMemoryEngine, internalsOf } from './bayeux/internals.js';
 import { isRecord } from './bayeux/is-record.js';
 import { ConfigError, type PresenceConfig, resolvePresence } from './config/index.js';
 import { Counters } from './counters.js';
-import { hubs } from './hubs.js';
+import { shares } from './hubs.js';
 import { createLog } from './log.js';
 import type { Presence } from './presence/presence.js';
 import type { Records } from './records/records.js';
@@ -57,7 +57,7 @@ export function attachPresence(adapter: NodeAdapter, options: AttachOptions = {}
   const logger = log ?? createLog(config.logLevel, config.production);
   for (const warning of config.warnings) logger.warn(warning);
   const { type } = internalsOf(adapter).proxy._options;
-  const shared = isRecord(type) ? hubs.get(type) : undefined;
+  const shared = isRecord(type) ? shares.get(type) : undefined;
   const counters = new Counters();
   const attached = attach(adapter, config, counters, logger, shared);
   const { presence, records } = attached;

@@ -20,17 +20,21 @@ import type { Extension } from './bayeux/extension.js';
 import type { ResolvedConfig } from './config/index.js';
 import type { Counters } from './counters.js';
 import { UnavailableError } from './errors.js';
-import { openHub } from './hubs.js';
+import { openHub, type Shared } from './hubs.js';
 import { Announcer } from './presence/announcer.js';
+import type { Clients, MembershipChange } from './presence/clients.js';
+import { JOURNAL_BOUND } from './presence/journal.js';
+import { LocalClients } from './presence/local-clients.js';
 import { MemoryStore } from './presence/memory-store.js';
 import { Presence } from './presence/presence.js';
 import { Reaper } from './presence/reaper.js';
 import { RedisStore } from './presence/redis-store.js';
-import { resume } from './presence/resumption.js';
 import type { Announcement, Store } from './presence/store.js';
 import { recordingFor } from './recording.js';
 import type { Records } from './records/records.js';
 import type { RedisHub } from './redis/hub.js';
+import { ExternalHost } from './sessions/redis/external-host.js';
+import { RedisSessions } from './sessions/redis/redis-sessions.js';
 import { UserListView } from './views/user-list.js';
 
 export interface Attached {
@@ -50,18 +54,14 @@ export interface Attached {
 }
 
 const SECOND = 1_000;
-/** What a node remembers of a silent client goes after so many times the timeout; it is asked for again if need be. */
-const FORGET_AFTER = 3;
-/** Seconds that it is remembered in any case. */
-const REMEMBER = 60;
 
 export function attach(
   adapter: NodeAdapter,
   config: ResolvedConfig,
   counters: Counters,
   log: Logger,
-  /** Of the adapter's engine. */
-  shared?: RedisHub,
+  /** The connections and the sessions of the adapter's engine. */
+  shared?: Shared,
 ): Attached {
   const node = randomUUID();
   const bayeux = new Bayeux({
@@ -74,71 +74,66 @@ export function attach(
     log,
   });
   const { redis, namespace } = config;
-  const hub = redis ? (shared ?? openHub(redis, namespace, log)) : undefined;
-  // Nobody renews leases by a hub of presence alone.
-  if (hub && !shared) hub.epochs.start();
+  const hub = redis ? (shared?.hub ?? openHub(redis, namespace, log)) : undefined;
   const store = storeFor(config, hub, log);
-  const clientExists = (clientId: string) => bayeux.clientExists(clientId);
-  const has = (clientId: string) => bayeux.has(clientId);
+  const { ownership } = bayeux.online;
+  const existing = (clientIds: readonly string[]) => ownership.existing(clientIds);
   const inTurn = (clientId: string, step: () => Promise<void>) => bayeux.queues.runAsync(clientId, step);
   const announced = (announcement: Announcement) => {
     counters.count('window');
     view.announced(announcement);
   };
-  const announcer = new Announcer({ store, node, announced, log });
+  const announcer = new Announcer({ channels: store.channels, node, announced, log });
   const { userListLimit } = config.limits;
-  const presence = new Presence({ store, announcer, clientExists, has, listLimit: userListLimit, log });
+  // With an engine that knows no owners presence has sessions of its own.
+  const own =
+    hub && !shared ? new RedisSessions({ hub, node, grace: 0, engineHas: existing, log }) : undefined;
+  const sessions = hub ? (shared?.sessions ?? own) : undefined;
+  const presence = new Presence({ store, announcer, listLimit: userListLimit, log }, (changed) => {
+    if (store instanceof MemoryStore) {
+      return new LocalClients({ store, changed, clientExists: (clientId) => ownership.exists(clientId) });
+    }
+    return sessionClients(config, sessions as RedisSessions, changed);
+  });
+  own?.open(new ExternalHost());
   presence.on('join', () => counters.count('join'));
   presence.on('leave', () => counters.count('leave'));
   const reaper = new Reaper({
-    store,
+    upkeep: store.upkeep,
     presence,
-    clientsExist: (clientIds) => bayeux.existing(clientIds),
+    clientsExist: existing,
+    staysOf: async (clientIds) => sessions?.staysOf(clientIds) ?? new Map(),
     inTurn,
     endClient: (clientId) => bayeux.end(clientId),
     expiryGrace: config.expiryGrace,
     node,
     every: config.gc * SECOND,
-    forgetAfter: Math.max(FORGET_AFTER * config.timeout, REMEMBER) * SECOND,
     log,
   });
   const view = new UserListView({ bayeux, presence, log });
   const recording = recordingFor({ config, store, presence, node, log });
 
-  const admin = administration(bayeux, presence, store);
+  const admin = administration(bayeux, presence, store.orders);
   const timed = (channel: string) => recording?.addTimeChannel(channel);
   const ours = extensionsFor(config, { bayeux, presence, store, counters, timed, log });
   const listed =
     typeof config.extensions === 'function' ? config.extensions(ours) : [...ours, ...config.extensions];
-  bayeux.use([...listed, admin.extension, ...(bayeux.shared ? [view.extension] : [])]);
-  store.onAnnouncement((announcement) => view.heard(announcement));
-  store.onMoved((clientId) => presence.remembered.doubtChannels(clientId));
-  store.onHearing(() => {
-    presence.remembered.doubtAll();
-    // Announcements may have been missed.
-    view.refresh();
-  });
-  store.onVisibility((clientId, visibility) => presence.remembered.heardVisibility(clientId, visibility));
-  store.onEpoch(async (concerns) => {
-    recording?.begun(concerns);
-    view.refresh(concerns);
-    await resume(concerns, { presence, has, inTurn });
-  });
-  bayeux.onBack(() => view.refresh());
-  bayeux.onEnding((clientId, at) =>
-    inTurn(clientId, () => presence.end(clientId, at)).catch((error: unknown) => {
-      const level = error instanceof UnavailableError ? 'debug' : 'error';
-      log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
-      throw error;
-    }),
-  );
-  bayeux.onReturn((clientId) => {
-    inTurn(clientId, () => presence.begin(clientId)).catch((error: unknown) => {
-      const level = error instanceof UnavailableError ? 'debug' : 'error';
-      log[level]({ err: error }, 'a client is back; it enters with its next connect');
+  bayeux.use([...listed, admin.extension, ...(bayeux.online.shared ? [view.extension] : [])]);
+  store.channels.onAnnouncement((announcement) => view.heard(announcement));
+  // Announcements may have been missed.
+  store.onHearing(() => view.refresh());
+  store.epochs.on('begin', async (concerns) => recording?.begun(concerns));
+  store.epochs.on('change', async (concerns) => view.refresh(concerns));
+  bayeux.on('back', () => view.refresh());
+  // Sessions of our engine end by themselves.
+  if (!sessions || own) {
+    bayeux.on('disconnect', (clientId) => {
+      presence.clients.end(clientId).catch((error: unknown) => {
+        const level = error instanceof UnavailableError ? 'debug' : 'error';
+        log[level]({ err: error }, 'a client has ended; it will be taken out of its channels');
+      });
     });
-  });
-  bayeux.on('close', (clientId) => presence.remembered.drop(clientId));
+  }
 
   let enforcer: NodeJS.Timeout | undefined;
   const closing = new AbortController();
@@ -170,6 +165,7 @@ export function attach(
       await view.idle();
       bayeux.close();
       await recording?.close(within);
+      await own?.close();
       await store.close();
       if (!shared) hub?.close();
     },
@@ -183,6 +179,19 @@ function storeFor(
 ): MemoryStore | RedisStore {
   if (!hub) return new MemoryStore(window, Date.now, journalBound);
   return new RedisStore({ hub, window, journalBound, log });
+}
+
+function sessionClients(
+  { windows: { base, perUser, max }, journalBound }: ResolvedConfig,
+  sessions: RedisSessions,
+  changed: (change: MembershipChange) => void,
+): Clients {
+  sessions.attach([base, perUser, max, journalBound ?? JOURNAL_BOUND], (user, { isIn, came, ...change }) => {
+    // A stay that goes on is no join.
+    const isNew = !isIn || came !== null;
+    changed({ ...change, user, type: isIn ? 'join' : 'leave', changed: change.changed && isNew });
+  });
+  return sessions.clients;
 }
 
 interface House {
@@ -203,7 +212,7 @@ function extensionsFor(
   const { authentication, limits, rates, trustProxy, channelPattern } = config;
   const { serverToken, mayEnter, maySubscribe, mayPublish } = authentication;
   const proof = proofFor(authentication, limits, log);
-  const clientExists = (clientId: string) => bayeux.clientExists(clientId);
+  const clientExists = (clientId: string) => bayeux.online.ownership.exists(clientId);
   const redis = store instanceof RedisStore ? { commands: store.commands, rates: store.rates } : undefined;
   return [
     validate({ channelLength: limits.channelLength, channelPattern }),
@@ -214,12 +223,12 @@ function extensionsFor(
       proof,
       presence,
       clientExists,
-      bannedFor: (uid) => store.bannedFor(uid),
+      bannedFor: (uid) => store.orders.bannedFor(uid),
       serverToken,
     }),
     authorize({
       presence,
-      subscriptionsOf: (clientId) => bayeux.subscriptionsOf(clientId),
+      subscriptionsOf: (clientId) => bayeux.subscriptions.of(clientId),
       endClient: (clientId) => bayeux.end(clientId),
       trusting: proof.trusting,
       mayEnter,

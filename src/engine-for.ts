@@ -6,8 +6,7 @@ import type { Counters } from './counters.js';
 import { fayeRedis } from './engine/faye-redis/faye-redis.js';
 import { onlineEngine } from './engine/online-engine.js';
 import { redisEngine } from './engine/redis/redis-engine.js';
-import { hubs, openHub } from './hubs.js';
-import type { RedisHub } from './redis/hub.js';
+import { openHub, type Shared, shares } from './hubs.js';
 import type { FellowStatus } from './sessions/redis/nodes.js';
 
 export type EngineConfig = Pick<ResolvedConfig, 'engine' | 'redis' | 'namespace' | 'gc' | 'grace' | 'limits'>;
@@ -19,7 +18,7 @@ export interface Engine {
   /** Undefined for Faye's own, which is what an adapter has that was told none. */
   type?: EngineType;
   /** Undefined where our engine is not on Redis. */
-  hub?: RedisHub;
+  shared?: Shared;
   nodes?(): Promise<FellowStatus[]>;
   close?(): Promise<void>;
 }
@@ -36,17 +35,17 @@ export function engineFor(config: EngineConfig, counters: Counters, log: Logger)
   };
   if (!redis) return { type: onlineEngine(options) };
   const hub = openHub(redis, namespace, log);
-  const { type, nodes, close } = redisEngine({
+  const { type, sessions, nodes, close } = redisEngine({
     ...options,
     hub,
     outbox: OUTBOX,
     onUnsaid: () => counters.count('dropped: messages to other nodes, while Redis was away'),
     log,
   });
-  hubs.set(type, hub);
+  shares.set(type, { hub, sessions });
   return {
     type,
-    hub,
+    shared: { hub, sessions },
     nodes,
     close: async () => {
       await close();

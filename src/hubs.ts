@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { ResolvedConfig } from './config/index.js';
 import { RedisHub } from './redis/hub.js';
 import { partitionsOf } from './redis/partitions.js';
+import type { RedisSessions } from './sessions/redis/redis-sessions.js';
 
 type Redis = NonNullable<ResolvedConfig['redis']>;
 
@@ -13,5 +14,11 @@ export const openHub = (redis: Redis, namespace: string, log: Logger): RedisHub 
     log,
   });
 
-/** By the engine that a NodeAdapter is made with: presence on that adapter shares its connections. */
-export const hubs = new WeakMap<object, RedisHub>();
+/** What presence shares with our engine on Redis. */
+export interface Shared {
+  readonly hub: RedisHub;
+  readonly sessions: RedisSessions;
+}
+
+/** By the engine that a NodeAdapter is made with. */
+export const shares = new WeakMap<object, Shared>();

@@ -38,19 +38,19 @@ export function recordingFor({
 }: RecordingOptions): Recording | undefined {
   if (!config.records) return undefined;
   const held = (concerns: Concerns): Held[] =>
-    presence.remembered.held(concerns).map(({ user, channel, ...rest }) => ({
+    presence.clients.held(concerns).map(({ user, channel, ...rest }) => ({
       ...rest,
       channel,
       user,
       uid: userKey(user.uid),
-      epoch: store.epochOf(channel),
+      epoch: store.epochs.of(channel),
     }));
   const recorder = new Recorder({
     ...config.records,
     journal: store.journal,
     shared: config.redis !== null,
     node,
-    epochs: () => store.epochs,
+    epochs: () => store.epochs.all,
     held: () => held(() => true),
     log,
   });

@@ -63,7 +63,7 @@ export class FayeOnlineServer {
     const { mount, timeout, ping } = config;
     const { type } = this.engine;
     this.bayeux = new faye.NodeAdapter({ mount, timeout, ping, ...(type && { engine: { type } }) });
-    this.attached = attach(this.bayeux, config, this.tally, this.log, this.engine.hub);
+    this.attached = attach(this.bayeux, config, this.tally, this.log, this.engine.shared);
     this.presence = this.attached.presence;
     this.records = this.attached.records;
     this.app = this.routes();
@@ -143,8 +143,8 @@ export class FayeOnlineServer {
       `Bayeux    ${this.url}${mount}`,
       ...(demo ? [`Try it    ${this.url}/`] : []),
       `Health    ${this.url}/healthz`,
-      `Store     ${store.description}`,
-      `Engine    ${bayeux.engine}`,
+      `Store     ${store.status.description}`,
+      `Engine    ${bayeux.online.status.description}`,
       `Records   ${this.records?.state.database ?? 'off'}`,
       `Sign-in   ${SIGN_IN[authentication.way]}`,
       ...(redis ? [] : ['For more than one process: set REDIS_URL=redis://…']),
@@ -156,15 +156,14 @@ export class FayeOnlineServer {
 
   private sample(): Sample {
     const { bayeux, presence } = this.attached;
-    const { clients, users } = presence.remembered.sizes;
-    const { streams, bytesOut, framesOut } = bayeux.traffic;
+    const { clients, users } = presence.sizes;
+    const { size: streams, traffic } = bayeux.transports;
     return {
       clients,
       users,
-      channels: bayeux.channels,
+      channels: bayeux.subscriptions.size,
       streams,
-      bytesOut,
-      framesOut,
+      ...traffic,
       events: this.counters,
       records: this.records?.state,
     };
@@ -182,8 +181,8 @@ export class FayeOnlineServer {
     app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY, strictTransportSecurity }));
     app.use(
       health(() => ({
-        store: { description: store.description, ready: store.ready, outage: store.outage },
-        engine: { description: bayeux.engine, ready: bayeux.ready, outage: bayeux.outage },
+        store: store.status,
+        engine: bayeux.online.status,
         records: this.records?.state,
       })),
     );

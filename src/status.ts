@@ -22,9 +22,9 @@ export interface ServerStatus extends Status {
 }
 
 export const statusOf = ({ bayeux, store, presence, records }: Attached): Status => ({
-  engine: bayeux.engine,
-  store: store.description,
-  ...presence.remembered.sizes,
-  channels: bayeux.channels,
+  engine: bayeux.online.status.description,
+  store: store.status.description,
+  ...presence.sizes,
+  channels: bayeux.subscriptions.size,
   records: records?.state ?? null,
 });

@@ -28,9 +28,10 @@ export const HANDOVER_MS = 2_500;
 export const FLUSH_DELAY_MS = 1_500;
 /** In which a client whose stream has closed may come back: the default of the option `grace`. */
 export const RECONNECT_GRACE_MS = 8_000;
-/** After which an enter that comes from an older intent is refused, and for which a channel knows who has left it (Redis Cluster). */
-export const INTENT_TTL_MS = 5_000;
-export const LEFT_TTL_MS = 2 * INTENT_TTL_MS;
+/** In which the memberships of a write follow in other partitions (Redis Cluster); else the write is repeated first. */
+export const STEP_MAX_MS = 5_000;
+/** For which a channel knows who has left it, where the client's record is in another partition. */
+export const TOMBSTONE_MS = 20_000;
 
 const MUST_HOLD: readonly (readonly [rule: string, holds: boolean])[] = [
   ['a lease outlives one renewal that fails', LEASE_MS >= 2 * RENEW_MS + RENEW_TIMEOUT_MS],
@@ -50,6 +51,10 @@ const MUST_HOLD: readonly (readonly [rule: string, holds: boolean])[] = [
   [
     'a client is handed over before it could be ended with its old node',
     HANDOVER_MS + COMMAND_TIMEOUT_MS < ADOPTION_GRACE_MS + LEASE_MS,
+  ],
+  [
+    'a channel knows who has left it until no older step can land any more',
+    TOMBSTONE_MS >= STEP_MAX_MS + COMMAND_TIMEOUT_MS + RENEW_TIMEOUT_MS + LEASE_MS + 2_000,
   ],
   ['the others listen again before what waited is sent', FLUSH_DELAY_MS >= RECONNECT_MAX_MS + 1_000],
 ];

@@ -8,30 +8,26 @@
 -- own loss of data looks like: the next look begins an epoch, in which the nodes enter their clients again. A channel that is only
 -- missing in `dirty` is put there again.
 --
--- All scripts that include it have the same first keys, and the channel as the first argument:
--- KEYS  1 uid_to_clientIds<channel>   2 users<channel>   3 order<channel>   4 state<channel>   5 pending<channel>
---       6 dirty   7 epoch   8 intents<channel>
--- ARGV  1 channel
+-- `keys`: as `keys_of` returns them (lua/includes/channel.lua).
 
-local function is_whole()
-  local users = redis.call('HLEN', KEYS[2])
-  local pending = redis.call('LLEN', KEYS[5])
-  local is_due = redis.call('ZSCORE', KEYS[6], ARGV[1])
-  local has_version = redis.call('HEXISTS', KEYS[4], 'version') == 1
-  local is_half = users ~= redis.call('ZCARD', KEYS[3])
-    or users > redis.call('HLEN', KEYS[1])
+local function is_whole(keys)
+  local users = redis.call('HLEN', keys.users)
+  local pending = redis.call('LLEN', keys.pending)
+  local is_due = redis.call('ZSCORE', keys.dirty, keys.channel)
+  local has_version = redis.call('HEXISTS', keys.state, 'version') == 1
+  local is_half = users ~= redis.call('ZCARD', keys.order)
+    or users > redis.call('HLEN', keys.clients)
     or has_version ~= (users + pending > 0)
     or (is_due and pending == 0)
   if not is_half then
-    if pending > 0 and not is_due then redis.call('ZADD', KEYS[6], 0, ARGV[1]) end
+    if pending > 0 and not is_due then redis.call('ZADD', keys.dirty, 0, keys.channel) end
     return true
   end
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[8])
-  redis.call('ZREM', KEYS[6], ARGV[1])
-  local id = redis.call('HGET', KEYS[7], 'id')
-  if id then redis.call('HSET', KEYS[7], 'was', id) end
-  redis.call('HDEL', KEYS[7], 'id')
-  redis.call('HSET', KEYS[7], 'cause', 'a part of the channel ' .. ARGV[1] .. ' is missing')
+  redis.call('DEL', keys.clients, keys.users, keys.order, keys.state, keys.pending, keys.rows)
+  redis.call('ZREM', keys.dirty, keys.channel)
+  local id = redis.call('HGET', keys.epoch, 'id')
+  if id then redis.call('HSET', keys.epoch, 'was', id) end
+  redis.call('HDEL', keys.epoch, 'id')
+  redis.call('HSET', keys.epoch, 'cause', 'a part of the channel ' .. keys.channel .. ' is missing')
   return false
 end
-

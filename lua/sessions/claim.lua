@@ -4,6 +4,7 @@
 --   end     where it is known, to be ended
 --   bury    where its owner is that dead node, whose clients are to be ended; also a client that was being ended
 --   self    where the node is its owner already, to be ended
+--   raise   where the node is its owner already, for a generation above all that another partition knows of the client
 --
 -- A node that adopts a client receives the messages of its subscriptions by then; where the client has subscribed to something
 -- since, it has to begin again.
@@ -14,12 +15,11 @@
 -- that does not get one knows that its connection was lost.
 --
 -- KEYS  1 client   2 nodes   3 terms   4 epoch   5 dead nodes   6 last signs of life of dead nodes
--- ARGV  1 clientId   2 node   3 its term   4 'adopt', 'end', 'bury' or 'self'   5 the epoch that the node knows   6 the dead node, or ''
+-- ARGV  1 clientId   2 node   3 its term   4 'adopt', 'end', 'bury', 'self' or 'raise'   5 the epoch that the node knows   6 the dead node, or ''
 --       7 what the names of indexes begin with   8 what the names of the nodes' Pub/Sub channels begin with
 --       9 'PUBLISH' or 'SPUBLISH'   10 for how long the client has been at the node, ms
---       11 generation   12 revision, where it is adopted
--- returns {'mine', generation, epoch, subscriptions, JSON, 1 where the owner before lives and got the notice or 0,
---         the last sign of life of the dead node, ms, or ''},
+--       11 generation   12 revision, where it is adopted; 11 the generation to be above, where it is raised
+-- returns {'mine', generation, epoch, 1 where the owner before lives and got the notice or 0, what `kept` returns...},
 --         {'fenced'}, {'later'}, {'none'}, or {'changed'} where the owner is another, or the client has changed
 
 local client, nodes, terms, epoch_key, dead, last_signs = unpack(KEYS)
@@ -44,7 +44,9 @@ if mode == 'adopt' or mode == 'end' then
   if mode == 'adopt' and (known ~= seen_generation or revision ~= seen_revision) then return {'changed'} end
 elseif mode == 'bury' then
   if owner ~= dead_node then
-    -- Older data may count a client for a node that does not have it any more.
+    -- Older data may count a client for a node that does not have it any more. Where its record is missing, nobody knows in which
+    -- channels it is left: all are looked through.
+    if not owner then redis.call('HDEL', epoch_key, 'swept') end
     redis.call('SREM', notice.indexes .. dead_node, id)
     return {'changed'}
   end
@@ -52,15 +54,16 @@ elseif mode == 'bury' then
   local due = redis.call('ZSCORE', dead, dead_node)
   if not due or tonumber(due) > now then return {'changed'} end
   redis.call('HSETNX', client, 'lost_at', redis.call('ZSCORE', last_signs, dead_node) or now)
+elseif mode == 'raise' and now < quiet_until(epoch_key, now) then
+  return {'later'}
 elseif owner ~= node then
   redis.call('SREM', notice.indexes .. node, id)
   return {'changed'}
 end
 
-local generation = string.format('%.0f', math.max(tonumber(known) + 1, now))
+local generation = string.format('%.0f', math.max(tonumber(known) + 1, now, mode == 'raise' and seen_generation + 1 or 0))
 redis.call('HSET', client, 'node', node, 'generation', generation, 'revision', 0, 'epoch', epoch)
-if mode ~= 'adopt' then redis.call('HSET', client, 'state', 'ending') end
+if mode ~= 'adopt' and mode ~= 'raise' then redis.call('HSET', client, 'state', 'ending') end
 local is_noticed = change_owner(id, owner, node, generation, notice) > 0
 local is_alive = tonumber(redis.call('ZSCORE', nodes, owner) or 0) > now
-local channels, lost_at = unpack(redis.call('HMGET', client, 'channels', 'lost_at'))
-return {'mine', generation, epoch, channels or '[]', is_noticed and is_alive and 1 or 0, lost_at or ''}
+return {'mine', generation, epoch, is_noticed and is_alive and 1 or 0, kept(client)}

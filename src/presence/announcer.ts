@@ -12,10 +12,10 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { UnavailableError } from '../errors.js';
 import { netChange } from './net-change.js';
-import type { Announcement, Announcements, Taken } from './store.js';
+import type { Announcement, Channels, Taken } from './store.js';
 
 export interface AnnouncerOptions {
-  store: Announcements;
+  channels: Channels;
   node: string;
   /** Called with what this very node has announced, also where it does not hear itself at the moment. */
   announced?(announcement: Announcement): void;
@@ -52,20 +52,20 @@ export class Announcer {
 
   /** Takes and announces now. Does nothing where another node holds the claim. */
   async announce(channel: string): Promise<void> {
-    const { store } = this.options;
+    const { channels } = this.options;
     const claim = randomUUID();
-    const taken = await store.take(channel, claim);
+    const taken = await channels.take(channel, claim);
     if (typeof taken === 'number') this.mark(channel, taken);
     if (taken === null || typeof taken === 'number') return;
     const announcement = this.compose(channel, taken);
-    const { done, dueIn } = await store.announce(channel, claim, taken.changes.length, announcement);
+    const { done, dueIn } = await channels.announce(channel, claim, taken.changes.length, announcement);
     if (done && announcement) this.options.announced?.(announcement);
     this.mark(channel, dueIn);
   }
 
   /** Announces what is overdue: changes of a node that died, or that could not reach the store. */
   async sweep(): Promise<void> {
-    for (const channel of await this.options.store.overdue(SWEEP_GRACE, SWEEP_LIMIT)) {
+    for (const channel of await this.options.channels.overdue(SWEEP_GRACE, SWEEP_LIMIT)) {
       if (!this.timers.has(channel)) await this.announce(channel);
     }
   }

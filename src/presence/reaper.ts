@@ -1,20 +1,22 @@
 /**
- * Repairs what a crash left behind: ends clients that the engine no longer has, a bounded number at a time, by one
- * node at a time, and makes right the steps of this node whose outcome in the store is unknown.
+ * Looks at intervals for what is to go: clients whose proof has expired; clients that an engine which knows no owners does not have
+ * any more; and, by one node at a time, members of which no client's record knows.
  *
- * It reads existence after it saw the client in the store, by the engine's own word; where the engine can't tell, the
- * client stays until it can.
+ * Where the engine can't tell, a client stays until it can.
  */
 import type { Logger } from 'pino';
+import { UnavailableError } from '../errors.js';
 import { allSettled, firstFailure } from './all-settled.js';
 import type { Presence } from './presence.js';
 import type { Member, Upkeep } from './store.js';
 
 export interface ReaperOptions {
-  store: Upkeep;
+  upkeep: Upkeep;
   presence: Presence;
   /** Which of these clients exist. Rejects where that can't be told of all. */
   clientsExist(clientIds: readonly string[]): Promise<ReadonlySet<string>>;
+  /** The channels that the records of clients say they are in, of those that have one. Rejects where that can't be told. */
+  staysOf(clientIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>>;
   /** Runs a step of a client after what is under way for it. */
   inTurn(clientId: string, step: () => Promise<void>): Promise<void>;
   /** Ends a client for the engine, which leads to its leave. */
@@ -24,12 +26,10 @@ export interface ReaperOptions {
   node: string;
   /** Milliseconds between two looks. */
   every: number;
-  /** Milliseconds after which what this node remembers of an unused client is dropped. */
-  forgetAfter: number;
   log: Logger;
 }
 
-/** Clients looked at in one go. */
+/** Clients asked for in one go. */
 const BATCH = 200;
 
 export class Reaper {
@@ -54,67 +54,54 @@ export class Reaper {
 
   /** One look. Never rejects: what could not be done is done at the next. */
   async tick(): Promise<void> {
-    const { presence, forgetAfter, log } = this.options;
-    try {
-      presence.remembered.forgetUnused(forgetAfter);
-      await allSettled(
-        presence.doubtful.map((clientId) => this.options.inTurn(clientId, () => presence.settle(clientId))),
-      );
-      await this.expire();
-      await this.reap();
-    } catch (error) {
-      log.debug({ err: error }, 'the reaper could not ask; it will again');
-    }
+    this.expire();
+    const failed = await firstFailure([this.reap(), this.sweep()]);
+    if (failed) this.options.log.debug({ err: failed.reason }, 'the reaper could not ask; it will again');
   }
 
-  /** A proof that expired here may have been renewed on another node: that is asked first. */
-  private async expire(): Promise<void> {
+  private expire(): void {
     const { presence, expiryGrace, endClient } = this.options;
-    for (const clientId of presence.remembered.expired(expiryGrace)) {
-      presence.remembered.drop(clientId);
-      await presence.identityOf(clientId);
-      if (presence.remembered.hasExpired(clientId, expiryGrace)) endClient(clientId);
+    const before = Date.now() / 1_000 - expiryGrace;
+    for (const { clientId, identity } of [...presence.clients.bound()]) {
+      if (identity.expiresAt !== undefined && identity.expiresAt < before) endClient(clientId);
     }
   }
 
+  /** Ends those that the engine does not have any more. */
   private async reap(): Promise<void> {
-    const { store, node, every } = this.options;
-    if (!(await store.lock(node, Math.max(every, 10_000)))) return;
-    try {
-      const clientIds = await store.unchecked(every, BATCH);
-      // One that can't be asked for must not keep the others from it.
-      if (clientIds.length > 0) await this.check(clientIds).catch(() => this.checkEach(clientIds));
-      await store.strays((members) => this.leaveStrays(members));
-    } finally {
-      await store.unlock(node);
+    const { presence, clientsExist, inTurn } = this.options;
+    const clientIds = [...presence.clients.bound()].map(({ clientId }) => clientId);
+    for (let next = 0; next < clientIds.length; next += BATCH) {
+      const batch = clientIds.slice(next, next + BATCH);
+      const existing = await clientsExist(batch);
+      const gone = batch.filter((clientId) => !existing.has(clientId));
+      await allSettled(gone.map((clientId) => inTurn(clientId, () => this.endIfGone(clientId))));
     }
   }
 
-  private async leaveStrays(members: readonly Member[]): Promise<void> {
-    const { presence, clientsExist, inTurn } = this.options;
+  /** It is asked again, in the client's turn. */
+  private async endIfGone(clientId: string): Promise<void> {
+    const { presence, clientsExist } = this.options;
+    if (!(await clientsExist([clientId])).has(clientId)) await presence.clients.end(clientId);
+  }
+
+  private async sweep(): Promise<void> {
+    const { upkeep, node, every } = this.options;
+    if (!(await upkeep.lock(node, Math.max(every, 10_000)))) return;
+    try {
+      await upkeep.orphans((members) => this.sweepAll(members));
+    } finally {
+      await upkeep.unlock(node);
+    }
+  }
+
+  private async sweepAll(members: readonly Member[]): Promise<void> {
+    const { presence, clientsExist, staysOf } = this.options;
     const existing = await clientsExist([...new Set(members.map(({ clientId }) => clientId))]);
-    const strays = members.filter(({ clientId }) => !existing.has(clientId));
-    const gone = [...new Set(strays.map(({ clientId }) => clientId))];
-    // One that has a record would not be let out of where that says it is.
-    await allSettled(gone.map((clientId) => inTurn(clientId, () => presence.endIfGone(clientId))));
-    await allSettled(strays.map((member) => presence.leaveStray(member)));
-  }
-
-  private async checkEach(clientIds: readonly string[]): Promise<void> {
-    const failed = await firstFailure(clientIds.map((clientId) => this.check([clientId])));
-    if (failed) throw failed.reason;
-  }
-
-  /** Ends those that do not live any more. */
-  private async check(clientIds: readonly string[]): Promise<void> {
-    const { store, presence, clientsExist, inTurn } = this.options;
-    const existing = await clientsExist(clientIds);
-    const gone = clientIds.filter((clientId) => !existing.has(clientId));
-    const ends = gone.map((clientId) => inTurn(clientId, () => presence.endIfGone(clientId)));
-    // One that can't be ended must not keep the others from it.
-    const failed = await firstFailure(ends);
-    const alive = clientIds.filter((clientId) => existing.has(clientId));
-    if (alive.length > 0) await store.checked(alive);
-    if (failed) throw failed.reason;
+    const stays = await staysOf([...existing]);
+    // Its record is being written again.
+    if ([...existing].some((clientId) => !stays.has(clientId))) throw new UnavailableError('a client');
+    const orphans = members.filter(({ clientId, channel }) => !stays.get(clientId)?.includes(channel));
+    await allSettled(orphans.map((member) => presence.sweep(member)));
   }
 }

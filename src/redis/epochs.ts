@@ -40,6 +40,9 @@ export class Epochs {
   /** Partitions in a new epoch whose listeners have yet to succeed. */
   private readonly changed = new Set<number>();
   private readonly listeners: EpochListener[] = [];
+  private readonly preparing: EpochListener[] = [];
+  /** Partitions in a new epoch that is not prepared yet. */
+  private readonly unprepared = new Set<number>();
   private readonly looking = new Map<number, Promise<Epoch>>();
   private notifying: Promise<void> | undefined;
   private wereAllKnown = (): void => {};
@@ -86,6 +89,11 @@ export class Epochs {
     this.listeners.push(listener);
   }
 
+  /** As `onChange`, and before anything is written in the new epoch: until it succeeds that can't be looked at. */
+  onBegin(listener: EpochListener): void {
+    this.preparing.push(listener);
+  }
+
   /** By partition; none where those that go on are not known for certain. */
   get all(): readonly string[] {
     return this.unlooked.size === 0 ? this.known : [];
@@ -125,6 +133,11 @@ export class Epochs {
     if (before !== '' && id !== before) {
       this.options.log.warn({ partition, cause }, 'Redis has lost data, or has older: a new epoch has begun');
       this.changed.add(partition);
+      this.unprepared.add(partition);
+    }
+    if (this.unprepared.has(partition)) {
+      await Promise.all(this.preparing.map((listener) => listener(partition)));
+      this.unprepared.delete(partition);
     }
     this.notifying ??= this.notify().finally(() => {
       this.notifying = undefined;

@@ -3,7 +3,12 @@ import type { Client } from '../engine/client.js';
 import type { OtherSessions, SessionHost, Sessions, SessionsStatus, StreamTokens } from './sessions.js';
 
 export class LocalSessions implements Sessions {
-  readonly status: SessionsStatus = { description: '', connected: true, ready: true, outage: null };
+  readonly status: SessionsStatus = {
+    description: 'faye-online',
+    connected: true,
+    ready: true,
+    outage: null,
+  };
   readonly streams: StreamTokens = {
     get: async () => null,
     save: async () => {},
@@ -33,9 +38,7 @@ export class LocalSessions implements Sessions {
   verified(): undefined {}
 
   ended({ id }: Client): void {
-    this.host.gone(id);
-    // Presence repairs what of it fails.
-    this.host.ending(id).catch(() => {});
+    this.host.notices.ended(id);
   }
 
   async claim(): Promise<boolean> {

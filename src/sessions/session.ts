@@ -5,6 +5,8 @@
  * dirty while the two differ, and until a claim or an end is done. Nothing else says whether it is certain.
  */
 import type { Client } from '../engine/client.js';
+import type { Identity } from '../presence/identity.js';
+import type { Visibility } from '../presence/visibility.js';
 import type { SessionState } from './decide.js';
 import type { HandOver } from './sessions.js';
 
@@ -16,12 +18,33 @@ export interface Notice {
   readonly ago: number;
 }
 
+/** A client in a channel. */
+export interface Stay {
+  /** Since when its user is there, microseconds since 1970, 16 digits; empty while that is not known. */
+  readonly since: string;
+  /** When the client came itself, ms since 1970; null where that is not known. */
+  readonly came: number | null;
+  /** The epoch of the channel's partition in which it was entered last; empty where that is not known. */
+  readonly epoch: string;
+  /** False until this node has entered it itself, where the channel is in another partition. */
+  readonly isEntered: boolean;
+  /** Whether the client is to leave it, in another partition. */
+  readonly isLeft: boolean;
+}
+
+/** Why this node has nothing to do with a client any more. */
+export type Release = 'ended' | 'yielded';
+
 export class Session {
   generation = 1;
   revision = 1;
   confirmed = 0;
+  /** The last revision that the record has; what belongs to it in other partitions may be yet to be done. */
+  recorded = 0;
   /** The epoch of Redis in which the record was last written; empty if it never was. */
   written = '';
+  /** The last revision in which its memberships were in doubt. */
+  doubted = 0;
   /** The last sign of life of the node that died with the client, ms since 1970. */
   lostAt: number | undefined;
   /** What is being done for it: one step at a time. */
@@ -32,7 +55,20 @@ export class Session {
   handOver: HandOver | undefined;
   /** Called as that comes. */
   onHandOver = (): void => {};
-  isReleased = false;
+  released: Release | undefined;
+
+  /** Null until somebody has proven to be the client. */
+  identity: Identity | null = null;
+  /** The one that its channels know. */
+  enteredAs: Identity | null = null;
+  /** Where it is to be. */
+  channels: readonly string[] = [];
+  /** Where it is, as far as its record says. */
+  stays: ReadonlyMap<string, Stay> = new Map();
+  /** Channels of other partitions that it has left, until the record says so. */
+  left: readonly string[] = [];
+  /** Null where the client has said nothing; `since` is 0 until Redis has said since when it is so. */
+  visibility: Visibility | null = null;
   private waiting: { revision: number; resolve(isConfirmed: boolean): void }[] = [];
 
   constructor(
@@ -42,33 +78,63 @@ export class Session {
     public client: Client | undefined,
   ) {}
 
+  get isReleased(): boolean {
+    return this.released !== undefined;
+  }
+
   get isDirty(): boolean {
     return !this.isReleased && (this.revision !== this.confirmed || this.state !== 'owned');
+  }
+
+  /** Whether its memberships may be missing in Redis although its record says that it has them. */
+  get isInDoubt(): boolean {
+    return this.doubted > this.confirmed;
+  }
+
+  /** Whether the client is in exactly these channels, by the proof that it has now. */
+  isIn(channels: readonly string[]): boolean {
+    const { stays, identity, enteredAs } = this;
+    if (this.state !== 'owned' || identity !== enteredAs || this.channels.length !== channels.length)
+      return false;
+    return channels.every(
+      (channel) => this.channels.includes(channel) && stays.get(channel)?.isLeft === false,
+    );
   }
 
   mark(): void {
     this.revision += 1;
   }
 
-  /** The record says what this session was at that revision. */
+  doubt(): void {
+    this.mark();
+    this.doubted = this.revision;
+  }
+
+  /** All is done that belongs to that revision. */
   confirm(revision: number): void {
     this.confirmed = revision;
-    const confirmed = this.waiting.filter((each) => each.revision <= revision);
+    this.record(revision);
+  }
+
+  /** The record says what this session was at that revision. */
+  record(revision: number): void {
+    this.recorded = revision;
+    const recorded = this.waiting.filter((each) => each.revision <= revision);
     this.waiting = this.waiting.filter((each) => each.revision > revision);
-    for (const { resolve } of confirmed) resolve(true);
+    for (const { resolve } of recorded) resolve(true);
   }
 
   /** Resolves with true once the record says what this session is now; with false once it never will. */
-  whenConfirmed(): Promise<boolean> {
+  whenRecorded(): Promise<boolean> {
     if (this.isReleased) return Promise.resolve(false);
     const { revision } = this;
-    if (revision === this.confirmed) return Promise.resolve(true);
+    if (revision === this.recorded) return Promise.resolve(true);
     return new Promise((resolve) => this.waiting.push({ revision, resolve }));
   }
 
   /** This node has nothing to do with the client any more. */
-  release(): void {
-    this.isReleased = true;
+  release(why: Release): void {
+    this.released = why;
     for (const { resolve } of this.waiting.splice(0)) resolve(false);
   }
 }

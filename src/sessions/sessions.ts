@@ -4,10 +4,15 @@
  * What is asynchronous MUST reject with `UnavailableError` where the answer can't be known now, and MUST NOT say of a client that it
  * does not exist unless that is certain.
  */
-import type { Question } from '../bayeux/question.js';
 import type { HeardOf, Position, Published } from '../engine/backplane.js';
 import type { Client } from '../engine/client.js';
-import type { Editions } from '../engine/told.js';
+import type { DeliveredEtags } from '../engine/delivered-lists.js';
+
+/**
+ * What nodes ask each other of a client: to look whether it has left; to take it for alive, and say whether it has a
+ * stream; what it has subscribed to.
+ */
+export type Question = 'before-leave' | 'renew' | 'subscriptions';
 
 export interface Sessions {
   readonly status: SessionsStatus;
@@ -76,7 +81,7 @@ export interface Remains {
   readonly waiting: readonly Published[];
   readonly channels: readonly string[];
   /** Lists that it is known to have got; undefined where it has not polled. */
-  readonly told: Editions | undefined;
+  readonly delivered: DeliveredEtags | undefined;
 }
 
 /** What the owner before sends to the node that has claimed a client. */
@@ -89,7 +94,7 @@ export interface HandOver {
   readonly position: Position;
   /** What the client subscribed to there. */
   readonly channels: readonly string[];
-  readonly told?: Editions | undefined;
+  readonly delivered?: DeliveredEtags | undefined;
   /** Milliseconds in which the client must send something. */
   readonly left: number;
 }
@@ -101,36 +106,38 @@ export interface Arrival {
   readonly heardOf: HeardOf | null;
   /** Milliseconds in which the client must send something; undefined where nobody knows. */
   readonly left: number | undefined;
-  readonly told?: Editions | undefined;
+  readonly delivered?: DeliveredEtags | undefined;
 }
 
 /** The engine, as sessions see it. */
 export interface SessionHost {
+  readonly notices: SessionNotices;
+  /** Clients of this node. */
+  readonly size: number;
   get(clientId: string): Client | undefined;
   /** Makes a client that this node is acquiring: it gathers messages. */
   acquire(clientId: string): Client;
-  /** Subscribes such a client. Resolves once messages of the channel reach it. */
-  bring(client: Client, channel: string): Promise<void>;
   /** The client is this node's from now on. */
   own(client: Client, arrival: Arrival): void;
   /** Another node has the client, or it has ended: it is removed, and its connection is closed. */
   release(client: Client): Remains;
-  /** Subscribes a client of this node, as it has asked another to. */
-  subscribeHere(client: Client, channel: string): Promise<void>;
-  unsubscribeHere(client: Client, channel: string): void;
-  /** What belongs to the end of a client, wherever it was. May be repeated. `at`: when it ended, where that was not now. */
-  ending(clientId: string, at?: number): Promise<void>;
+  /** Resolves once messages of the channel reach the client. */
+  subscribe(client: Client, channel: string): Promise<void>;
+  /** As `subscribe`, for a client of this node that has asked another to. */
+  subscribeOnRequest(client: Client, channel: string): Promise<void>;
+  unsubscribe(client: Client, channel: string): void;
+}
+
+/** What sessions tell the engine. */
+export interface SessionNotices {
   /** A client has ended, wherever it was. */
-  gone(clientId: string): void;
-  /** A client of this node that others may have taken for gone has a record again. */
-  returned(clientId: string): void;
+  ended(clientId: string): void;
   /** This node receives nothing from the others: its own lists may be older than what its clients get elsewhere. */
-  deaf(): void;
+  disconnected(): void;
   /** This node receives messages again. */
-  back(): void;
-  answer(clientId: string, question: Question): unknown;
+  reconnected(): void;
+  /** What another node asks of a client of this one. */
+  request(clientId: string, question: Question): unknown;
   /** A client has asked for its EventSource, which may wait here. `isFirst`: it has had none before. */
-  streamWanted(clientId: string, token: string, isFirst: boolean): void;
-  /** Clients of this node, and channels that they subscribe to. */
-  readonly size: { clients: number; channels: number };
+  streamRequested(clientId: string, token: string, isFirst: boolean): void;
 }

@@ -10,6 +10,8 @@ export interface BurialsOptions {
   records: SessionRecords;
   claims: Claims;
   reconciler: Reconciler;
+  /** Which of the clients of a dead node live all the same, where the engine knows no owners. */
+  living?: ((clientIds: readonly string[]) => Promise<Iterable<string>>) | undefined;
   log: Logger;
 }
 
@@ -38,7 +40,7 @@ export class Burials {
     const skew = size === undefined ? 0 : indexed - size;
     const isSame = skew !== 0 && this.skews.get(lease) === skew;
     this.skews.set(lease, skew);
-    if (isSame) this.options.reconciler.markAll(lease);
+    if (isSame) this.options.reconciler.doubtAll(lease);
     return isSame;
   }
 
@@ -56,7 +58,12 @@ export class Burials {
         await records.forgetNode(lease, node);
         return;
       }
-      const ended = await Promise.all(clientIds.map((clientId) => claims.end(clientId, 'bury', node)));
+      const living = new Set(await this.options.living?.(clientIds));
+      const ended = await Promise.all(
+        clientIds.map((clientId) =>
+          living.has(clientId) ? claims.claim(clientId) : claims.end(clientId, 'bury', node),
+        ),
+      );
       if (!ended.includes(true)) return;
     }
   }

@@ -32,7 +32,7 @@ export interface ClaimsOptions {
   leases: Leases;
   reconciler: Reconciler;
   handOvers: HandOvers;
-  backplane: RedisBackplane;
+  backplane: RedisBackplane | undefined;
   /** Whether messages and notices between two nodes take different ways: one master may be slower than another. */
   isCluster: boolean;
 }
@@ -68,7 +68,7 @@ export class Claims {
       const claimed = await this.send(session, lease, mode, { dead });
       isMine = claimed !== null;
       if (claimed) this.toEnd(session, claimed);
-      else this.reconciler.release(session);
+      else this.reconciler.release(session, 'yielded');
     });
     if (isMine) await this.reconciler.run(session);
     return isMine;
@@ -108,7 +108,7 @@ export class Claims {
   /** Another node has the client: what this node has of it goes there. */
   yieldTo(session: Session, notice: Notice): void {
     const { client } = session;
-    this.reconciler.release(session);
+    this.reconciler.release(session, 'yielded');
     if (client) this.options.handOvers.push(client, notice);
     else this.options.handOvers.pushNothing(session.id, notice);
   }
@@ -152,10 +152,10 @@ export class Claims {
     const arrivedAt = performance.now();
     session.generation = seen.generation;
     // Messages are received from before it is claimed, so that none falls between the two nodes.
-    await Promise.all(seen.channels.map((channel) => host().bring(client, channel)));
+    await Promise.all(seen.subscriptions.map((channel) => host().subscribe(client, channel)));
     if (isCluster) await after(CLUSTER_SKEW_MS);
     // What this node has published before is received by the owner before the notice.
-    await backplane.flushed();
+    await backplane?.outboxes.flushed();
     const claimed = await this.send(session, lease, 'adopt', { ago: performance.now() - arrivedAt, seen });
     if (claimed) await this.complete(session, lease, claimed);
     else this.abandon(session);
@@ -179,12 +179,12 @@ export class Claims {
 
   /** The record says that the client is this node's: it is here once what it had before has come. */
   private async complete(session: Session, lease: Lease, claimed: Adopted): Promise<void> {
-    const { handOvers, host } = this.options;
+    const { handOvers, host, backplane } = this.options;
     const { client } = session;
     take(session, claimed);
-    if (client) await this.subscribe(client, claimed.channels);
-    const { channels = claimed.channels, ...arrival } = await handOvers.receive(session, {
-      isAwaited: claimed.isNoticed,
+    if (client) await this.subscribe(client, claimed.subscriptions);
+    const { channels = claimed.subscriptions, ...arrival } = await handOvers.receive(session, {
+      isAwaited: claimed.isNoticed && backplane !== undefined,
     });
     // What it subscribed to last, there, may not have been written yet.
     if (client && (await this.subscribe(client, channels))) session.mark();
@@ -195,13 +195,15 @@ export class Claims {
     const { notice } = session;
     if (notice && notice.generation > session.generation) this.yieldTo(session, notice);
     // The record may have gone with the others.
-    else if (lease.epoch !== claimed.epoch) session.mark();
+    else if (lease.epoch !== claimed.epoch) session.doubt();
+    // What the owner before did in other partitions is not known.
+    else if ([...session.stays.values()].some(({ isEntered }) => !isEntered)) session.mark();
   }
 
-  /** The record says that the client is ending. */
   private toEnd(session: Session, claimed: Claimed): void {
     take(session, claimed);
     session.state = 'ending';
+    session.mark();
   }
 
   /** Claims a record of this node that is not to be adopted, and ends it. */
@@ -211,7 +213,7 @@ export class Claims {
     if (client) this.options.host().release(client);
     const claimed = await this.send(session, lease, 'self');
     if (claimed) this.toEnd(session, claimed);
-    else this.reconciler.release(session);
+    else this.reconciler.release(session, 'yielded');
   }
 
   private recordedOf(located: Located): Recorded {
@@ -231,14 +233,14 @@ export class Claims {
     const { host } = this.options;
     const missing = channels.filter((channel) => !client.channels.has(channel));
     const extra = [...client.channels].filter((channel) => !channels.includes(channel));
-    await Promise.all(missing.map((channel) => host().bring(client, channel)));
-    for (const channel of extra) host().unsubscribeHere(client, channel);
+    await Promise.all(missing.map((channel) => host().subscribe(client, channel)));
+    for (const channel of extra) host().unsubscribe(client, channel);
     return missing.length + extra.length > 0;
   }
 
   private abandon(session: Session): void {
     const { client } = session;
-    this.reconciler.release(session);
+    this.reconciler.release(session, 'yielded');
     if (client) this.options.host().release(client);
   }
 
@@ -254,10 +256,10 @@ export class Claims {
 type Adopted = Omit<Claimed, 'is'>;
 
 /** What the record says now. */
-function take(session: Session, { generation, epoch, lostAt }: Adopted): void {
-  session.generation = generation;
-  session.written = epoch;
-  session.lostAt = lostAt;
+function take(session: Session, { generation, epoch, identity, stays, visibility, lostAt }: Adopted): void {
+  Object.assign(session, { generation, written: epoch, identity, stays, visibility, lostAt });
+  session.enteredAs = identity;
+  session.channels = [...stays].filter(([, { isLeft }]) => !isLeft).map(([channel]) => channel);
   session.confirm(session.revision);
 }
 

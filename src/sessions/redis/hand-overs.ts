@@ -24,7 +24,7 @@ import type { NodeRpc } from './node-rpc.js';
 export interface HandOversOptions {
   host(): SessionHost;
   rpc: NodeRpc;
-  backplane: RedisBackplane;
+  backplane: RedisBackplane | undefined;
 }
 
 export class HandOvers {
@@ -33,16 +33,17 @@ export class HandOvers {
   /** Removes a client that another node has claimed, and sends there what this node has of it. */
   push(client: Client, { by, generation, ago }: Notice): void {
     const { host, rpc, backplane } = this.options;
-    client.told?.cameElsewhere(ago);
-    const position = backplane.positionOf(client);
-    const { waiting, channels, told } = host().release(client);
+    client.delivered?.cameElsewhere(ago);
+    const position = backplane?.seen.positionOf(client) ?? [];
+    const { waiting, channels, delivered } = host().release(client);
+    if (!backplane) return;
     const handOver: HandOver = {
       generation,
       // Its new node has newer lists of its own.
       waiting: waiting.filter(({ id }) => id !== NOT_SAID),
       position,
       channels,
-      told,
+      delivered,
       left: leftOf(client),
     };
     rpc.send(by, 'hand-over', { clientId: client.id, handOver });
@@ -70,9 +71,9 @@ export class HandOvers {
     if (isAwaited && !this.isHere(session)) await this.arrives(session);
     const { handOver } = session;
     if (!this.isHere(session) || !handOver?.position) return NOTHING;
-    const { waiting, position, channels, left, told } = handOver;
-    const heardOf = this.options.backplane.heardOf(position, channels);
-    return { waiting, heardOf, left, told, channels };
+    const { waiting, position, channels, left, delivered } = handOver;
+    const heardOf = this.options.backplane?.seen.heardOf(position, channels) ?? null;
+    return { waiting, heardOf, left, delivered, channels };
   }
 
   private arrives(session: Session): Promise<void> {

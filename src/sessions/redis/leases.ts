@@ -1,8 +1,12 @@
 /** The leases of this node, one in each partition, renewed each second; and what a renewal finds out. */
+import type { Redis } from 'ioredis';
 import type { RedisHub } from '../../redis/hub.js';
+import { isCluster } from '../../redis/is-cluster.js';
+import type { Commands } from '../../redis/scripts.js';
 import { RENEW_MS } from '../../timings.js';
 import { Lease, type Renewal } from './lease.js';
 import { SessionKeys } from './session-keys.js';
+import { NotYetError } from './session-records.js';
 import { SingleFlight } from './single-flight.js';
 
 export interface LeasesOptions {
@@ -43,7 +47,7 @@ export class Leases {
       this.all.map((lease) => [lease, new SingleFlight(() => this.renewOne(lease), failed)]),
     );
     // What was sent by a connection that is lost may still land.
-    redis.commands.on('close', () => this.raiseTerms());
+    onCut(redis.commands, () => this.raiseTerms());
   }
 
   /** Whether each was held once: before, nothing can be asked of Redis, since its epoch is not known. */
@@ -77,14 +81,14 @@ export class Leases {
       await this.renewals.get(lease)?.run();
   }
 
-  /** Runs a step of a session. Where its outcome is unknown, nothing else is sent in this term. */
+  /** Runs a step of a session. Where its outcome is unknown, nothing else is sent in this term. A renewal follows soon. */
   async attempt<T>(lease: Lease, step: () => Promise<T>): Promise<T> {
     try {
       const answer = await step();
       this.retry = RETRY_MS;
       return answer;
     } catch (error) {
-      lease.raiseTerm();
+      if (!(error instanceof NotYetError)) lease.raiseTerm();
       this.renewSoon(this.retry);
       this.retry = Math.min(2 * this.retry, RENEW_MS);
       throw error;
@@ -131,4 +135,12 @@ export class Leases {
     if (dueIn !== undefined && dueIn < RENEW_MS) this.renewSoon(dueIn);
     this.options.renewed(lease, renewal);
   }
+}
+
+/** With Redis Cluster, also where it is the connection to one master. */
+function onCut(commands: Commands, listener: () => void): void {
+  commands.on('close', listener);
+  if (!isCluster(commands)) return;
+  for (const node of commands.nodes()) node.on('close', listener);
+  commands.on('+node', (node: Redis) => node.on('close', listener));
 }

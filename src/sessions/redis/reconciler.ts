@@ -5,16 +5,20 @@
  * Invariants:
  * - One step of a session runs at a time, and only where the lease of its partition holds in its term.
  * - A step that fails leaves its session dirty. All dirty sessions of a partition run after each renewal of its lease.
- * - An end has three steps that may be repeated: the record says `ending`, presence does its part, the record goes. A client whose
- *   record another node has claimed, or ended, is released without them.
+ * - A step is confirmed once all of it is done: the record, and the memberships in other partitions (Redis Cluster), which are named
+ *   in the record before they are entered and until they are left.
+ * - A client whose record another node has claimed, or ended, is released, and nothing is written for it.
  */
 import { UnavailableError } from '../../errors.js';
+import { allSettled } from '../../presence/all-settled.js';
+import { type Identity, publicUser, type User } from '../../presence/identity.js';
+import { STEP_MAX_MS } from '../../timings.js';
 import { decide, type Recorded } from '../decide.js';
-import type { Session } from '../session.js';
+import type { Release, Session, Stay } from '../session.js';
 import type { SessionHost } from '../sessions.js';
 import type { Lease } from './lease.js';
 import type { Leases } from './leases.js';
-import type { SessionRecords } from './session-records.js';
+import type { Change, SessionRecords } from './session-records.js';
 
 export interface ReconcilerOptions {
   host(): SessionHost;
@@ -22,6 +26,8 @@ export interface ReconcilerOptions {
   leases: Leases;
   /** Finds out what came of a claim. */
   resolve(session: Session): Promise<void>;
+  /** What entering or leaving a channel did, for that user. */
+  changed(user: User, change: Change): void;
   /** Another node has the client, in that generation. */
   yieldTo(session: Session, owner: string, generation: number): void;
 }
@@ -55,8 +61,8 @@ export class Reconciler {
   }
 
   /** This node has nothing to do with the client any more. */
-  release(session: Session): void {
-    session.release();
+  release(session: Session, why: Release): void {
+    session.release(why);
     this.dirty.delete(session);
     const sessions = this.sessionsOf(session.id);
     if (sessions.get(session.id) === session) sessions.delete(session.id);
@@ -68,8 +74,19 @@ export class Reconciler {
     this.dirty.add(session);
   }
 
-  markAll(lease: Lease): void {
-    for (const session of this.sessions.get(lease)?.values() ?? []) this.mark(session);
+  /** What Redis has of all sessions with a record, or a membership, in that partition is in doubt. */
+  doubtAll(lease: Lease): void {
+    const { leases } = this.options;
+    for (const session of this.all()) {
+      const isIts = [session.id, ...session.channels].some((name) => leases.of(name) === lease);
+      if (!isIts) continue;
+      session.doubt();
+      this.dirty.add(session);
+    }
+  }
+
+  *all(): Iterable<Session> {
+    for (const sessions of this.sessions.values()) yield* sessions.values();
   }
 
   /** Runs the session until it is clean. Rejects where something is left to do. */
@@ -97,12 +114,13 @@ export class Reconciler {
   async runAll(lease: Lease): Promise<void> {
     if (this.running.has(lease)) return;
     this.running.add(lease);
-    const dirty = [...this.dirty].filter(({ id, step }) => !step && this.options.leases.of(id) === lease);
-    // An end waits for presence, and no write should wait for that.
-    for (const session of dirty) if (session.state === 'ending') this.run(session).catch(noop);
-    const others = dirty.filter(({ state }) => state !== 'ending');
-    for (let next = 0; next < others.length && lease.holds; next += BATCH) {
-      await Promise.allSettled(others.slice(next, next + BATCH).map((session) => this.run(session)));
+    const all = [...this.dirty].filter(({ id, step }) => !step && this.options.leases.of(id) === lease);
+    // While a new epoch settles, ends are refused: they are not to delay what is to be written in that time.
+    const dirty = [...all].sort(
+      (one, other) => Number(one.state === 'ending') - Number(other.state === 'ending'),
+    );
+    for (let next = 0; next < dirty.length && lease.holds; next += BATCH) {
+      await Promise.allSettled(dirty.slice(next, next + BATCH).map((session) => this.run(session)));
     }
     this.running.delete(lease);
   }
@@ -118,29 +136,119 @@ export class Reconciler {
     while (session.isDirty) {
       if (!this.options.leases.of(session.id).holds) throw new UnavailableError('the lease of this node');
       if (session.state === 'acquiring') await this.options.resolve(session);
-      else if (session.revision !== session.confirmed) await this.write(session);
-      else await this.end(session);
+      else await this.write(session);
     }
   }
 
   private async write(session: Session): Promise<void> {
     const { records, leases } = this.options;
-    const lease = leases.of(session.id);
-    const { revision, state } = session;
-    const answer = await leases.attempt(lease, () => records.write(session, session.client?.channels ?? []));
+    const startedAt = performance.now();
+    const { revision, identity, visibility } = session;
+    const channels = session.state === 'ending' ? [] : session.channels;
+    const answer = await leases.attempt(leases.of(session.id), () => records.write(session));
     if (session.isReleased) {
-      // Claimed, and ended, by another node before this write landed.
-      if (answer.is === 'written' && answer.isNew) await records.remove(session);
+      if (answer.is === 'written' && answer.isNew) await this.undo(session);
       return;
     }
     if (answer.is === 'refused') {
       this.refused(session, answer.recorded, answer.owner, answer.revision);
       return;
     }
-    const mayBeGone = answer.isNew && session.written !== '' && !lease.isSettling;
     session.written = answer.epoch;
-    if (mayBeGone && state === 'owned') this.options.host().returned(session.id);
+    session.record(revision);
+    this.apply(session, identity, answer.epoch, answer.changes);
+    // It may have said something else meanwhile.
+    if (session.visibility === visibility && visibility?.since === 0)
+      session.visibility = { ...visibility, since: answer.visibleSince };
+    if (answer.isOver) {
+      this.release(session, 'ended');
+      this.options.host().notices.ended(session.id);
+      return;
+    }
+    const isDone = await this.changeElsewhere(session, {
+      startedAt,
+      revision,
+      identity,
+      channels,
+      outs: answer.outs,
+    });
+    if (!isDone || session.isReleased) return;
+    session.enteredAs = identity;
+    session.stays = new Map([...session.stays].filter(([channel]) => channels.includes(channel)));
     session.confirm(revision);
+  }
+
+  /** The memberships of other partitions. False where the record is to be written again, before or after them. */
+  private async changeElsewhere(
+    session: Session,
+    { startedAt, revision, identity, channels, outs }: Step,
+  ): Promise<boolean> {
+    const { records, leases } = this.options;
+    const own = leases.of(session.id);
+    const isRenamed = session.enteredAs?.uname !== identity?.uname;
+    const ins = channels.filter(
+      (channel) =>
+        leases.of(channel) !== own &&
+        (session.isInDoubt || isRenamed || !session.stays.get(channel)?.isEntered),
+    );
+    const partitions = new Set([...ins, ...outs].map((channel) => leases.of(channel)));
+    const stale = await allSettled(
+      [...partitions].map(async (lease) => {
+        const isIts = (channel: string) => leases.of(channel) === lease;
+        if (!own.holds || !lease.holds || performance.now() - startedAt > STEP_MAX_MS)
+          throw new UnavailableError('the lease of this node');
+        const step = { revision, identity, isRenamed, ins: ins.filter(isIts), outs: outs.filter(isIts) };
+        const answer = await leases.attempt(lease, () => records.change(session, lease, step));
+        if (answer.is === 'ok' && !session.isReleased)
+          this.apply(session, identity, answer.epoch, answer.changes);
+        return answer.is === 'stale' ? answer.generation : 0;
+      }),
+    );
+    if (session.isReleased) return false;
+    const above = Math.max(0, ...stale);
+    if (above > 0) {
+      await this.raise(session, above);
+      return false;
+    }
+    session.left = outs;
+    if (outs.length > 0) this.mark(session);
+    return outs.length === 0;
+  }
+
+  /** A channel knows of a later revision than this one: that of an owner before. */
+  private async raise(session: Session, above: number): Promise<void> {
+    const { records, leases } = this.options;
+    const claimed = await leases.attempt(leases.of(session.id), () =>
+      records.claim(session.id, 'raise', { seen: { generation: above } }),
+    );
+    if (claimed.is === 'mine') session.generation = claimed.generation;
+    this.mark(session);
+  }
+
+  private apply(
+    session: Session,
+    identity: Identity | null,
+    epoch: string,
+    changes: readonly Change[],
+  ): void {
+    const stays = new Map<string, Stay>(session.stays);
+    const known = identity ?? session.enteredAs;
+    for (const change of changes) {
+      const { channel, isIn, since } = change;
+      const came = change.came ?? stays.get(channel)?.came ?? null;
+      if (isIn)
+        stays.set(channel, { since, came, epoch: change.epoch ?? epoch, isEntered: true, isLeft: false });
+      else stays.delete(channel);
+      if (known) this.options.changed(publicUser(known), change);
+    }
+    session.stays = stays;
+  }
+
+  /** Another node has claimed and ended the client before a write landed: that has made a record, and memberships. */
+  private async undo(session: Session): Promise<void> {
+    session.state = 'ending';
+    session.mark();
+    await this.options.records.write(session);
   }
 
   private refused(session: Session, recorded: Recorded, owner: string, revision: number): void {
@@ -164,19 +272,19 @@ export class Reconciler {
   /** It has ended elsewhere. Its connection closes, and its next connect is told that it is unknown. */
   private expire(session: Session): void {
     const { client } = session;
-    this.release(session);
+    this.release(session, 'ended');
     if (client) this.options.host().release(client);
-    else this.options.host().gone(session.id);
+    else this.options.host().notices.ended(session.id);
   }
+}
 
-  private async end(session: Session): Promise<void> {
-    const { host, records, leases } = this.options;
-    await host().ending(session.id, session.lostAt);
-    const isRemoved = await leases.attempt(leases.of(session.id), () => records.remove(session));
-    // Claimed meanwhile: another node ends it once more.
-    if (!session.isReleased) this.release(session);
-    if (isRemoved) host().gone(session.id);
-  }
+interface Step {
+  readonly startedAt: number;
+  readonly revision: number;
+  readonly identity: Identity | null;
+  readonly channels: readonly string[];
+  /** Channels that are to be left. */
+  readonly outs: readonly string[];
 }
 
 /** It runs again after the next renewal. */

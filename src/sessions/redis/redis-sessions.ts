@@ -13,6 +13,8 @@
 import type { Logger } from 'pino';
 import type { Client } from '../../engine/client.js';
 import type { RedisBackplane } from '../../engine/redis/redis-backplane.js';
+import type { User } from '../../presence/identity.js';
+import { JOURNAL_BOUND } from '../../presence/journal.js';
 import type { RedisHub } from '../../redis/hub.js';
 import { outageOf } from '../../redis/outage.js';
 import { Session } from '../session.js';
@@ -26,7 +28,8 @@ import { NodeRpc } from './node-rpc.js';
 import { Reconciler } from './reconciler.js';
 import { RemoteSessions } from './remote-sessions.js';
 import { Requests } from './requests.js';
-import { SessionRecords } from './session-records.js';
+import { SessionClients } from './session-clients.js';
+import { type Change, SessionRecords } from './session-records.js';
 import { RedisStreamTokens } from './stream-tokens.js';
 
 export interface RedisSessionsOptions {
@@ -35,9 +38,16 @@ export interface RedisSessionsOptions {
   node: string;
   /** Milliseconds that clients have to go elsewhere when this node stops. */
   grace: number;
-  backplane: RedisBackplane;
+  /** Undefined where the engine carries messages itself. */
+  backplane?: RedisBackplane;
+  /** Which of these clients the engine has, where it knows no owners. */
+  engineHas?: (clientIds: readonly string[]) => Promise<Iterable<string>>;
   log: Logger;
 }
+
+/** The window (ms: base, per user, max), and entries of the journal at most. */
+export type MembershipSettings = readonly [base: number, perUser: number, max: number, journalBound: number];
+export type MembershipListener = (user: User, change: Change) => void;
 
 export class RedisSessions implements Sessions {
   readonly others: OtherSessions;
@@ -46,7 +56,13 @@ export class RedisSessions implements Sessions {
   private readonly rpc: NodeRpc;
   private readonly claims: Claims;
   private readonly reconciler: Reconciler;
+  private readonly records: SessionRecords;
+  private readonly requests: Requests;
   private readonly burials: Burials;
+  /** Who the clients are, and where. */
+  readonly clients: SessionClients;
+  private settings: MembershipSettings = [0, 0, 0, JOURNAL_BOUND];
+  private onChange: MembershipListener = () => {};
   private host!: SessionHost;
 
   constructor(private readonly options: RedisSessionsOptions) {
@@ -56,7 +72,7 @@ export class RedisSessions implements Sessions {
     const leases = new Leases({
       hub,
       node,
-      clients: () => this.host.size.clients,
+      clients: () => this.host.size,
       renewed: (lease, renewal) => this.renewed(lease, renewal),
       failed: (error) => log.debug({ err: error }, 'a renewal failed; there will be another'),
     });
@@ -69,12 +85,15 @@ export class RedisSessions implements Sessions {
       onBack: (partition) => this.isBack(leases.all[partition] as Lease),
     });
     const leaseOf = (clientId: string) => leases.of(clientId);
-    const records = new SessionRecords({ hub, node, leaseOf });
+    const settings = () => this.settings;
+    const records = new SessionRecords({ hub, node, leaseOf, settings });
+    this.records = records;
     const handOvers = new HandOvers({ host, rpc, backplane });
     const reconciler = new Reconciler({
       host,
       records,
       leases,
+      changed: (user, change) => this.onChange(user, change),
       resolve: (session) => this.claims.resolve(session),
       yieldTo: (session, by, generation) => this.claims.yieldTo(session, { by, generation, ago: 0 }),
     });
@@ -83,14 +102,23 @@ export class RedisSessions implements Sessions {
     });
     const requests = new Requests({
       ...{ host, reconciler, handOvers },
+      clients: () => this.clients,
       isCertain: (session) => this.isCertain(session),
     });
     this.leases = leases;
     this.rpc = rpc;
     this.claims = claims;
+    this.requests = requests;
     this.reconciler = reconciler;
-    this.burials = new Burials({ node, records, claims, reconciler, log });
-    this.others = new RemoteSessions({ ...{ node, host, records, leases, claims, reconciler, rpc } });
+    const others = new RemoteSessions({
+      ...{ node, host, records, leases, claims, reconciler, rpc },
+      subscribeHere: (session, channels, subscribed) => requests.subscribeHere(session, channels, subscribed),
+    });
+    const { engineHas } = options;
+    this.burials = new Burials({ node, records, claims, reconciler, living: engineHas, log });
+    this.others = others;
+    const begin = engineHas && ((clientId: string) => this.begin(clientId, engineHas));
+    this.clients = new SessionClients({ reconciler, claims, others, records, begin });
     this.streams = new RedisStreamTokens({ ...{ records, leases, rpc } });
   }
 
@@ -100,7 +128,7 @@ export class RedisSessions implements Sessions {
     const isOpen = redis.commands.status === 'ready' && redis.listener.status === 'ready' && wereHeld;
     const outage = outageOf({ isOpen, away, partitions: all.length, refusal: redis.refusal });
     return {
-      description: redis.description,
+      description: `faye-online, ${redis.description}`,
       connected: !outage?.isAway,
       ready: outage?.isReady ?? true,
       outage: outage?.reason ?? null,
@@ -114,11 +142,24 @@ export class RedisSessions implements Sessions {
   open(host: SessionHost): void {
     this.host = host;
     const { hub, backplane } = this.options;
-    backplane.onDeaf(() => {
-      if (!hub.redis.commands.isCluster) host.deaf();
-    });
-    backplane.onBack(() => host.back());
+    const { commands, listener } = hub.redis;
+    if (backplane && !commands.isCluster) listener.on('close', () => host.notices.disconnected());
+    backplane?.onBack(() => host.notices.reconnected());
     this.leases.start();
+  }
+
+  /** For presence: what its steps need, and who is told what they did. */
+  attach(settings: MembershipSettings, onChange: MembershipListener): void {
+    this.settings = settings;
+    this.onChange = onChange;
+  }
+
+  /** The channels that the records of clients say they are in, of those that have one. */
+  async staysOf(clientIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const stays = await this.records.staysOf(clientIds);
+    // Where Redis has lost the record of one of this node's, it is written again.
+    await this.requests.held(clientIds.filter((clientId) => !stays.has(clientId)));
+    return stays;
   }
 
   async changed(client: Client): Promise<void> {
@@ -133,7 +174,7 @@ export class RedisSessions implements Sessions {
 
   confirmed(client: Client): Promise<boolean> | undefined {
     const session = this.sessionOf(client);
-    return session?.isDirty ? session.whenConfirmed() : undefined;
+    return session && session.recorded !== session.revision ? session.whenRecorded() : undefined;
   }
 
   verified(client: Client): Promise<boolean> | undefined {
@@ -165,6 +206,19 @@ export class RedisSessions implements Sessions {
     else leases.stop();
   }
 
+  /** The session of a client that the engine has, and no node. */
+  private async begin(
+    clientId: string,
+    engineHas: NonNullable<RedisSessionsOptions['engineHas']>,
+  ): Promise<Session | undefined> {
+    if (![...(await engineHas([clientId]))].includes(clientId)) return undefined;
+    const known = this.reconciler.get(clientId);
+    if (known) return known.state === 'owned' ? known : undefined;
+    const client = this.host.acquire(clientId);
+    client.isOwned = true;
+    return this.reconciler.add(new Session(clientId, 'owned', client));
+  }
+
   private sessionOf(client: Client): Session | undefined {
     const session = this.reconciler.get(client.id);
     return session?.client === client ? session : undefined;
@@ -189,7 +243,7 @@ export class RedisSessions implements Sessions {
   }
 
   private isBack(lease: Lease): void {
-    this.reconciler.markAll(lease);
+    this.reconciler.doubtAll(lease);
     void this.reconciler.runAll(lease);
   }
 
@@ -198,7 +252,7 @@ export class RedisSessions implements Sessions {
     const { wasLost, isNewEpoch } = renewal;
     if (wasLost) log.warn({ node }, 'the lease of this node was over: others may have claimed its clients');
     if (isNewEpoch) log.warn({ node }, 'a new epoch: this node writes its clients again');
-    if (wasLost || isNewEpoch) this.reconciler.markAll(lease);
+    if (wasLost || isNewEpoch) this.reconciler.doubtAll(lease);
     this.burials.renewed(lease, renewal);
     void this.reconciler.runAll(lease);
   }

@@ -1,11 +1,11 @@
 /** What concerns clients of other nodes: it is asked of their records, or forwarded to their owners. */
 import { setTimeout as after } from 'node:timers/promises';
-import type { Question } from '../../bayeux/question.js';
 import { UnavailableError } from '../../errors.js';
-import type { OtherSessions, SessionHost } from '../sessions.js';
+import type { Session } from '../session.js';
+import type { OtherSessions, Question, SessionHost } from '../sessions.js';
 import type { Claims } from './claims.js';
 import type { Leases } from './leases.js';
-import type { NodeRpc } from './node-rpc.js';
+import type { Body, NodeRpc } from './node-rpc.js';
 import type { Reconciler } from './reconciler.js';
 import type { SessionRecords } from './session-records.js';
 
@@ -17,6 +17,12 @@ export interface RemoteSessionsOptions {
   claims: Claims;
   reconciler: Reconciler;
   rpc: NodeRpc;
+  /** Undefined where the client is not this node's any more. */
+  subscribeHere(
+    session: Session,
+    channels: readonly string[],
+    subscribed: boolean,
+  ): Promise<true | undefined>;
 }
 
 /** Milliseconds in which the owner of a client replies, or is dead. */
@@ -40,7 +46,8 @@ export class RemoteSessions implements OtherSessions {
   async end(clientId: string): Promise<void> {
     const { records, claims, reconciler, host } = this.options;
     // One that this node is acquiring is ended once it is here.
-    await reconciler.get(clientId)?.step?.catch(noop);
+    const known = reconciler.get(clientId);
+    if (known?.state === 'acquiring') await known.step?.catch(noop);
     const session = reconciler.get(clientId);
     if (session?.state === 'owned' && session.client) {
       const { client } = session;
@@ -49,19 +56,45 @@ export class RemoteSessions implements OtherSessions {
       host().release(client);
       reconciler.mark(session);
       await reconciler.runNow(session);
-    } else if (await records.locate(clientId)) await claims.end(clientId, 'end');
+    } else if (!session && (await records.locate(clientId))) await claims.end(clientId, 'end');
   }
 
   async subscribe(clientId: string, channels: readonly string[], subscribed: boolean): Promise<boolean> {
-    const body = { clientId, channels, subscribed };
-    for (const until = performance.now() + FORWARD_TIMEOUT_MS; performance.now() < until; ) {
-      const location = await this.options.records.locate(clientId);
-      if (!location) return false;
-      if (channels.length === 0) return true;
-      if (!location.isAlive && (await this.subscribeHere(clientId, channels, subscribed))) return true;
-      if (location.isAlive && (await this.options.rpc.ask(location.node, 'subscribe', body)) === true)
-        return true;
-      await after(RETRY_MS);
+    const here = (session: Session) => this.options.subscribeHere(session, channels, subscribed);
+    return (await this.atOwner(clientId, 'subscribe', { channels, subscribed }, here)) === true;
+  }
+
+  /**
+   * Does something where the client's owner is: here, or at another node by a request. Where the owner is dead, this node takes its
+   * place. Null where there is no such client; rejects where it was not done, or that is not known.
+   */
+  async atOwner(
+    clientId: string,
+    subject: string,
+    body: Body,
+    here: (session: Session) => Promise<unknown>,
+  ): Promise<unknown> {
+    const { records, reconciler, claims, rpc } = this.options;
+    for (
+      const until = performance.now() + FORWARD_TIMEOUT_MS;
+      performance.now() < until;
+      await after(RETRY_MS)
+    ) {
+      await reconciler.get(clientId)?.step?.catch(noop);
+      const session = reconciler.get(clientId);
+      if (session?.state === 'owned') {
+        const done = await here(session);
+        if (done !== undefined) return done;
+        continue;
+      }
+      const location = await records.locate(clientId);
+      if (!location) return null;
+      if (!location.isAlive) {
+        if (!(await claims.claim(clientId))) return null;
+      } else {
+        const reply = await rpc.ask(location.node, subject, { ...body, clientId });
+        if (reply !== undefined && reply !== null) return reply;
+      }
     }
     throw new UnavailableError('the node that has the client');
   }
@@ -80,24 +113,6 @@ export class RemoteSessions implements OtherSessions {
     const replies = await Promise.all(others.map((name) => rpc.ask(name, 'held', { clientIds })));
     if (!replies.every(Array.isArray)) throw new UnavailableError('a node that may have clients');
     return replies.flat().map(String);
-  }
-
-  /** The owner is dead: this node takes its place. False where the client is gone, or another's, by now. */
-  private async subscribeHere(
-    clientId: string,
-    channels: readonly string[],
-    subscribed: boolean,
-  ): Promise<boolean> {
-    const { claims, host, reconciler } = this.options;
-    if (!(await claims.claim(clientId))) return false;
-    const session = reconciler.get(clientId);
-    const client = session?.client;
-    if (!session || !client) return false;
-    if (subscribed) await Promise.all(channels.map((channel) => host().subscribeHere(client, channel)));
-    else for (const channel of channels) host().unsubscribeHere(client, channel);
-    reconciler.mark(session);
-    reconciler.run(session).catch(noop);
-    return session.whenConfirmed();
   }
 }
 

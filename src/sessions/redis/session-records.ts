@@ -1,15 +1,29 @@
 /** The records of clients in Redis: typed calls of lua/sessions. Each rejects with `UnavailableError` where Redis can't be asked. */
 import { UnavailableError } from '../../errors.js';
+import { type Identity, publicUser, userKey } from '../../presence/identity.js';
+import type { Visibility } from '../../presence/visibility.js';
 import { ask } from '../../redis/ask.js';
 import type { RedisHub } from '../../redis/hub.js';
-import type { Commands } from '../../redis/scripts.js';
+import { type Commands, scripts as membershipScripts } from '../../redis/scripts.js';
+import { TOMBSTONE_MS } from '../../timings.js';
 import type { Recorded } from '../decide.js';
-import type { Session } from '../session.js';
+import type { Session, Stay } from '../session.js';
 import type { Lease } from './lease.js';
 import { scripts } from './scripts.js';
 
+/** What a record keeps of a client. */
+export interface Kept {
+  /** What it subscribes to. */
+  readonly subscriptions: readonly string[];
+  readonly identity: Identity | null;
+  readonly stays: ReadonlyMap<string, Stay>;
+  readonly visibility: Visibility | null;
+  /** The last sign of life of the node that died with it, ms since 1970. */
+  readonly lostAt: number | undefined;
+}
+
 /** Where a client is. */
-export interface Location {
+export interface Location extends Kept {
   readonly node: string;
   readonly generation: number;
   readonly revision: number;
@@ -17,14 +31,12 @@ export interface Location {
   readonly isAlive: boolean;
   /** The token of its EventSource; empty where it has not asked for one. */
   readonly stream: string;
-  readonly channels: readonly string[];
 }
 
 /** A record of this node that is ending, or of an earlier epoch. */
-export interface Left {
+export interface Left extends Kept {
   readonly isEnding: boolean;
   readonly generation: number;
-  readonly channels: readonly string[];
 }
 
 export type Located =
@@ -32,32 +44,43 @@ export type Located =
   /** There is no such client, or it is not known yet, in a new epoch. */
   | { readonly is: 'none' | 'later'; readonly left?: Left };
 
-export interface Claimed {
+export interface Claimed extends Kept {
   readonly is: 'mine';
   readonly generation: number;
   readonly epoch: string;
-  readonly channels: readonly string[];
   /** Whether the owner before lives, and got the notice. */
   readonly isNoticed: boolean;
-  /** The last sign of life of the node that died with it, ms since 1970. */
-  readonly lostAt?: number | undefined;
 }
 
-export type ClaimMode = 'adopt' | 'end' | 'bury' | 'self';
+export type ClaimMode = 'adopt' | 'end' | 'bury' | 'self' | 'raise';
 
 export interface ClaimOptions {
   /** The node that died with it. */
   readonly dead?: string | undefined;
   /** Milliseconds for which the client has been here. */
   readonly ago?: number;
-  /** What is adopted. */
-  readonly seen?: Location;
+  /** What is adopted; or the generation that is to be raised. */
+  readonly seen?: Pick<Location, 'generation'> & Partial<Pick<Location, 'revision'>>;
 }
 
 export type ClaimAnswer = Claimed | { readonly is: 'none' | 'changed' };
 
+export interface Written {
+  readonly is: 'written';
+  readonly epoch: string;
+  /** Whether there was no record. */
+  readonly isNew: boolean;
+  /** Whether the client has ended, and nothing of it is left. */
+  readonly isOver: boolean;
+  /** Since when its page is hidden, or shown: ms since 1970. */
+  readonly visibleSince: number;
+  readonly changes: readonly Change[];
+  /** Channels of other partitions that it is to leave. */
+  readonly outs: readonly string[];
+}
+
 export type WriteAnswer =
-  | { readonly is: 'written'; readonly epoch: string; readonly isNew: boolean }
+  | Written
   | {
       readonly is: 'refused';
       readonly recorded: Recorded;
@@ -65,11 +88,44 @@ export type WriteAnswer =
       readonly revision: number;
     };
 
+/** What entering or leaving a channel did. */
+export interface Change {
+  readonly channel: string;
+  readonly isIn: boolean;
+  /** True for the user's first client in the channel, or its last: a join or a leave. */
+  readonly changed: boolean;
+  /** Milliseconds until the change is due to be announced, where this very step marked the channel; else null. */
+  readonly dueIn: number | null;
+  readonly since: string;
+  readonly came: number | null;
+  /** In which it was entered last; undefined for that of the step. */
+  readonly epoch?: string;
+}
+
+/** What is to be done for a session in another partition. */
+export interface ElsewhereStep {
+  readonly revision: number;
+  readonly identity: Identity | null;
+  readonly isRenamed: boolean;
+  readonly ins: readonly string[];
+  readonly outs: readonly string[];
+}
+
+export type ElsewhereAnswer =
+  | { readonly is: 'ok'; readonly epoch: string; readonly changes: readonly Change[] }
+  /** A later revision is known there, of that generation. */
+  | { readonly is: 'stale'; readonly generation: number };
+
 export interface SessionRecordsOptions {
   hub: RedisHub;
   node: string;
   leaseOf(clientId: string): Lease;
+  /** What memberships need: the window (ms: base, per user, max), and entries of the journal at most. */
+  settings(): readonly [base: number, perUser: number, max: number, journalBound: number];
 }
+
+type Row = (string | number)[];
+type Reply = (string | number | Reply)[];
 
 /** Clients in one question. */
 const BATCH = 200;
@@ -80,7 +136,7 @@ export class SessionRecords {
   /** Null where there is no such client. Rejects where it is not known yet, in a new epoch. */
   async locate(clientId: string): Promise<Location | null> {
     const located = await this.locateNow(clientId);
-    if (located.is === 'later') throw notYet();
+    if (located.is === 'later') throw new NotYetError();
     return located.is === 'at' ? located : null;
   }
 
@@ -91,13 +147,12 @@ export class SessionRecords {
 
   /** Which of these clients exist. Rejects where that is not known of one. */
   async existing(clientIds: readonly string[]): Promise<string[]> {
-    const groups = new Map<Lease, string[]>();
-    for (const clientId of clientIds) {
-      const lease = this.options.leaseOf(clientId);
-      groups.set(lease, [...(groups.get(lease) ?? []), clientId]);
-    }
-    const found = await Promise.all([...groups].map(([lease, its]) => this.existingIn(lease, its)));
-    return found.flat();
+    return [...(await this.locations(clientIds)).keys()];
+  }
+
+  async staysOf(clientIds: readonly string[]): Promise<ReadonlyMap<string, readonly string[]>> {
+    const locations = await this.locations(clientIds);
+    return new Map([...locations].map(([clientId, { stays }]) => [clientId, [...stays.keys()]]));
   }
 
   async claim(clientId: string, mode: ClaimMode, options: ClaimOptions = {}): Promise<ClaimAnswer> {
@@ -116,28 +171,41 @@ export class SessionRecords {
     );
     if (is === 'mine') return readClaimed(claimed);
     if (is === 'none' || is === 'changed') return { is };
-    throw notYet();
+    throw new NotYetError();
   }
 
-  async write(session: Session, channels: Iterable<string>): Promise<WriteAnswer> {
-    const { node } = this.options;
-    const { id, generation, revision, written, state } = session;
+  async write(session: Session): Promise<WriteAnswer> {
+    const { node, hub, settings } = this.options;
+    const { id, generation, revision, written, state, client, isInDoubt, identity, visibility, left } =
+      session;
     const lease = this.options.leaseOf(id);
-    const { client, nodes, terms, epoch } = lease.keys;
+    const { client: key, nodes, terms, epoch, root } = lease.keys;
+    const isEnd = state === 'ending';
+    const channels = (isEnd ? [] : session.channels).map((channel) => {
+      const { since = '', came = null, epoch = '' } = session.stays.get(channel) ?? {};
+      const isHere = hub.partitions.of(channel) === hub.partitions.of(id);
+      return [channel, isHere ? '1' : '', since, String(came ?? ''), epoch];
+    });
     const [is, ...rest] = await this.ask((redis) =>
       scripts.write(
         redis,
-        [client(id), nodes, terms, epoch],
+        [key(id), nodes, terms, epoch],
         [
-          ...[id, node, lease.term, generation, revision, written, JSON.stringify([...channels])],
-          ...[state === 'ending' ? 'ending' : '', ...this.noticeBy(lease)],
+          ...[id, node, lease.term, generation, revision, written, isEnd ? 'ending' : '', isInDoubt ? 1 : 0],
+          JSON.stringify([...(client?.channels ?? [])]),
+          ...(identity ? identified(identity) : ['', '', '']),
+          ...said(visibility),
+          JSON.stringify(channels),
+          ...[root, lease.keys.inboxes, hub.redis.commands.isCluster ? 'SPUBLISH' : 'PUBLISH'],
+          ...settings(),
+          JSON.stringify(left),
         ],
       ),
     );
-    if (is === 'fenced' || is === 'later') throw notYet();
-    if (is === 'written') return { is, epoch: String(rest[0]), isNew: rest[1] === 1 };
+    if (is === 'fenced' || is === 'later') throw new NotYetError();
+    if (is === 'written') return readWritten(rest);
     if (is === 'absent') return { is: 'refused', recorded: { is }, owner: '', revision: 0 };
-    const [owner, itsGeneration, itsRevision, itsState] = rest;
+    const [owner, itsGeneration, itsRevision, itsState] = rest as string[];
     const recorded: Recorded = {
       is: 'present',
       isOurs: owner === node,
@@ -149,14 +217,32 @@ export class SessionRecords {
     return { is: 'refused', recorded, owner: String(owner), revision: Number(itsRevision) };
   }
 
-  /** False where the client is another's by now. */
-  async remove({ id, generation }: Session): Promise<boolean> {
-    const { node } = this.options;
-    const { client, clientsOf } = this.options.leaseOf(id).keys;
-    const removed = await this.ask((redis) =>
-      scripts.remove(redis, [client(id), clientsOf(node)], [id, node, generation]),
+  /**
+   * Enters and leaves channels of another partition. Rejects where nothing was done, or that is not known.
+   */
+  async change(
+    { id, generation, enteredAs, lostAt, stays }: Session,
+    lease: Lease,
+    { revision, identity, isRenamed, ins, outs }: ElsewhereStep,
+  ): Promise<ElsewhereAnswer> {
+    const { epoch, nodes, terms, root } = lease.keys;
+    const known = identity ?? enteredAs;
+    const [, uid, user] = known ? identified(known) : ['', '', ''];
+    const [is, its, changes] = await this.ask((redis) =>
+      membershipScripts.members(
+        redis,
+        [epoch, nodes, terms],
+        [
+          ...[id, this.options.node, lease.term, generation, revision, uid as string, user as string],
+          ...[isRenamed ? 1 : 0, lostAt ?? '', JSON.stringify(outs)],
+          JSON.stringify(ins.map((channel) => stayIn(channel, stays.get(channel)))),
+          ...[root, ...this.options.settings(), TOMBSTONE_MS],
+        ],
+      ),
     );
-    return removed === 1;
+    if (is === 'stale') return { is, generation: Number(its) };
+    if (is !== 'ok') throw new NotYetError();
+    return { is, epoch: String(its), changes: (changes as Row[]).map(readChange) };
   }
 
   /**
@@ -189,15 +275,27 @@ export class SessionRecords {
     );
   }
 
-  private async existingIn(lease: Lease, clientIds: readonly string[]): Promise<string[]> {
-    const found: string[] = [];
+  /** Of those that exist. */
+  private async locations(clientIds: readonly string[]): Promise<Map<string, Location>> {
+    const groups = new Map<Lease, string[]>();
+    for (const clientId of clientIds) {
+      const lease = this.options.leaseOf(clientId);
+      groups.set(lease, [...(groups.get(lease) ?? []), clientId]);
+    }
+    const found = new Map<string, Location>();
+    await Promise.all([...groups].map(([lease, its]) => this.locationsIn(lease, its, found)));
+    return found;
+  }
+
+  private async locationsIn(lease: Lease, clientIds: string[], found: Map<string, Location>): Promise<void> {
     for (let next = 0; next < clientIds.length; next += BATCH) {
       const batch = clientIds.slice(next, next + BATCH);
       const located = await this.locateIn(lease, batch);
-      if (located.some(({ is }) => is === 'later')) throw notYet();
-      found.push(...batch.filter((_, index) => located[index]?.is === 'at'));
+      if (located.some(({ is }) => is === 'later')) throw new NotYetError();
+      located.forEach((each, index) => {
+        if (each.is === 'at') found.set(batch[index] as string, each);
+      });
     }
-    return found;
   }
 
   private async locateIn(lease: Lease, clientIds: readonly string[]): Promise<Located[]> {
@@ -218,9 +316,9 @@ export class SessionRecords {
   }
 }
 
-function readLocated([is, ...rest]: (string | number)[]): Located {
+function readLocated([is, ...rest]: Row): Located {
   if (is === 'at') {
-    const [node, generation, channels, revision, isAlive, stream] = rest;
+    const [node, generation, revision, isAlive, stream, ...kept] = rest;
     return {
       is,
       node: String(node),
@@ -228,26 +326,94 @@ function readLocated([is, ...rest]: (string | number)[]): Located {
       revision: Number(revision),
       isAlive: isAlive === 1,
       stream: String(stream),
-      channels: parsed(channels),
+      ...readKept(kept),
     };
   }
-  const [how, generation, channels] = rest;
-  const left = { isEnding: how === 'ending', generation: Number(generation), channels: parsed(channels) };
-  return { is: is === 'none' ? 'none' : 'later', ...(how !== undefined && { left }) };
+  const verdict = is === 'none' ? 'none' : 'later';
+  const [how, generation, ...kept] = rest;
+  if (how === undefined) return { is: verdict };
+  return {
+    is: verdict,
+    left: { isEnding: how === 'ending', generation: Number(generation), ...readKept(kept) },
+  };
 }
 
-function readClaimed(claimed: (string | number)[]): Claimed {
-  const [generation, epoch, channels, isNoticed, lostAt] = claimed;
+function readClaimed([generation, epoch, isNoticed, ...kept]: Row): Claimed {
   return {
     is: 'mine',
     generation: Number(generation),
     epoch: String(epoch),
-    channels: parsed(channels),
     isNoticed: isNoticed === 1,
-    lostAt: lostAt === '' ? undefined : Number(lostAt),
+    ...readKept(kept),
   };
 }
 
-const parsed = (channels: string | number = '[]'): string[] => JSON.parse(String(channels)) as string[];
+function readKept(kept: Row): Kept {
+  const [subscriptions, identity, stays, visibility, since, lostAt] = kept.map(String) as [
+    string,
+    ...string[],
+  ];
+  return {
+    subscriptions: JSON.parse(subscriptions) as string[],
+    identity: identity ? (JSON.parse(identity) as Identity) : null,
+    stays: new Map(Object.entries(JSON.parse(stays ?? '{}') as Record<string, string>).map(readStay)),
+    visibility: visibility ? { hidden: visibility === 'hidden', since: Number(since) } : null,
+    lostAt: lostAt ? Number(lostAt) : undefined,
+  };
+}
 
-const notYet = (): UnavailableError => new UnavailableError('what this node may know, or change,');
+/** As lua/sessions/write.lua writes it. */
+function readStay([channel, stay]: [string, string]): [string, Stay] {
+  const [where, since = '', came = '', epoch = ''] = stay.split(' ');
+  const isLeft = where === 'o';
+  return [
+    channel,
+    { since, came: came === '' ? null : Number(came), epoch, isEntered: where === 'h', isLeft },
+  ];
+}
+
+function readWritten([epoch, isNew, isOver, visibleSince, changes, outs]: Reply): Written {
+  return {
+    is: 'written',
+    epoch: String(epoch),
+    isNew: isNew === 1,
+    isOver: isOver === 1,
+    visibleSince: Number(visibleSince),
+    changes: (changes as Row[]).map(readChange),
+    outs: outs as string[],
+  };
+}
+
+function readChange([channel, isIn, changed, dueIn, since, came, epoch]: Row): Change {
+  return {
+    channel: String(channel),
+    isIn: isIn === 1,
+    changed: changed === 1,
+    dueIn: Number(dueIn) < 0 ? null : Number(dueIn),
+    since: String(since),
+    came: Number(came) || null,
+    ...(epoch !== undefined && { epoch: String(epoch) }),
+  };
+}
+
+const identified = (identity: Identity): [identity: string, uid: string, user: string] => [
+  JSON.stringify(identity),
+  userKey(identity.uid),
+  JSON.stringify(publicUser(identity)),
+];
+
+const stayIn = (channel: string, { since = '', epoch = '' }: Partial<Stay> = {}): string[] => [
+  channel,
+  since,
+  epoch,
+];
+
+const said = (visibility: Visibility | null): [string, string | number] =>
+  visibility ? [visibility.hidden ? 'hidden' : 'shown', visibility.since || ''] : ['', ''];
+
+/** Redis has refused it for now, and nothing was done. */
+export class NotYetError extends UnavailableError {
+  constructor() {
+    super('what this node may know, or change,');
+  }
+}
