@@ -45,7 +45,7 @@ if new then
   quiet = is_lost and now + ARGV[3] or 0
   id = ARGV[2]
 elseif ARGV[1] ~= '' and ARGV[1] ~= id then
-  -- Begun by a node that knew of nothing before, or by an enter.
+  -- Begun by a node that knew of nothing before.
   quiet = math.max(quiet, begun + ARGV[3])
 end
 redis.call('HSET', KEYS[1], 'id', id, 'run_id', run_id, 'begun', begun, 'quiet', quiet, 'looked', now, 'evicted', evicted, 'cause', cause)

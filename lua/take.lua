@@ -8,7 +8,7 @@
 -- returns nil where another claim stands, nothing is known of the channel, a part of it is missing, or an epoch has to begin
 --         first; for how long nothing is announced yet, ms; else
 --         {epoch, version of the last announcement, number of users, {change, ...}}
---         with changes as enter wrote them
+--         with changes as lua/includes/membership.lua writes them
 
 --- @include "quiet"
 --- @include "channel"

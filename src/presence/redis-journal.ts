@@ -1,6 +1,5 @@
 /**
- * The journal that many nodes share: a stream a partition. It is written by lua/enter.lua, lua/leave.lua and
- * lua/visibility.lua.
+ * The journal that many nodes share: a stream a partition. It is written by lua/sessions/write.lua, lua/members.lua and lua/sweep.lua.
  *
  * A read that finds nothing looks again after a moment instead of blocking: a command that blocks would keep back all others
  * of its connection.

@@ -6,7 +6,7 @@ export const due = (dueIn: number): number | null => (dueIn < 0 ? null : dueIn);
 
 export const parseUser = (json: string): User => JSON.parse(json) as User;
 
-/** Bytes before the uid: what it is, when the user entered, and the length of the uid (lua/enter.lua). */
+/** Bytes before the uid: what it is, when the user entered, and the length of the uid (lua/includes/membership.lua). */
 const CHANGE_HEAD = 21;
 
 export function parseChange(text: string): Change {

@@ -2,7 +2,7 @@
  * Our connections to Redis: one for commands, one that listens; with Redis Cluster each is one to every master.
  *
  * Commands never wait for a Redis that is away: they fail at once, since one that reached it late could bring back a
- * client that has ended meanwhile. Whoever asked knows what to repair (`Presence.settle`). With Cluster a master may be
+ * client that has ended meanwhile. Sessions are written again once Redis is back (`Reconciler`). With Cluster a master may be
  * away while the others are there: then `commands.status` is `ready`, and commands for that master fail, those that wait
  * for its connection within 2 s.
  */

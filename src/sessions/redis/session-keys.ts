@@ -12,9 +12,10 @@ export class SessionKeys {
   }
 
   /**
-   * hash: node (its owner), generation, revision, epoch (in which it was last written), channels (JSON: what it subscribes to), state
-   * (`ending` or none), lost_at (the last sign of life of the node that died with it, ms), stream (the token of its EventSource,
-   * once it has asked for one). Gone with the client.
+   * hash: node (its owner), generation, revision, epoch (in which it was last written), state (`ending` or none), lost_at (the last
+   * sign of life of the node that died with it, ms), channels (JSON: what it subscribes to), stream (the token of its EventSource,
+   * once it has asked for one); identity (JSON), uid, user (JSON), stays (JSON: channel → where it is, lua/sessions/write.lua),
+   * visibility (`hidden` or `shown`) and visible_since (ms). Gone with the client.
    */
   client = (clientId: string): string => `${this.root}/engine/clients/${clientId}`;
   /** set: clientIds of a node. Gone with the last. */
