@@ -22,10 +22,6 @@ class Hasty extends faye.Scheduler {
   }
 }
 
-const TIMERS = {
-  toFake: ['setTimeout', 'clearTimeout', 'Date'] as ('setTimeout' | 'clearTimeout' | 'Date')[],
-};
-
 const clients: Client[] = [];
 
 function open(faye_url: string, options: Partial<OnlineClientOptions> = {}): Client {
@@ -147,20 +143,6 @@ describe('a client that is disconnected', () => {
     expect(connects).toBeGreaterThan(1);
     expect(new Set(server.received.map(({ clientId }) => clientId)).size).toBe(2);
     expect(unanswered(client)).toBe(0);
-  });
-
-  it('gives up where nobody answers, and leaves no timer', async () => {
-    const client = open(server.url, { client_opts: {} });
-    await client.publish('/ready', true);
-    server.ignore = () => true;
-    vi.useFakeTimers(TIMERS);
-    const failure = failureOf(client.disconnect());
-    await vi.advanceTimersByTimeAsync(20_000);
-    expect(await failure).toMatchObject({ message: 'The server has not answered the disconnect' });
-    expect(unanswered(client)).toBe(0);
-    await vi.advanceTimersByTimeAsync(60_000);
-    expect(vi.getTimerCount()).toBe(0);
-    vi.useRealTimers();
   });
 
   it('sends before what was published before, and fails what comes after', async () => {
