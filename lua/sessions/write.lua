@@ -51,6 +51,9 @@ local owner = record[1]
 
 if not owner then
   if written == epoch then
+    -- A replica that has taken the place of its master may lack the record: an epoch has to begin first.
+    local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+    if redis.call('HGET', epoch_key, 'run_id') ~= run_id then return {'later'} end
     -- Where Redis lost the record alone, nobody knows in which channels the client is left: all are looked through.
     if redis.call('SREM', root .. '/engine/clients_of/' .. node, id) == 1 then redis.call('HDEL', epoch_key, 'swept') end
     return {'absent'}
