@@ -2,7 +2,7 @@
 --
 --   adopt   where the client is known (`located`), in the generation and revision that the node has seen, whether or not its owner lives
 --   end     where it is known, to be ended
---   bury    where its owner is that dead node, whose clients are to be ended; also a client that was being ended
+--   reap    where its owner is that dead node, whose clients are to be ended; also a client that was being ended
 --   self    where the node is its owner already, to be ended
 --   raise   where the node is its owner already, for a generation above all that another partition knows of the client
 --
@@ -15,7 +15,7 @@
 -- that does not get one knows that its connection was lost.
 --
 -- KEYS  1 client   2 nodes   3 terms   4 epoch   5 dead nodes   6 last signs of life of dead nodes
--- ARGV  1 clientId   2 node   3 its term   4 'adopt', 'end', 'bury', 'self' or 'raise'   5 the epoch that the node knows   6 the dead node, or ''
+-- ARGV  1 clientId   2 node   3 its term   4 'adopt', 'end', 'reap', 'self' or 'raise'   5 the epoch that the node knows   6 the dead node, or ''
 --       7 what the names of indexes begin with   8 what the names of the nodes' Pub/Sub channels begin with
 --       9 'PUBLISH' or 'SPUBLISH'   10 for how long the client has been at the node, ms
 --       11 generation   12 revision, where it is adopted; 11 the generation to be above, where it is raised
@@ -42,7 +42,7 @@ if mode == 'adopt' or mode == 'end' then
   local answer = located(client, epoch, known_epoch, now < quiet_until(epoch_key, now), nodes, node, now)
   if answer[1] ~= 'at' then return {answer[1]} end
   if mode == 'adopt' and (known ~= seen_generation or revision ~= seen_revision) then return {'changed'} end
-elseif mode == 'bury' then
+elseif mode == 'reap' then
   if owner ~= dead_node then
     -- Older data may count a client for a node that does not have it any more. Where its record is missing, nobody knows in which
     -- channels it is left: all are looked through.

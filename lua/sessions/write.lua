@@ -12,7 +12,7 @@
 --
 -- KEYS  1 client   2 nodes   3 terms   4 epoch
 -- ARGV  1 clientId   2 node   3 its term   4 generation   5 revision   6 the epoch in which it was last written, or ''
---       7 'ending', or '' while the client lives   8 '1' where its memberships are in doubt
+--       7 'ending', or '' while the client lives   8 '1' where the session is suspect
 --       9 subscriptions, JSON (opaque)   10 identity, JSON (opaque), or ''   11 uid   12 user, JSON (opaque)
 --       13 'hidden', 'shown' or ''   14 since when, ms, or '' for now
 --       15 channels: JSON array of [name, '1' in this partition or '', since when the user is in, microseconds (16 digits), or '' for

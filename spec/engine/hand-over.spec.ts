@@ -319,7 +319,7 @@ describe('two nodes that are connected', () => {
     });
     const isNoticed = () => sessionsOf(b).reconciler.get(clientId)?.notice !== undefined;
     // Nothing else makes it let go.
-    vi.spyOn(sessionsOf(b).reconciler, 'doubtAll').mockImplementation(() => {});
+    vi.spyOn(sessionsOf(b).reconciler, 'suspectAll').mockImplementation(() => {});
     const first = b.engine.ownership.adopt(clientId).catch(() => false);
     await until(() => claims === 1, 'the first claim');
     await until(() => !a.has(clientId), 'the owner to let go');

@@ -75,7 +75,7 @@ export const allSessions = (node: { engine: OnlineEngine }): Session[] => {
   return [...sessions.values()].flatMap((each) => [...each.values()]);
 };
 
-/** The session is written again, as after a doubt. */
+/** The session is written again, as a suspect one is. */
 export function rewrite(node: { engine: OnlineEngine }, clientId: string): Promise<void> {
   const { reconciler } = sessionsOf(node);
   const session = reconciler.get(clientId);

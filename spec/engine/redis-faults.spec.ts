@@ -56,7 +56,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
   };
 
   /** Until the node that died is forgotten. */
-  const buried = (keys: SessionKeys) =>
+  const reaped = (keys: SessionKeys) =>
     until(
       () =>
         redis.ask(async (ask) => (await ask.zcard(keys.nodes)) === 1 && (await ask.zcard(keys.dead)) === 0),
@@ -96,7 +96,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
         'the lease to be over',
       );
       door.leadTo(node.url);
-      await buried(keys);
+      await reaped(keys);
       expect(node.has(clientId)).toBe(true);
       node.publish('/news', 1);
       await until(() => heard.length > 0, 'the news');
@@ -114,7 +114,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       await redis.ask((ask) => ask.xgroup('CREATE', journal, 'spec', '$', 'MKSTREAM'));
       await dying.kill();
       await until(() => saidBy([node], 'leave').length > 0, 'ann to be out', DEAD);
-      await buried(keys);
+      await reaped(keys);
       expect(saidBy([node], 'disconnect')).toEqual([clientId]);
       // With the last sign of life of its node, so that nobody is counted for longer.
       const entries = await redis.ask((ask) => ask.xrange(journal, '-', '+'));
@@ -139,7 +139,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       await redis.ask((ask) => ask.hset(keys.client(clientId), 'state', 'ending'));
       expect((await say(node.endpoint, connectMessage(clientId))).error).toMatch(/^401:/);
       await until(() => saidBy([node], 'disconnect').length > 0, 'the end', DEAD);
-      await buried(keys);
+      await reaped(keys);
       expect(saidBy([node], 'disconnect')).toEqual([clientId]);
       await until(
         async () => (await keysOf(namespace)).every((key) => REMAIN.includes(key)),
@@ -197,7 +197,7 @@ describe('the faults of nodes and of Redis', { concurrent: true }, () => {
       (await socketOf(still, cut ?? '')).cut();
       still.stop();
       expect((await say(node.endpoint, connectMessage(moved ?? ''))).error).toBeUndefined();
-      await buried(keys);
+      await reaped(keys);
       still.goOn();
       await until(() => !socket.isOpen, 'the socket of one that was ended to be closed');
       for (const clientId of [there, polling, cut])

@@ -116,7 +116,7 @@ describe.each([null, 4])('with %s partitions', (count) => {
     expect(node.clients.isIn('c1', CHANNELS)).toBe(false);
     failing.steps.clear();
     await until(() => node.clients.isIn('c1', CHANNELS), 'it to be in');
-    await until(() => isClean(node), 'nothing to be in doubt');
+    await until(() => isClean(node), 'nothing to be dirty');
     expect([await counts(node), await journalled(node)]).toEqual([
       [1, 1, 1],
       ['in /a', 'in /b', 'in /c'],
@@ -129,7 +129,7 @@ describe.each([null, 4])('with %s partitions', (count) => {
     await expect(node.clients.enter('c1', ['/c'])).rejects.toBeInstanceOf(UnavailableError);
     failing.steps.clear();
     await until(() => node.clients.isIn('c1', ['/c']), 'it to be in');
-    await until(() => isClean(node), 'nothing to be in doubt');
+    await until(() => isClean(node), 'nothing to be dirty');
     expect([await counts(node), await journalled(node)]).toEqual([
       [0, 0, 1],
       ['in /a', 'in /b', 'in /c', 'out /a', 'out /b'],
@@ -216,10 +216,10 @@ describe.each([null, 4])('with %s partitions', (count) => {
       failing = { steps: new Set([step]), done };
       await redis.flush();
       await node.hub?.epochs.look();
-      await until(() => inside(node).reconciler.get('c1')?.isDirty, 'it to be in doubt');
+      await until(() => inside(node).reconciler.get('c1')?.isDirty, 'it to be dirty');
       expect([...node.clients.channelsOf('c1')]).toEqual(CHANNELS);
       failing.steps.clear();
-      await until(() => isClean(node), 'nothing to be in doubt');
+      await until(() => isClean(node), 'nothing to be dirty');
       expect(node.clients.isIn('c1', CHANNELS)).toBe(true);
       expect([await counts(node), await journalled(node)]).toEqual([[1, 1, 1], []]);
       expect(node.changes.filter(({ changed }) => changed)).toEqual([]);

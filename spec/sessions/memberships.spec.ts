@@ -121,7 +121,7 @@ async function newEpoch(partition: number, ...nodes: Node[]): Promise<void> {
 
 const settles = (partition: number) => redis.hset((channelKeys[partition] as Keys).epoch, 'quiet', 0);
 
-type Of = Partial<Omit<Session, 'mark' | 'doubt'>> & { stays?: ReadonlyMap<string, Stay> };
+type Of = Partial<Omit<Session, 'mark' | 'suspect'>> & { stays?: ReadonlyMap<string, Stay> };
 
 function session({ state = 'owned', ...of }: Of = {}, id = 'c1'): Session {
   const client = { id, channels: new Set() } as unknown as Client;
@@ -308,7 +308,7 @@ describe('a write of channels of its own partition', () => {
   it('may be repeated', async () => {
     await write(a, { channels: [here, hereToo] });
     await changesNothing(() => write(a, { channels: [here, hereToo] }));
-    await changesNothing(() => write(a, { channels: [here, hereToo], doubted: 1 }));
+    await changesNothing(() => write(a, { channels: [here, hereToo], suspectedAt: 1 }));
   });
 
   it('leaves those that it does not name any more', async () => {
@@ -339,7 +339,7 @@ describe('a write of channels of its own partition', () => {
     await write(a, { channels: [here] });
     await journalled();
     await dies(a, b);
-    const claimed = await b.records.claim('c1', 'bury', { dead: 'a' });
+    const claimed = await b.records.claim('c1', 'reap', { dead: 'a' });
     if (claimed.is !== 'mine') throw new Error(claimed.is);
     expect(await members(here)).toEqual([['1', 'Ann', 'c1']]);
     const { generation, lostAt } = claimed;
@@ -348,7 +348,7 @@ describe('a write of channels of its own partition', () => {
     expect(lostAt).toBeLessThan(Date.now() - ADOPTION_GRACE_MS);
   });
 
-  it('enters again what is missing there, where that is in doubt', async () => {
+  it('enters again what is missing there, where the session is suspect', async () => {
     await write(a, { channels: [here] });
     const { stays } = await kept();
     await journalled();
@@ -356,7 +356,7 @@ describe('a write of channels of its own partition', () => {
     await redis.del(uidToClientIds(here), users(here), order(here), state(here), pending(here), dirty);
     await write(a, { revision: 2, channels: [here], stays });
     expect(await members(here)).toEqual([]);
-    const { changes } = await write(a, { revision: 3, channels: [here], stays, doubted: 3 });
+    const { changes } = await write(a, { revision: 3, channels: [here], stays, suspectedAt: 3 });
     // Nobody had lost anything: who is missing there has left.
     expect(changes).toMatchObject([{ channel: here, isIn: true, changed: true, came: expect.any(Number) }]);
     expect(await members(here)).toEqual([['1', 'Ann', 'c1']]);
@@ -370,7 +370,7 @@ describe('a write of channels of its own partition', () => {
     for (const { journal } of channelKeys) await redis.xgroup('CREATE', journal, 'sql', '$', 'MKSTREAM');
     await renew(a);
     await renew(b);
-    const { changes } = await write(a, { revision: 2, channels: [here], stays, doubted: 2 });
+    const { changes } = await write(a, { revision: 2, channels: [here], stays, suspectedAt: 2 });
     expect(changes).toMatchObject([{ isIn: true, changed: true, came: null, since: first?.since }]);
     const epoch = a.leases[own]?.epoch;
     expect(await stayOf(here)).toMatchObject({ since: first?.since, came: first?.came, epoch });
@@ -383,7 +383,7 @@ describe('a write of channels of its own partition', () => {
   const stayed = (since: string): Of => ({
     channels: [here],
     stays: new Map([[here, { since, came: 1, epoch: 'an earlier one', isEntered: true, isLeft: false }]]),
-    doubted: 1,
+    suspectedAt: 1,
   });
   const earlier = (since = '', by = 1): string => String(Number(since) - by);
   const ids = ['c2', 'c3', 'c4', 'c5', 'c6', 'c7', 'c8', 'c9'].filter((each) => partitions.of(each) === own);

@@ -119,7 +119,7 @@ async function seenBy(node: Node): Promise<Location> {
 const adopt = async (node: Node, seen: Location, ago = 0) =>
   node.records.claim('ann', 'adopt', { seen, ago });
 const end = ({ records }: Node) => records.claim('ann', 'end');
-const bury = ({ records }: Node, dead: string) => records.claim('ann', 'bury', { dead });
+const reap = ({ records }: Node, dead: string) => records.claim('ann', 'reap', { dead });
 const claimOwn = ({ records }: Node) => records.claim('ann', 'self');
 
 const record = () => redis.hgetall(key);
@@ -187,7 +187,7 @@ describe('to locate a client', () => {
     });
   });
 
-  it('says whether the lease of its node is over, and not only once that is buried', async () => {
+  it('says whether the lease of its node is over, and not only once that is reaped', async () => {
     await write(a);
     await passes('a', LEASE_MS + 1);
     expect(await locate(b)).toMatchObject({ is: 'at', node: 'a', isAlive: false });
@@ -573,7 +573,7 @@ describe('to claim a client of a dead node', () => {
     await passes('a', LEASE_MS + ADOPTION_GRACE_MS + 1_000);
     const lastSign = Number(await redis.zscore(keys.nodes, 'a')) - LEASE_MS;
     await b.lease.renew();
-    expect(await bury(b, 'a')).toMatchObject({ is: 'mine', lostAt: lastSign, subscriptions: ['/x'] });
+    expect(await reap(b, 'a')).toMatchObject({ is: 'mine', lostAt: lastSign, subscriptions: ['/x'] });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
     expect(await indexes()).toEqual({ b: ['ann'] });
   });
@@ -582,7 +582,7 @@ describe('to claim a client of a dead node', () => {
     const c = await started('c');
     await write(a);
     await dies('a', b);
-    const claims = await Promise.all([bury(b, 'a'), bury(c, 'a')]);
+    const claims = await Promise.all([reap(b, 'a'), reap(c, 'a')]);
     expect(claims.map(({ is }) => is).sort()).toEqual(['changed', 'mine']);
     expect(Object.keys(await indexes())).toHaveLength(1);
   });
@@ -590,7 +590,7 @@ describe('to claim a client of a dead node', () => {
   it('also takes over an end that the dead node has begun', async () => {
     await beginEnd(a);
     await dies('a', b);
-    expect(await bury(b, 'a')).toMatchObject({ is: 'mine' });
+    expect(await reap(b, 'a')).toMatchObject({ is: 'mine' });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
   });
 
@@ -598,9 +598,9 @@ describe('to claim a client of a dead node', () => {
     const c = await started('c');
     await write(a);
     await dies('a', b);
-    const first = await bury(b, 'a');
+    const first = await reap(b, 'a');
     await dies('b', c);
-    const second = await bury(c, 'b');
+    const second = await reap(c, 'b');
     if (first.is !== 'mine' || second.is !== 'mine') throw new Error('it was not claimed');
     expect(first.lostAt).toBeDefined();
     expect(second.lostAt).toBe(first.lostAt);
@@ -612,7 +612,7 @@ describe('to claim a client of a dead node', () => {
     await newEpoch(a, b);
     await settles();
     await dies('a', b);
-    expect(await bury(b, 'a')).toMatchObject({ is: 'mine', epoch: b.lease.epoch });
+    expect(await reap(b, 'a')).toMatchObject({ is: 'mine', epoch: b.lease.epoch });
     expect(await record()).toMatchObject({ epoch: b.lease.epoch });
   });
 
@@ -620,30 +620,30 @@ describe('to claim a client of a dead node', () => {
     await write(a);
     await passes('a', LEASE_MS + 1_000);
     await b.lease.renew();
-    expect(await bury(b, 'a')).toEqual({ is: 'changed' });
+    expect(await reap(b, 'a')).toEqual({ is: 'changed' });
     expect(await locate(b)).toMatchObject({ is: 'at', node: 'a', generation: 1 });
   });
 
   it('leaves the clients of a node that lives, or is back', async () => {
     await write(a);
-    expect(await bury(b, 'a')).toEqual({ is: 'changed' });
+    expect(await reap(b, 'a')).toEqual({ is: 'changed' });
     await dies('a', b);
     await a.lease.renew();
-    expect(await bury(b, 'a')).toEqual({ is: 'changed' });
+    expect(await reap(b, 'a')).toEqual({ is: 'changed' });
     expect(await locate(b)).toMatchObject({ is: 'at', node: 'a', generation: 1, isAlive: true });
   });
 
   it('leaves the clients of a node that is dead only by older data', async () => {
     await write(a);
     await redis.zadd(keys.dead, 1, 'a');
-    expect(await bury(b, 'a')).toEqual({ is: 'changed' });
+    expect(await reap(b, 'a')).toEqual({ is: 'changed' });
     expect(await locate(b)).toMatchObject({ is: 'at', node: 'a', generation: 1 });
   });
 
   it('leaves the clients of a node of which nobody knows that it is dead', async () => {
     await write(a);
     await redis.zrem(keys.nodes, 'a');
-    expect(await bury(b, 'a')).toEqual({ is: 'changed' });
+    expect(await reap(b, 'a')).toEqual({ is: 'changed' });
     expect(await locate(b)).toMatchObject({ is: 'at', node: 'a', generation: 1 });
   });
 
@@ -651,7 +651,7 @@ describe('to claim a client of a dead node', () => {
     await write(b, { generation: 2 });
     await redis.sadd(keys.clientsOf('dead'), 'ann', 'gone');
     for (const id of ['ann', 'gone'])
-      expect(await b.records.claim(id, 'bury', { dead: 'dead' })).toEqual({ is: 'changed' });
+      expect(await b.records.claim(id, 'reap', { dead: 'dead' })).toEqual({ is: 'changed' });
     expect(await indexes()).toEqual({ b: ['ann'] });
     expect(await locate(b)).toMatchObject({ node: 'b', generation: 2 });
     expect(await redis.exists(keys.client('gone'))).toBe(0);
@@ -660,7 +660,7 @@ describe('to claim a client of a dead node', () => {
   it('that lands late does nothing', async () => {
     await write(a);
     await dies('a', b);
-    await expect(bury(await goesOn(b), 'a')).rejects.toThrow(AWAY);
+    await expect(reap(await goesOn(b), 'a')).rejects.toThrow(AWAY);
     expect(await record()).toMatchObject({ node: 'a', generation: '1' });
   });
 });
@@ -947,10 +947,10 @@ describe('a write of an end', () => {
     expect(await indexes()).toEqual({});
   });
 
-  it('leaves the record of another node that has buried it', async () => {
+  it('leaves the record of another node that has reaped it', async () => {
     await beginEnd(a);
     await dies('a', b);
-    await bury(b, 'a');
+    await reap(b, 'a');
     await a.lease.renew();
     expect(await finishEnd(a)).toMatchObject({ is: 'refused', owner: 'b', recorded: { isEnding: true } });
     expect(await record()).toMatchObject({ node: 'b', state: 'ending' });
@@ -1051,7 +1051,7 @@ describe('a lease', () => {
     expect(lease.holds).toBe(false);
   });
 
-  it('does not hold from a doubt on, until it is renewed', async () => {
+  it('does not hold once it is uncertain, until it is renewed', async () => {
     const { lease } = await started('a');
     lease.raiseTerm();
     expect(lease.holds).toBe(false);
@@ -1059,7 +1059,7 @@ describe('a lease', () => {
     expect(lease.holds).toBe(true);
   });
 
-  it('does not hold by a renewal that was sent before a doubt', async () => {
+  it('does not hold by a renewal that was sent before it became uncertain', async () => {
     const { lease } = await started('a');
     const { renew } = scripts;
     vi.spyOn(scripts, 'renew').mockImplementationOnce((...args) => {
@@ -1073,7 +1073,7 @@ describe('a lease', () => {
     expect(lease.holds).toBe(true);
   });
 
-  it('that is over is buried by a node that renews in time', async () => {
+  it('that is over is reaped by a node that renews in time', async () => {
     const [, b] = [await started('a'), await started('b')];
     await passes('a', LEASE_MS + 6_000);
     expect(await b.lease.renew()).toMatchObject({ wasLost: false, due: ['a'] });
@@ -1083,7 +1083,7 @@ describe('a lease', () => {
     expect(await redis.hkeys(keys.terms)).toEqual(['b']);
   });
 
-  it('that was buried is taken again by the same node, which learns of it, and is not dead any more', async () => {
+  it('that was reaped is taken again by the same node, which learns of it, and is not dead any more', async () => {
     const [a, b] = [await started('a'), await started('b')];
     await write(a);
     const { term } = a.lease;
@@ -1098,13 +1098,13 @@ describe('a lease', () => {
     expect(await b.lease.renew()).toMatchObject({ due: [] });
   });
 
-  it('that was buried fences what its node has sent before, and its writes find what others have claimed', async () => {
+  it('that was reaped fences what its node has sent before, and its writes find what others have claimed', async () => {
     const [a, b] = [await started('a'), await started('b')];
     await write(a);
     await a.records.write(session({}, 'bob'));
     await dies('a', b);
     const late = newNode('a', Object.create(a.lease, { term: { value: a.lease.term } }) as Lease);
-    await bury(b, 'a');
+    await reap(b, 'a');
     expect((await a.lease.renew()).wasLost).toBe(true);
     await expect(write(late, { revision: 2 })).rejects.toThrow(AWAY);
     const written = a.lease.epoch;
@@ -1226,7 +1226,7 @@ describe('a lease', () => {
     await dies('a', b);
     await b.records.forgetNode(b.lease, 'a');
     expect(await redis.exists(keys.dead, keys.lastSigns)).toBe(2);
-    const claimed = await bury(b, 'a');
+    const claimed = await reap(b, 'a');
     if (claimed.is !== 'mine') throw new Error(claimed.is);
     await write(b, { state: 'ending', generation: claimed.generation });
     await b.records.forgetNode(b.lease, 'a');
@@ -1242,7 +1242,7 @@ describe('a lease', () => {
     expect(await redis.hgetall(keys.about)).not.toHaveProperty('a');
     expect(await redis.hgetall(keys.terms)).toEqual({ b: '1' });
     expect((await b.lease.renew()).due).toEqual(['a']);
-    const [[seconds], claimed] = [await redis.time(), await bury(b, 'a')];
+    const [[seconds], claimed] = [await redis.time(), await reap(b, 'a')];
     if (claimed.is !== 'mine') throw new Error(claimed.is);
     expect(claimed.lostAt).toBeGreaterThan(Date.parse('2020-01-01'));
     expect(claimed.lostAt).toBeLessThan((Number(seconds) + 1) * 1_000);

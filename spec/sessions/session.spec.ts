@@ -40,24 +40,24 @@ describe('a session', () => {
   });
 });
 
-describe('whether the memberships of a session are in doubt', () => {
-  it('is so from a doubt on, until its revision or a later one is confirmed', () => {
+describe('whether a session is suspect', () => {
+  it('is so from then on, until its revision or a later one is confirmed', () => {
     const session = owned();
     const before = session.revision;
-    expect(session.isInDoubt).toBe(false);
-    session.doubt();
-    expect([session.isInDoubt, session.isDirty]).toEqual([true, true]);
+    expect(session.isSuspect).toBe(false);
+    session.suspect();
+    expect([session.isSuspect, session.isDirty]).toEqual([true, true]);
     session.confirm(before);
-    expect(session.isInDoubt).toBe(true);
+    expect(session.isSuspect).toBe(true);
     session.mark();
     session.confirm(session.revision);
-    expect(session.isInDoubt).toBe(false);
+    expect(session.isSuspect).toBe(false);
   });
 
   it('is not so by a mark', () => {
     const session = owned();
     session.mark();
-    expect(session.isInDoubt).toBe(false);
+    expect(session.isSuspect).toBe(false);
   });
 });
 

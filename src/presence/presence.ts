@@ -33,7 +33,7 @@ export class Presence extends EventEmitter<PresenceEvents> {
 
   constructor(
     private readonly options: PresenceOptions,
-    /** Who the clients are, and where; made with what is told of each change. */
+    /** Creates the directory of clients. It calls `changed` with each change. */
     clients: (changed: (change: MembershipChange) => void) => Clients,
   ) {
     super();

@@ -1,7 +1,7 @@
 /**
  * A client of this node, as its record in Redis is made to say. What this node has in memory is the truth.
  *
- * Each change and each doubt raises the revision; a confirmed write makes `confirmed` the revision that it wrote. A session is
+ * Each change raises the revision, and so does each event that makes the session suspect; a confirmed write makes `confirmed` the revision that it wrote. A session is
  * dirty while the two differ, and until a claim or an end is done. Nothing else says whether it is certain.
  */
 import type { Client } from '../engine/client.js';
@@ -43,15 +43,15 @@ export class Session {
   recorded = 0;
   /** The epoch of Redis in which the record was last written; empty if it never was. */
   written = '';
-  /** The last revision in which its memberships were in doubt. */
-  doubted = 0;
+  /** The last revision in which the session became suspect. */
+  suspectedAt = 0;
   /** The last sign of life of the node that died with the client, ms since 1970. */
   lostAt: number | undefined;
   /** What is being done for it: one step at a time. */
   step: Promise<void> | undefined;
   /** Came while this node was acquiring the client. */
   notice: Notice | undefined;
-  /** What the owner before has sent, for whom there is no need to wait any more. */
+  /** What the owner before has sent. The session does not wait for it any more. */
   handOver: HandOver | undefined;
   /** Called as that comes. */
   onHandOver = (): void => {};
@@ -87,8 +87,8 @@ export class Session {
   }
 
   /** Whether its memberships may be missing in Redis although its record says that it has them. */
-  get isInDoubt(): boolean {
-    return this.doubted > this.confirmed;
+  get isSuspect(): boolean {
+    return this.suspectedAt > this.confirmed;
   }
 
   /** Whether the client is in exactly these channels, by the proof that it has now. */
@@ -105,9 +105,9 @@ export class Session {
     this.revision += 1;
   }
 
-  doubt(): void {
+  suspect(): void {
     this.mark();
-    this.doubted = this.revision;
+    this.suspectedAt = this.revision;
   }
 
   /** All is done that belongs to that revision. */

@@ -72,7 +72,7 @@ export interface StreamTokens {
   get(clientId: string): Promise<string | null>;
   /** A client of this node has an EventSource, known by the token; or, where it is empty, has none any more. */
   save(clientId: string, token: string): Promise<void>;
-  /** A client, of whichever node, has asked for an EventSource: the node where it waits is told. */
+  /** A client of any node has asked for an EventSource. The request goes to the node where it waits. */
   request(clientId: string, token: string): Promise<void>;
 }
 

@@ -15,7 +15,7 @@ export interface Lease {
 }
 
 export interface DeadNode {
-  /** When its sessions may be buried, by the clock of the partition. */
+  /** When its sessions may be reaped, by the clock of the partition. */
   due: number;
 }
 

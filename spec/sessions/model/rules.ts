@@ -17,7 +17,7 @@ export const RULES = {
   scanEpoch: 'that audit treats a record of an earlier epoch as absent',
   leaseMembers: '`members` is refused without a lease in its partition',
   recheck: 'lease, term and elapsed time are checked again between the two writes of a step',
-  revIsMark: 'a doubt raises the revision',
+  revIsMark: 'a suspect session has a new revision',
   verifyOnBack: 'a node writes all of its sessions again once it receives notices again',
 } as const;
 

@@ -66,7 +66,7 @@ export class Outboxes {
     await Promise.race([Promise.all(all), after(FLUSH_TIMEOUT_MS, undefined, { ref: false })]);
   }
 
-  /** Sends what waits, whoever may receive it: resolves once it is sent, or can't be, or after a second. */
+  /** Sends what waits. Resolves once it is sent, or can't be, or after a second. */
   async flushLast(): Promise<void> {
     for (const outbox of this.all) outbox.release();
     const end = performance.now() + LAST_FLUSH_MS;

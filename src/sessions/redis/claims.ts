@@ -195,7 +195,7 @@ export class Claims {
     const { notice } = session;
     if (notice && notice.generation > session.generation) this.yieldTo(session, notice);
     // The record may have gone with the others.
-    else if (lease.epoch !== claimed.epoch) session.doubt();
+    else if (lease.epoch !== claimed.epoch) session.suspect();
     // What the owner before did in other partitions is not known.
     else if ([...session.stays.values()].some(({ isEntered }) => !isEntered)) session.mark();
   }

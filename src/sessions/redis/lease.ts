@@ -1,7 +1,7 @@
 /**
  * A node's lease in one partition: its proof of life there.
  *
- * The term is raised by each doubt: an unknown outcome, a lost connection, a lost lease. No step is sent until a renewal in that
+ * The term is raised whenever the lease becomes uncertain: an unknown outcome, a lost connection, a lost lease. No step is sent until a renewal in that
  * term is answered: from then on what was sent in an earlier term does nothing, and the node knows the epoch.
  */
 import { hostname } from 'node:os';

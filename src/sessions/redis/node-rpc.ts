@@ -2,8 +2,8 @@
  * Requests from node to node, their replies, and the notices of claims, over Redis Pub/Sub. A node has an inbox in each partition:
  * what concerns a client takes the partition of the client.
  *
- * With Redis Cluster inboxes are sharded as messages are: a connection may listen to both kinds of channels, but with the last of
- * the one kind that goes ioredis takes it that there is none of the other.
+ * With Redis Cluster inboxes are sharded channels, as those of messages are. A connection could subscribe to both kinds. But when
+ * its last channel of one kind goes, ioredis assumes that it has none of the other kind.
  */
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';

@@ -68,19 +68,19 @@ export class Reconciler {
     if (sessions.get(session.id) === session) sessions.delete(session.id);
   }
 
-  /** Something about it has changed, or is in doubt. It runs after the next renewal at the latest. */
+  /** The session has changed, or is suspect. Its step runs after the next renewal at the latest. */
   mark(session: Session): void {
     session.mark();
     this.dirty.add(session);
   }
 
-  /** What Redis has of all sessions with a record, or a membership, in that partition is in doubt. */
-  doubtAll(lease: Lease): void {
+  /** Marks all sessions with a record or a membership in that partition as suspect: Redis may have lost them. */
+  suspectAll(lease: Lease): void {
     const { leases } = this.options;
     for (const session of this.all()) {
       const isIts = [session.id, ...session.channels].some((name) => leases.of(name) === lease);
       if (!isIts) continue;
-      session.doubt();
+      session.suspect();
       this.dirty.add(session);
     }
   }
@@ -189,7 +189,7 @@ export class Reconciler {
     const ins = channels.filter(
       (channel) =>
         leases.of(channel) !== own &&
-        (session.isInDoubt || isRenamed || !session.stays.get(channel)?.isEntered),
+        (session.isSuspect || isRenamed || !session.stays.get(channel)?.isEntered),
     );
     const partitions = new Set([...ins, ...outs].map((channel) => leases.of(channel)));
     const stale = await allSettled(

@@ -1,6 +1,6 @@
 /**
- * Sessions over Redis: each client has one owner, the node in its record, and only the owner writes that. Whoever claims a client
- * raises its generation; steps of an earlier one are refused.
+ * Sessions over Redis: each client has one owner, the node in its record, and only the owner writes that. A claim raises
+ * the generation of the client. Steps of an earlier generation are refused.
  *
  * Invariants:
  * - What the owner has in memory is the truth; a record says the same soon, or the owner learns that it is not the owner any more.
@@ -19,11 +19,11 @@ import type { RedisHub } from '../../redis/hub.js';
 import { outageOf } from '../../redis/outage.js';
 import { Session } from '../session.js';
 import type { OtherSessions, SessionHost, Sessions, SessionsStatus, StreamTokens } from '../sessions.js';
-import { Burials } from './burials.js';
 import { Claims } from './claims.js';
 import { HandOvers } from './hand-overs.js';
 import type { Lease, Renewal } from './lease.js';
 import { Leases } from './leases.js';
+import { NodeReaper } from './node-reaper.js';
 import { NodeRpc } from './node-rpc.js';
 import { Reconciler } from './reconciler.js';
 import { RemoteSessions } from './remote-sessions.js';
@@ -58,7 +58,7 @@ export class RedisSessions implements Sessions {
   private readonly reconciler: Reconciler;
   private readonly records: SessionRecords;
   private readonly requests: Requests;
-  private readonly burials: Burials;
+  private readonly reaper: NodeReaper;
   /** Who the clients are, and where. */
   readonly clients: SessionClients;
   private settings: MembershipSettings = [0, 0, 0, JOURNAL_BOUND];
@@ -115,7 +115,7 @@ export class RedisSessions implements Sessions {
       subscribeHere: (session, channels, subscribed) => requests.subscribeHere(session, channels, subscribed),
     });
     const { engineHas } = options;
-    this.burials = new Burials({ node, records, claims, reconciler, living: engineHas, log });
+    this.reaper = new NodeReaper({ node, records, claims, reconciler, living: engineHas, log });
     this.others = others;
     const begin = engineHas && ((clientId: string) => this.begin(clientId, engineHas));
     this.clients = new SessionClients({ reconciler, claims, others, records, begin });
@@ -148,7 +148,7 @@ export class RedisSessions implements Sessions {
     this.leases.start();
   }
 
-  /** For presence: what its steps need, and who is told what they did. */
+  /** Called by presence: the settings of its steps, and the listener that receives their changes. */
   attach(settings: MembershipSettings, onChange: MembershipListener): void {
     this.settings = settings;
     this.onChange = onChange;
@@ -243,7 +243,7 @@ export class RedisSessions implements Sessions {
   }
 
   private isBack(lease: Lease): void {
-    this.reconciler.doubtAll(lease);
+    this.reconciler.suspectAll(lease);
     void this.reconciler.runAll(lease);
   }
 
@@ -252,8 +252,8 @@ export class RedisSessions implements Sessions {
     const { wasLost, isNewEpoch } = renewal;
     if (wasLost) log.warn({ node }, 'the lease of this node was over: others may have claimed its clients');
     if (isNewEpoch) log.warn({ node }, 'a new epoch: this node writes its clients again');
-    if (wasLost || isNewEpoch) this.reconciler.doubtAll(lease);
-    this.burials.renewed(lease, renewal);
+    if (wasLost || isNewEpoch) this.reconciler.suspectAll(lease);
+    this.reaper.renewed(lease, renewal);
     void this.reconciler.runAll(lease);
   }
 }

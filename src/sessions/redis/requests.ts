@@ -44,7 +44,7 @@ export class Requests {
     const written = sessions.map((session) => {
       // Nobody can have ended it: Redis has lost its record.
       session.written = '';
-      session.doubt();
+      session.suspect();
       reconciler.mark(session);
       reconciler.run(session).catch(noop);
       return session.whenRecorded();

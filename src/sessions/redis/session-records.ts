@@ -52,7 +52,7 @@ export interface Claimed extends Kept {
   readonly isNoticed: boolean;
 }
 
-export type ClaimMode = 'adopt' | 'end' | 'bury' | 'self' | 'raise';
+export type ClaimMode = 'adopt' | 'end' | 'reap' | 'self' | 'raise';
 
 export interface ClaimOptions {
   /** The node that died with it. */
@@ -176,7 +176,7 @@ export class SessionRecords {
 
   async write(session: Session): Promise<WriteAnswer> {
     const { node, hub, settings } = this.options;
-    const { id, generation, revision, written, state, client, isInDoubt, identity, visibility, left } =
+    const { id, generation, revision, written, state, client, isSuspect, identity, visibility, left } =
       session;
     const lease = this.options.leaseOf(id);
     const { client: key, nodes, terms, epoch, root } = lease.keys;
@@ -191,7 +191,7 @@ export class SessionRecords {
         redis,
         [key(id), nodes, terms, epoch],
         [
-          ...[id, node, lease.term, generation, revision, written, isEnd ? 'ending' : '', isInDoubt ? 1 : 0],
+          ...[id, node, lease.term, generation, revision, written, isEnd ? 'ending' : '', isSuspect ? 1 : 0],
           JSON.stringify([...(client?.channels ?? [])]),
           ...(identity ? identified(identity) : ['', '', '']),
           ...said(visibility),

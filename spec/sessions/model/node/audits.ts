@@ -31,11 +31,11 @@ export class Audits {
   }
 
   /** Ends the sessions of a dead node. */
-  async bury(dead: string): Promise<void> {
+  async reap(dead: string): Promise<void> {
     if (this.isBurying) return;
     this.isBurying = true;
     try {
-      await this.endAll(dead, { mode: 'bury', from: dead });
+      await this.endAll(dead, { mode: 'reap', from: dead });
     } finally {
       this.isBurying = false;
     }
@@ -47,7 +47,7 @@ export class Audits {
 
   private async endAll(
     owner: string,
-    mode: { mode: 'self' } | { mode: 'bury'; from: string },
+    mode: { mode: 'self' } | { mode: 'reap'; from: string },
   ): Promise<void> {
     const { home, sessions } = this.node;
     for (const record of await home.run(listRecords))

@@ -69,7 +69,7 @@ export class Renewal {
     const isNew = link.epoch !== '' && link.epoch !== epoch;
     link.epoch = epoch;
     if (isNew) this.beginEpoch(settling);
-    if (link.partition.id === HOME) for (const dead of due) void audits.bury(dead).catch(() => {});
+    if (link.partition.id === HOME) for (const dead of due) void audits.reap(dead).catch(() => {});
     if (settling === 0) this.auditWhenDue();
   }
 

@@ -23,7 +23,7 @@ export class Session {
   busy: Promise<unknown> | undefined;
   /** The node has dropped the session. */
   isDropped = false;
-  /** Counts changes and doubts. */
+  /** Counts changes, and how often the session became suspect. */
   changes = 1;
   /** The count that the last completed step began with. */
   confirmed = 0;

@@ -1,7 +1,7 @@
 /**
  * Makes a node the owner of a session, and notifies the old owner in the same step.
  *
- * `adopt`: for a request, whether or not the owner lives. `bury`: the owner is dead and its time is due. `self`: the
+ * `adopt`: for a request, whether or not the owner lives. `reap`: the owner is dead and its time is due. `self`: the
  * node owns the record already, and needs a newer generation or has no local session.
  */
 import type { Channel } from '../layout.js';
@@ -10,7 +10,7 @@ import { type LocateArgs, locate } from './locate.js';
 
 export type ClaimMode =
   | { mode: 'adopt'; known: LocateArgs['known'] }
-  | { mode: 'bury'; from: string }
+  | { mode: 'reap'; from: string }
   | { mode: 'self' };
 
 export type ClaimArgs = ClaimMode & { id: string; node: string; term: number };
@@ -31,12 +31,12 @@ export function claim(partition: RedisPartition, args: ClaimArgs): ClaimAnswer {
   }
   const record = partition.data.records.get(args.id);
   if (!record) return { is: 'unknown' };
-  if (args.mode === 'bury' && !mayBury(partition, record, args.from)) return { is: 'changed' };
+  if (args.mode === 'reap' && !mayReap(partition, record, args.from)) return { is: 'changed' };
   if (args.mode === 'self' && record.node !== args.node) return { is: 'changed' };
   return takeOver(partition, record, args);
 }
 
-function mayBury(partition: RedisPartition, record: SessionRecord, from: string): boolean {
+function mayReap(partition: RedisPartition, record: SessionRecord, from: string): boolean {
   const due = partition.data.dead.get(from)?.due ?? Number.POSITIVE_INFINITY;
   return record.node === from && !partition.isAlive(from) && due <= partition.clock;
 }

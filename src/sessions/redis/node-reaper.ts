@@ -5,7 +5,7 @@ import type { Lease, Renewal } from './lease.js';
 import type { Reconciler } from './reconciler.js';
 import type { SessionRecords } from './session-records.js';
 
-export interface BurialsOptions {
+export interface NodeReaperOptions {
   node: string;
   records: SessionRecords;
   claims: Claims;
@@ -15,14 +15,14 @@ export interface BurialsOptions {
   log: Logger;
 }
 
-export class Burials {
+export class NodeReaper {
   private readonly running = new Set<Lease>();
   /** By how many clients the index of this node differed from its sessions at the last renewal. */
   private readonly skews = new Map<Lease, number>();
   /** Leases in a new epoch, until the index of this node was looked through. */
   private readonly unaudited = new Set<Lease>();
 
-  constructor(private readonly options: BurialsOptions) {}
+  constructor(private readonly options: NodeReaperOptions) {}
 
   /** Called after each renewal. */
   renewed(lease: Lease, { due, isNewEpoch, indexed }: Renewal): void {
@@ -40,17 +40,17 @@ export class Burials {
     const skew = size === undefined ? 0 : indexed - size;
     const isSame = skew !== 0 && this.skews.get(lease) === skew;
     this.skews.set(lease, skew);
-    if (isSame) this.options.reconciler.doubtAll(lease);
+    if (isSame) this.options.reconciler.suspectAll(lease);
     return isSame;
   }
 
   private async run(lease: Lease, due: readonly string[]): Promise<void> {
     if (this.unaudited.has(lease) && !lease.isSettling) await this.audit(lease);
-    for (const node of due) await this.bury(lease, node);
+    for (const node of due) await this.reap(lease, node);
   }
 
   /** What other nodes leave over is ended after the next renewal. */
-  private async bury(lease: Lease, node: string): Promise<void> {
+  private async reap(lease: Lease, node: string): Promise<void> {
     const { records, claims } = this.options;
     for (;;) {
       const clientIds = await records.someOf(lease, node);
@@ -61,7 +61,7 @@ export class Burials {
       const living = new Set(await this.options.living?.(clientIds));
       const ended = await Promise.all(
         clientIds.map((clientId) =>
-          living.has(clientId) ? claims.claim(clientId) : claims.end(clientId, 'bury', node),
+          living.has(clientId) ? claims.claim(clientId) : claims.end(clientId, 'reap', node),
         ),
       );
       if (!ended.includes(true)) return;
