@@ -768,6 +768,16 @@ describe('a write', () => {
     expect(a.lease.epoch).not.toBe(epoch);
   });
 
+  it('brings back a client whose record is missing on a replica that has replaced its master', async () => {
+    await write(a);
+    const written = a.lease.epoch;
+    await redis.del(keys.client('ann'));
+    await redis.hset(keys.epoch, 'run_id', 'of the master');
+    await expect(write(a, { revision: 2, written })).rejects.toThrow(AWAY);
+    expect((await a.lease.renew()).isNewEpoch).toBe(true);
+    expect(await write(a, { revision: 2, written })).toMatchObject({ is: 'written', isNew: true });
+  });
+
   it('makes a record of an earlier epoch one of this', async () => {
     await write(a);
     const written = a.lease.epoch;
